@@ -1,0 +1,132 @@
+# make demo     see it work: a recorded charging station, decoded
+# make test     everything that must pass before a change goes in
+# make help     the rest
+
+PYTHON ?= python3
+# The wall time of all fuzz targets together; 0 leaves fuzzing out.
+FUZZ_SECONDS ?= 60
+# Where `make bench` keeps its captures (1 GB), and the tools that make and measure them.
+BENCH_CAPTURES ?= build/bench
+BENCH_TOOLS ?= benchmarks
+
+VENV := .venv
+RUN := $(VENV)/bin/
+# The constraints pin the build backend too, so that a build in a year gives the same tree.
+INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-input \
+	--constraint constraints.txt --build-constraint constraints.txt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test format lint types contracts check fuzz bench lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo     see it work: a recorded charging station, decoded'
+	@echo 'make test     everything that must pass before a change goes in (FUZZ_SECONDS=0: without fuzzing)'
+	@echo 'make format   put the code in its form'
+	@echo 'make check    the tests alone; PYTEST="-k tcp" chooses'
+	@echo 'make fuzz     all fuzz targets, FUZZ_SECONDS=$(FUZZ_SECONDS) in all'
+	@echo 'make bench    speed and completeness against tshark (needs tshark)'
+	@echo 'make lock     resolve all dependencies anew into constraints.txt'
+	@echo 'make clean    remove what was built'
+
+demo: $(VENV)/.installed
+	@$(RUN)fieldkit decode captures/ocpp16j_vcp_ocpprpc_plain.pcap
+
+test: lint types contracts check fuzz
+
+# ------------------------------------------------------------------------------------------------------- environment
+
+# Debian keeps ensurepip, without which a venv has no pip, in a package of its own.
+$(VENV)/.created: constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+		echo "fieldkit needs Python 3.11 or later; '$(PYTHON)' is not. Try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; \
+		exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { \
+		echo "This Python cannot make virtual environments. On Debian or Ubuntu:" >&2; \
+		echo "    apt-get install python3-venv" >&2; \
+		exit 1; }
+	@echo 'Setting up $(VENV) …'
+	@$(PYTHON) -m venv --clear $(VENV)
+	@# A pip that knows dependency groups (25.1) and build constraints (25.3).
+	@$(RUN)python -m pip install --quiet --disable-pip-version-check --no-input --constraint constraints.txt pip
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.created pyproject.toml
+	@$(INSTALL) --editable .
+	@touch $@
+
+$(VENV)/.developing: $(VENV)/.installed
+	@echo 'Adding the tools for development …'
+	@$(INSTALL) --group dev --group fuzz
+	@touch $@
+
+# ------------------------------------------------------------------------------------------------------------ checks
+
+format: $(VENV)/.developing
+	$(RUN)ruff format
+	$(RUN)ruff check --fix
+
+lint: $(VENV)/.developing
+	$(RUN)ruff format --check
+	$(RUN)ruff check
+
+types: $(VENV)/.developing
+	$(RUN)mypy
+
+contracts: $(VENV)/.developing
+	$(RUN)lint-imports --no-logo
+
+check: $(VENV)/.developing
+	$(RUN)python -m pytest -q $(PYTEST)
+
+# Every tests/fuzz/fuzz_*.py is a target for libFuzzer; they share the time. What a target is worth knowing about is
+# kept: the inputs that reached new code under build/fuzz/NAME, the one that broke it as build/fuzz/NAME-crash-….
+# tests/fuzz/seeds/NAME, where it exists, is what a target begins with.
+fuzz: $(VENV)/.developing
+	@if [ "$(FUZZ_SECONDS)" -eq 0 ]; then echo 'fuzz: left out'; exit 0; fi; \
+	if ! $(RUN)python -c 'import atheris' 2>/dev/null; then \
+		echo 'fuzz: left out, atheris has no wheel for this machine'; exit 0; fi; \
+	set -- tests/fuzz/fuzz_*.py; \
+	[ -e "$$1" ] || { echo 'fuzz: no targets'; exit 0; }; \
+	seconds=$$(( $(FUZZ_SECONDS) / $$# )); [ $$seconds -ge 1 ] || seconds=1; \
+	for target; do \
+		name=$$(basename $$target .py); work=build/fuzz/$$name; mkdir -p $$work; \
+		seeds=tests/fuzz/seeds/$$name; [ -d $$seeds ] || seeds=; \
+		echo "fuzz: $$name, $$seconds s"; \
+		PYTHONPATH=. $(RUN)python $$target -max_total_time=$$seconds -timeout=10 -rss_limit_mb=1024 \
+			-artifact_prefix=$$work- $$work $$seeds >$$work.log 2>&1 || { tail -n 40 $$work.log; exit 1; }; \
+		tail -n 1 $$work.log; \
+	done
+
+# --------------------------------------------------------------------------------------------------------- benchmark
+
+$(BENCH_CAPTURES)/%.pcap: $(BENCH_TOOLS)/make_capture.py | $(VENV)/.installed
+	@mkdir -p $(BENCH_CAPTURES)
+	$(RUN)python $< $* $@ $(@:.pcap=.jsonl)
+
+bench: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap $(BENCH_CAPTURES)/pure.pcap
+	@command -v tshark >/dev/null || { echo 'This compares with tshark: apt-get install tshark' >&2; exit 1; }
+	@for capture in site pure; do for validation in --no-validate --validate; do \
+		echo "$$capture $$validation"; \
+		$(RUN)python $(BENCH_TOOLS)/compare.py $(BENCH_CAPTURES)/$$capture.pcap $(BENCH_CAPTURES)/$$capture.jsonl -- \
+			$(RUN)fieldkit decode $$validation --format trace $(BENCH_CAPTURES)/$$capture.pcap || exit 1; \
+	done; done
+
+# ------------------------------------------------------------------------------------------------------- maintenance
+
+# Everything there is, resolved without constraints in an environment of its own, then written down.
+lock:
+	@set -e; fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
+	$(PYTHON) -m venv "$$fresh"; \
+	pip="$$fresh/bin/python -m pip --quiet --disable-pip-version-check --no-input"; \
+	$$pip install --upgrade pip; \
+	$$pip install --editable '.[full,scapy]' --group dev --group fuzz hatchling editables; \
+	{ \
+		echo '# Written by `make lock` on Linux with Python 3.11: what `make` installs, exactly, the build backend and pip included.'; \
+		$$pip freeze --all --exclude-editable --exclude setuptools; \
+	} >constraints.new
+	@mv constraints.new constraints.txt
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,16 @@
+"""Settings that every test shares."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+# How long an example takes depends on what else the machine does; that is no property of the code.
+settings.register_profile("here", deadline=None)
+# In CI the same examples every time: a test that fails now and then is a defect of the test. New examples are found
+# on developers' machines, and by the fuzz targets.
+settings.register_profile(
+    "ci", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("ci" if os.environ.get("CI") else "here")
