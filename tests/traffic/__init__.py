@@ -1,0 +1,1 @@
+"""Traffic that tests make themselves: packets, and the files that hold them."""
