@@ -1,0 +1,270 @@
+"""TCP (RFC 9293) as an onlooker sees it: segments of one connection → its bytes in order, and what is missing.
+
+Each direction keeps the sequence number it expects. A segment that carries it is handed on at once; a later one
+waits; an earlier one was seen already. Whether a hole is the capture's fault or the network's is told by the other
+side: once it acknowledges bytes that we do not have, they went past us and will not come again. Until then the sender
+may still repeat them, on a bad mobile link after a minute, so the hole is left open.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from fieldkit.events import (
+    Connection,
+    ConnectionClosed,
+    ConnectionEnd,
+    Emit,
+    Retransmission,
+    StreamGap,
+)
+from fieldkit.wire.budget import Budget
+from fieldkit.wire.stream import CLIENT, Sink, Stream
+
+MASK: Final = 0xFFFFFFFF
+HALF: Final = 0x80000000
+"""Sequence numbers wrap: what is less than half the circle ahead is ahead (RFC 9293 §3.4)."""
+
+FIN, SYN, RST, ACK = 1, 2, 4, 16
+
+MAX_WAITING_SEGMENTS = 1024
+MAX_AHEAD_BYTES = 16 << 20
+"""A segment further ahead than any window allows (RFC 7323 §2.3: 1 GiB in theory, 16 MiB in practice)."""
+
+HOLE_GRACE_NS = 1_000_000_000
+"""After the receiver acknowledged the hole: captures on several interfaces show packets a little out of order."""
+
+HOLE_PATIENCE_NS = 120_000_000_000
+"""When no acknowledgement is seen at all (one-sided capture): longer than TCP's last retransmission is likely."""
+
+DUPLICATE_NS = 1_000_000
+"""The same segment again within a millisecond is one packet captured twice; no stack retransmits that fast."""
+
+
+class TcpConnection:
+    """Both directions of one connection, and how far it has come."""
+
+    __slots__ = (
+        "connection",
+        "directions",
+        "emit",
+        "first_fin",
+        "holes",
+        "keys",
+        "last_time",
+        "stream",
+        "syn_only",
+        "syns",
+    )
+
+    def __init__(self, connection: Connection, emit: Emit, keys: tuple[bytes, bytes], syn_only: bool) -> None:
+        self.connection = connection
+        self.emit = emit
+        self.keys = keys
+        """Flow keys of client and server."""
+        self.stream: Stream | None = None
+        """Made when the first payload comes: most connections never interest us."""
+        self.directions = (Direction(self, 0), Direction(self, 1))
+        self.directions[0].peer = self.directions[1]
+        self.directions[1].peer = self.directions[0]
+        self.first_fin: bool | None = None
+        self.syn_only = syn_only
+        """True until the server answered."""
+        self.syns = 1
+        self.last_time = connection.opened
+        self.holes: set[Direction] = set()
+        """The flow table's set of directions that wait for something."""
+
+    def close(self, how: ConnectionEnd, by_client: bool | None, time: int, frames: tuple[int, ...]) -> None:
+        """Hand on what still waits, end the stream and say how the connection ended."""
+        for direction in self.directions:
+            direction.flush(time, frames)
+        if self.stream is not None:
+            self.stream.finish(time, frames)
+        self.emit(ConnectionClosed(time, frames, self.connection, how, by_client))
+
+
+class Direction:
+    """One side's byte stream."""
+
+    __slots__ = (
+        "acked_at",
+        "budget",
+        "fin_at",
+        "last_seq",
+        "last_time",
+        "next_seq",
+        "peer",
+        "side",
+        "sinks",
+        "started",
+        "tcp",
+        "waiting",
+        "waiting_bytes",
+        "waiting_since",
+    )
+
+    peer: Direction
+
+    def __init__(self, tcp: TcpConnection, side: int) -> None:
+        self.tcp = tcp
+        self.side = side
+        self.sinks: list[Sink] = []
+        """The stream's sinks, once there is a stream: kept here for the hot path."""
+        self.next_seq = -1
+        """Sequence number of the byte expected next; -1 until the first payload was placed."""
+        self.started = -1
+        """Where the stream begins (behind the SYN), -1 while unknown."""
+        self.fin_at = -1
+        self.last_seq = -1
+        self.last_time = 0
+        self.waiting: dict[int, tuple[bytes, tuple[int, ...]]] = {}
+        """Segments ahead of the hole, by sequence number."""
+        self.waiting_bytes = 0
+        self.waiting_since = 0
+        self.acked_at = 0
+        """When the receiver was first seen to acknowledge beyond the hole, 0 if not yet."""
+        self.budget: Budget | None = None
+
+    @property
+    def from_client(self) -> bool:
+        return self.side == CLIENT
+
+    def segment(self, seq: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
+        """Place one segment with payload. The caller has done so already if it was simply the next one."""
+        if self.next_seq < 0:
+            self.next_seq = self.started if self.started >= 0 else seq
+        ahead = (seq - self.next_seq) & MASK
+        if ahead == 0:
+            self._deliver(data, seq, time, frames)
+            if self.waiting:
+                self._drain(time)
+        elif ahead < HALF:
+            self._hold(seq, ahead, data, time, frames)
+        else:
+            self._seen_before(seq, HALF * 2 - ahead, data, time, frames)
+
+    def _deliver(self, data: bytes, seq: int, time: int, frames: tuple[int, ...]) -> None:
+        self.next_seq = (seq + len(data)) & MASK
+        self.last_seq = seq
+        self.last_time = time
+        if self.sinks:
+            self.sinks[self.side](data, time, frames)
+
+    # ------------------------------------------------------------------------------------------------ out of order
+
+    def _seen_before(self, seq: int, behind: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
+        size = len(data)
+        kind: Literal["retransmission", "duplicate", "keep-alive"] = "retransmission"
+        if behind == 1 and size == 1:
+            kind = "keep-alive"  # RFC 9293 §3.8.4: one garbage byte just before the window
+        elif time - self.last_time < DUPLICATE_NS and behind >= size:
+            kind = "duplicate"
+        self.tcp.emit(Retransmission(time, frames, self.tcp.connection, self.from_client, min(behind, size), kind))
+        if size > behind:
+            # Its tail is new. What was delivered stands: the first copy is what the receiver took.
+            self._deliver(data[behind:], self.next_seq, time, frames)
+            if self.waiting:
+                self._drain(time)
+
+    def _hold(self, seq: int, ahead: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
+        if not self.waiting:
+            self.waiting_since = time
+            self.acked_at = 0
+            self.tcp.holes.add(self)
+        known = self.waiting.get(seq)
+        if known is not None and len(known[0]) >= len(data):
+            kind: Literal["duplicate", "retransmission"] = (
+                "duplicate" if time - self.last_time < DUPLICATE_NS else "retransmission"
+            )
+            self.tcp.emit(Retransmission(time, frames, self.tcp.connection, self.from_client, len(data), kind))
+            return
+        if (
+            ahead > MAX_AHEAD_BYTES
+            or len(self.waiting) >= MAX_WAITING_SEGMENTS
+            or (self.budget is not None and not self.budget.take(len(data)))
+        ):
+            # Too much to wait for. Give the hole up, and this segment takes its turn.
+            self.flush(time, frames)
+            self.segment(seq, data, time, frames) if ahead <= MAX_AHEAD_BYTES else self._jump(seq, data, time, frames)
+            return
+        if known is not None:
+            self._release(known[0])
+        self.waiting[seq] = (data, frames)
+        self.waiting_bytes += len(data)
+
+    def _jump(self, seq: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
+        """Sequence numbers no window explains: a connection we lost sight of for long. Start anew from here."""
+        self._report_gap((seq - self.next_seq) & MASK, time, frames)
+        self._deliver(data, seq, time, frames)
+
+    def _release(self, data: bytes) -> None:
+        self.waiting_bytes -= len(data)
+        if self.budget is not None:
+            self.budget.give(len(data))
+
+    def _drain(self, time: int) -> None:
+        """Hand on what waits and is next; several overlapping copies may lie there."""
+        while self.waiting:
+            found = self.waiting.pop(self.next_seq, None)
+            if found is not None:
+                self._release(found[0])
+                self._deliver(found[0], self.next_seq, time, found[1])
+                continue
+            lowest = min(self.waiting, key=self._distance)
+            distance = self._distance(lowest)
+            if distance > 0:
+                return
+            data, frames = self.waiting.pop(lowest)
+            self._release(data)
+            if len(data) > -distance:
+                self._deliver(data[-distance:], self.next_seq, time, frames)
+        self.tcp.holes.discard(self)
+
+    def _distance(self, seq: int) -> int:
+        """How far ``seq`` lies ahead of what is expected (negative: behind)."""
+        ahead = (seq - self.next_seq) & MASK
+        return ahead if ahead < HALF else ahead - 2 * HALF
+
+    # ------------------------------------------------------------------------------------------------------- holes
+
+    def acknowledged(self, ack: int, time: int, frames: tuple[int, ...]) -> None:
+        """The other side acknowledged everything before ``ack``; called while something waits here."""
+        if 0 < (ack - self.next_seq) & MASK < HALF:
+            if not self.acked_at:
+                self.acked_at = time
+            elif time - self.acked_at > HOLE_GRACE_NS:
+                self._skip_hole(time, frames)
+
+    def check(self, time: int) -> None:
+        """Called now and then: is the hole beyond hope?"""
+        if self.waiting and (
+            (self.acked_at and time - self.acked_at > HOLE_GRACE_NS) or time - self.waiting_since > HOLE_PATIENCE_NS
+        ):
+            self._skip_hole(time, self.waiting[min(self.waiting, key=self._distance)][1])
+
+    def flush(self, time: int, frames: tuple[int, ...]) -> None:
+        """Give up every hole: hand on what waits, with the gaps named."""
+        while self.waiting:
+            self._skip_hole(time, frames)
+        if self.fin_at >= 0 and self.next_seq >= 0 and 0 < (self.fin_at - self.next_seq) & MASK < MAX_AHEAD_BYTES:
+            self._report_gap((self.fin_at - self.next_seq) & MASK, time, frames)
+            self.next_seq = self.fin_at
+
+    def _skip_hole(self, time: int, frames: tuple[int, ...]) -> None:
+        lowest = min(self.waiting, key=self._distance)
+        self._report_gap(self._distance(lowest), time, self.waiting[lowest][1])
+        self.next_seq = lowest
+        self.acked_at = 0
+        self.waiting_since = time
+        self._drain(time)
+
+    def _report_gap(self, missing: int, time: int, frames: tuple[int, ...]) -> None:
+        self.tcp.emit(StreamGap(time, frames, self.tcp.connection, self.from_client, missing))
+        if self.tcp.stream is not None:
+            self.tcp.stream.gap(self.from_client, missing, time, frames)
+
+    def lost_tail(self, missing: int, time: int, frames: tuple[int, ...]) -> None:
+        """The last ``missing`` bytes of a segment were cut off by the capture's snap length."""
+        self._report_gap(missing, time, frames)
+        self.next_seq = (self.next_seq + missing) & MASK
