@@ -1,0 +1,76 @@
+"""Answers find their CALLs.
+
+OCPP-J 1.6 §4.1.3 and 2.x Part 4 §4.1.3: an answer carries the id of the CALL that it answers, and travels the other
+way. Each side numbers its own CALLs, so the same id may be open in both directions. Where one side reuses an id that is
+still open, an answer belongs to the latest CALL that carries it (the rule of Open OCPP Trace 1.1 too).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Final, Literal
+
+from fieldkit.events import OcppMessage, Sender
+
+MAX_OPEN = 1024
+"""CALLs of one side waiting for an answer. OCPP allows one at a time; a side that never answers collects them."""
+MAX_REMEMBERED = 128
+"""Ids of earlier CALLs remembered (as hashes) to notice one that is used again."""
+
+OTHER: Final[dict[Sender, Sender]] = {"station": "csms", "csms": "station"}
+
+
+class Exchanges:
+    """The open CALLs of one conversation."""
+
+    def __init__(self) -> None:
+        self._open: dict[Sender, dict[str, OcppMessage | list[OcppMessage]]] = {"station": {}, "csms": {}}
+        self._used: dict[Sender, dict[int, int]] = {"station": {}, "csms": {}}
+
+    def earlier_use(self, sender: Sender, id_: str, raw: str) -> Literal["", "again", "otherwise"]:
+        """Was this id used before by this side: no, by the very same CALL, or by another one?"""
+        used = self._used[sender]
+        name, content = hash(id_), hash(raw)
+        earlier = used.get(name)
+        if earlier is not None:
+            return "again" if earlier == content else "otherwise"
+        used[name] = content
+        if len(used) > MAX_REMEMBERED:
+            del used[next(iter(used))]
+        return ""
+
+    def opened(self, call: OcppMessage) -> OcppMessage | None:
+        """Remember a CALL. Returns one that had to be given up for it, when too many are open."""
+        calls = self._open[call.sender]
+        known = calls.get(call.id)
+        if known is None:
+            calls[call.id] = call
+        elif isinstance(known, list):
+            known.append(call)
+            return known.pop(0) if len(known) > MAX_OPEN else None
+        else:
+            calls[call.id] = [known, call]
+        if len(calls) > MAX_OPEN:
+            oldest = calls.pop(next(iter(calls)))
+            return oldest[0] if isinstance(oldest, list) else oldest
+        return None
+
+    def answered(self, sender: Sender, id_: str) -> OcppMessage | None:
+        """The CALL that an answer from ``sender`` belongs to; it is closed by it."""
+        calls = self._open[OTHER[sender]]
+        found = calls.pop(id_, None)
+        if isinstance(found, list):
+            call = found.pop()
+            if found:
+                calls[id_] = found if len(found) > 1 else found[0]
+            return call
+        return found
+
+    def unanswered(self) -> Iterator[OcppMessage]:
+        """What is still open, in the order it was sent; forgets it."""
+        waiting: list[OcppMessage] = []
+        for calls in self._open.values():
+            for found in calls.values():
+                waiting.extend(found if isinstance(found, list) else [found])
+            calls.clear()
+        yield from sorted(waiting, key=lambda call: call.time)
