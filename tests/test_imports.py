@@ -40,9 +40,7 @@ def _imported_by(statement: str) -> set[str]:
     code = (
         f"{statement}\nimport json, sys\nprint(json.dumps(sorted({{name.partition('.')[0] for name in sys.modules}})))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, timeout=60)
     assert done.returncode == 0, done.stderr
     return set(json.loads(done.stdout.splitlines()[-1]))
 
@@ -66,24 +64,23 @@ def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
 
 
 # What import-linter cannot see, because it takes no import or only part of one (see the contracts in pyproject.toml).
-IMPURE_CALLS = {"open", "input", "print", "breakpoint", "exec", "eval", "now", "utcnow", "today"}
 IMPURE_MODULES = {"os", "pathlib", "socket", "asyncio", "threading", "subprocess", "time"}
 IMPURE_MODULES |= {"urllib.request", "http.client", "http.server"}
+IMPURE_FUNCTIONS = {"open", "input", "print", "breakpoint", "exec", "eval"}
+CLOCK_METHODS = {"now", "utcnow", "today"}
 
 
 def _impurities(tree: ast.AST) -> Iterator[tuple[int, str]]:
     for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from ((node.lineno, alias.name) for alias in node.names if alias.name in IMPURE_MODULES)
-        elif isinstance(node, ast.ImportFrom) and node.module in IMPURE_MODULES:
-            yield node.lineno, node.module
-        elif isinstance(node, ast.Call):
-            called = node.func
-            name = (
-                called.id if isinstance(called, ast.Name) else called.attr if isinstance(called, ast.Attribute) else ""
-            )
-            if name in IMPURE_CALLS:
+        match node:
+            case ast.Import(names=names):
+                yield from ((node.lineno, alias.name) for alias in names if alias.name in IMPURE_MODULES)
+            case ast.ImportFrom(module=str(module)) if module in IMPURE_MODULES:
+                yield node.lineno, module
+            case ast.Call(func=ast.Name(id=name)) if name in IMPURE_FUNCTIONS:
                 yield node.lineno, f"{name}()"
+            case ast.Call(func=ast.Attribute(attr=name)) if name in CLOCK_METHODS:
+                yield node.lineno, f".{name}()"
 
 
 def _sources() -> Iterator[Path]:
