@@ -69,6 +69,9 @@ _ERROR_CODES: Final = {
 }
 
 
+_TOO_DEEP: Final = Problem("json.nesting", "", "it is nested too deeply to be read")
+
+
 class Frame(NamedTuple):
     """One OCPP-J frame taken apart. ``type`` is None where it could not be told, ``id`` and ``action`` empty."""
 
@@ -107,7 +110,7 @@ def parse(data: bytes, version: str = "") -> Frame:
     except ValueError:
         return _unparsable(data, version)
     except RecursionError:
-        return Frame(None, "", "", None, None, (_problem("json.nesting", "", "it is nested too deeply to be read"),), False)
+        return Frame(None, "", "", None, None, (_TOO_DEEP,), False)
     if array.__class__ is list and array:
         number = array[0]
         if number == 2 and len(array) == 4 and number.__class__ is int:
@@ -127,10 +130,6 @@ def parse(data: bytes, version: str = "") -> Frame:
     return _examine(array, version, [])
 
 
-def _problem(rule: str, path: str, text: str) -> Problem:
-    return Problem(rule, path, text)
-
-
 def _quoted(value: object) -> str:
     """A station's own value in a sentence: short, on one line."""
     text = json.dumps(value, ensure_ascii=True, default=str)
@@ -141,7 +140,7 @@ def _examine(array: Any, version: str, problems: list[Problem]) -> Frame:
     """The unhurried way: every type, every fault named."""
 
     def wrong(rule: str, text: str) -> None:
-        problems.append(_problem(rule, "", text))
+        problems.append(Problem(rule, "", text))
 
     if not isinstance(array, list):
         wrong("framing.not-an-array", f"an OCPP-J message is a JSON array, this is {_quoted(array)}")
@@ -202,7 +201,7 @@ def _examine_id(value: Any, wrong: Callable[[str, str], None]) -> str:
         if not value:
             wrong("framing.id-empty", "the message id is empty")
         elif len(value) > MAX_ID_LENGTH:
-            wrong("framing.id-length", f"the message id has {len(value)} characters, at most {MAX_ID_LENGTH} are allowed")
+            wrong("framing.id-length", f"the message id has {len(value)} characters, {MAX_ID_LENGTH} are allowed")
         return value
     wrong("framing.id-type", f"the message id must be a text, is {_quoted(value)}")
     return "" if value is None else str(value)[:MAX_ID_LENGTH]
@@ -215,7 +214,8 @@ def _examine_payload(value: Any, wrong: Callable[[str, str], None]) -> Any:
 
 
 _PARTS: Final = re.compile(
-    r'\s*\[\s*"?([2-6])"?\s*,\s*(?:"((?:[^"\\]|\\.){0,255})"|(-?\d{1,20}))\s*(?:,\s*"((?:[^"\\]|\\.){0,255})")?', re.ASCII
+    r'\s*\[\s*"?([2-6])"?\s*,\s*(?:"((?:[^"\\]|\\.){0,255})"|(-?\d{1,20}))\s*(?:,\s*"((?:[^"\\]|\\.){0,255})")?',
+    re.ASCII,
 )
 
 
@@ -227,17 +227,19 @@ def _unparsable(data: bytes, version: str) -> Frame:
     except UnicodeDecodeError as error:
         text = data.decode("utf-8", "replace")
         shown = data[error.start : error.start + 1].hex()
-        problems = [_problem("json.utf8", "", f"byte {error.start} (0x{shown}) is not UTF-8")]
+        problems = [Problem("json.utf8", "", f"byte {error.start} (0x{shown}) is not UTF-8")]
     try:
         array = json.loads(text, parse_constant=lambda name: _constant(name, problems))
     except ValueError as error:
-        problems.append(_problem("json.syntax", "", _why_not_json(error, text)))
+        problems.append(Problem("json.syntax", "", _why_not_json(error, text)))
     except RecursionError:
-        problems.append(_problem("json.nesting", "", "it is nested too deeply to be read"))
+        problems.append(_TOO_DEEP)
     else:
         if not problems:
             # The two parsers differ on lone surrogates (RFC 8259 §8.2) and on numbers beyond 64 bits.
-            problems.append(_problem("json.strictness", "", "it holds a number or escape that strict JSON parsers refuse"))
+            problems.append(
+                Problem("json.strictness", "", "a number or escape in it is refused by strict JSON parsers")
+            )
         return _examine(array, version, problems)
     match = _PARTS.match(text[:MAX_SALVAGE])
     if match is None:
@@ -255,7 +257,7 @@ def _unparsable(data: bytes, version: str) -> Frame:
 
 
 def _constant(name: str, problems: list[Problem]) -> float:
-    problems.append(_problem("json.constant", "", f"{name} is not JSON (RFC 8259 §6)"))
+    problems.append(Problem("json.constant", "", f"{name} is not JSON (RFC 8259 §6)"))
     return float(name.replace("Infinity", "inf"))
 
 

@@ -53,7 +53,7 @@ SYN_TIMEOUT_NS = 130_000_000_000
 SWEEP_NS = 1_000_000_000
 
 _HEADER_FIELDS = Struct("!H2xH16xI4xH").unpack_from
-"""From byte 2 of an IPv4 header without options: total length, fragment field, TCP sequence number, offset and flags."""
+"""From byte 2 of an IPv4 header without options: length, fragment field, TCP sequence number, offset and flags."""
 
 _PLAIN_IPV4 = b"\x08\x00\x45"
 """The end of an Ethernet header and the beginning of an IPv4 header without options."""
@@ -96,14 +96,18 @@ _WEAK_LOOKS = {Look.PERHAPS_WEBSOCKET_CLIENT, Look.PERHAPS_WEBSOCKET_SERVER}
 class FlowTable:
     """Feed it batches of packets; it emits everything that the connections in them say."""
 
-    def __init__(self, source: str, emit: Emit, keys: KeyLog, *, first_number: int = 1) -> None:
-        """``source`` names the capture in every connection; ``keys`` decrypt TLS."""
+    def __init__(
+        self, source: str, emit: Emit, keys: KeyLog, *, first_number: int = 1, share: tuple[int, int] = (0, 1)
+    ) -> None:
+        """``source`` names the capture in every connection; ``keys`` decrypt TLS. ``share`` is (k, n) where n tables
+        see the same packets and divide the connections among them: this one follows those with number ≡ k (mod n)."""
         self.source = source
         self._emit = emit
         self._keys = keys
         self._flows: dict[bytes, Direction | Candidate | Quiet] = {}
         self._connections: dict[TcpConnection, None] = {}
         self._numbers = count(first_number)
+        self._share = share
         self._budget = Budget()
         self._ip = IpDecoder(emit)
         self._holes: set[Direction] = set()
@@ -345,10 +349,19 @@ class FlowTable:
         self._recent[fingerprint] = (time, tcp)
         if len(self._recent) > MIRROR_MEMORY:
             del self._recent[next(iter(self._recent))]
+        if not self.is_mine(tcp.connection, data):
+            self._dismiss(tcp, keep_end=False)
+            return
         stream = Stream(tcp.connection, self._emit, self._budget, self._keys, lambda: self._dismiss(tcp, keep_end=True))
         tcp.stream = stream
         for direction in tcp.directions:
             direction.sinks = stream.sinks
+
+    def is_mine(self, connection: Connection, data: bytes) -> bool:
+        """Whether this table follows a connection that begins with ``data``. SOAP spreads a station's calls over many
+        connections, so all of it goes to one table."""
+        mine, all_ = self._share
+        return (0 if data.startswith(b"POST ") else connection.number % all_) == mine
 
     def _consider(
         self, state: Candidate | None, key: bytes, seq: int, data: bytes, time: int, frames: tuple[int, ...]

@@ -241,6 +241,9 @@ _HOLE: Final = bytes(64)
 """Four empty records of 1970 in a row. A record may be empty, but so many are a hole in the file: a router that loses
 power leaves blocks behind that were allocated and never written."""
 
+_NO_TIMES: Final = PCAP_MAGICS | {_HOLE[:4]}
+"""Where an empty record has one of these for its seconds it may be something else: a file header or such a hole."""
+
 _CHAIN = 4
 """Believable record headers in a row that make a place in the noise the beginning of a record."""
 _DAY = 86_400
@@ -359,8 +362,8 @@ class PcapReader(RecordReader):
             if length > MAX_PACKET_BYTES:
                 if not (yield from self._recover(f"packet {number} claims to be {length} bytes long")):
                     return False
-            elif not length:
-                if self._buffer[self._offset : self._offset + 4] in PCAP_MAGICS:
+            elif not length and (seconds := self._buffer[self._offset : self._offset + 4]) in _NO_TIMES:
+                if seconds in PCAP_MAGICS:
                     # Read as a record, a file header is an empty one: its time zone stands where the length would be.
                     return True
                 yield from self._need(len(_HOLE))
@@ -379,7 +382,7 @@ class PcapReader(RecordReader):
                     return False
 
     def _walk(self) -> None:
-        """The records that lie whole in the buffer, up to one that is empty or cannot be.
+        """The records that lie whole in the buffer, up to one that cannot be or may be something else.
 
         Every packet of a capture passes here, and most pass nowhere else: nothing but the length is looked at.
         """
@@ -392,7 +395,7 @@ class PcapReader(RecordReader):
         before = len(starts)
         while offset <= last:
             (length,) = length_at(buffer, offset)
-            if length > limit or not length:
+            if length > limit or (not length and buffer[offset : offset + 4] in _NO_TIMES):
                 break
             start = offset + header
             offset = start + length

@@ -27,6 +27,12 @@ def _unmask(payload: bytes, key: bytes) -> bytes:
     return (int.from_bytes(payload, "little") ^ int.from_bytes(pad, "little")).to_bytes(size, "little")
 
 
+_ONCE = {
+    "mask": "frames of this side break RFC 6455 §5.1: a client masks its frames, a server does not",
+    "rsv1": "a message is marked as compressed (RSV1) although compression was not negotiated",
+}
+
+
 class WebSocketReader:
     """Frames of one direction."""
 
@@ -370,15 +376,10 @@ class WebSocketReader:
         self._budget.give(self._fragments_size)
         self._fragments, self._fragments_size, self._fragments_first, self._fragments_frames = [], 0, 0, ()
 
-    _ONCE = {
-        "mask": "frames of this side break RFC 6455 §5.1: a client masks its frames, a server does not",
-        "rsv1": "a message is marked as compressed (RSV1) although compression was not negotiated",
-    }
-
     def _once(self, what: str, time: int, frames: tuple[int, ...], data: bytes) -> None:
         if what not in self._said:
             self._said.add(what)
-            self._complain(self._ONCE[what], time, frames, data, 0)
+            self._complain(_ONCE[what], time, frames, data, 0)
 
     def _complain(self, reason: str, time: int, frames: tuple[int, ...], data: bytes, lost: int) -> None:
         self._emit(DecodeError(time, frames, self._connection, "websocket", reason, bytes(data[:64]), lost))

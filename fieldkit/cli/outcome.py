@@ -1,0 +1,154 @@
+"""What a run came to: counted while it lasts, told in a line or two on stderr, and as an exit code."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from fieldkit.cli.exitcodes import ExitCode
+from fieldkit.events import (
+    CaptureDropped,
+    ConnectionClosed,
+    ConnectionRecognised,
+    DecodeError,
+    Event,
+    OcppMessage,
+    StreamGap,
+    TlsOpaque,
+)
+from fieldkit.safetext import terminal
+
+if TYPE_CHECKING:
+    from fieldkit.sources.file import FileSource
+
+_DAMAGE = {"container", "gzip", "pcap", "pcapng"}
+"""Layers whose errors mean that the capture itself is damaged."""
+_FAILED = {"refused": "refused", "no-answer": "never answered"}
+_SHOWN = 3
+"""Damaged places that are told one by one."""
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was counted; the tallies of several processes add up."""
+
+    messages: int = 0
+    damaged: int = 0
+    """Places where the capture itself is damaged …"""
+    damage: list[str] = field(default_factory=list)
+    """… and what the first of them are."""
+    gaps: int = 0
+    missing: int = 0
+    """Bytes of WebSocket connections that the capture lacks."""
+    dropped: int = 0
+    opaque: int = 0
+    """Connections that stayed encrypted."""
+    connections: Counter[str] = field(default_factory=Counter)
+    """By protocol, or by how they failed."""
+
+    def add(self, other: Tally) -> None:
+        """Take in what another process counted."""
+        self.messages += other.messages
+        self.damaged += other.damaged
+        self.damage = (self.damage + other.damage)[:_SHOWN]
+        self.gaps += other.gaps
+        self.missing += other.missing
+        self.dropped += other.dropped
+        self.opaque += other.opaque
+        self.connections.update(other.connections)
+
+
+class Outcome:
+    """Counts what matters for the verdict on a run."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self.tally = Tally()
+        self._quiet = quiet
+        self._unusable = False
+        self._websockets: set[int] = set()
+
+    CONCERNS: Final = frozenset(
+        {OcppMessage, DecodeError, ConnectionRecognised, ConnectionClosed, StreamGap, CaptureDropped, TlsOpaque}
+    )
+    """The events that ``note`` looks at; the hot loop spares the others the call."""
+
+    def note(self, event: Event) -> None:
+        """Take one event into account."""
+        tally = self.tally
+        if event.__class__ is OcppMessage:
+            tally.messages += 1
+        elif isinstance(event, DecodeError):
+            if event.layer in _DAMAGE:
+                tally.damaged += 1
+                if len(tally.damage) < _SHOWN:
+                    tally.damage.append(event.reason)
+        elif isinstance(event, ConnectionRecognised):
+            if event.protocol != "mirror":
+                tally.connections[event.protocol] += 1
+            if event.protocol == "websocket":
+                self._websockets.add(event.connection.number)
+        elif isinstance(event, ConnectionClosed):
+            self._websockets.discard(event.connection.number)
+            if event.how in _FAILED:
+                tally.connections[_FAILED[event.how]] += 1
+        elif isinstance(event, StreamGap):
+            if event.connection.number in self._websockets:
+                tally.gaps += 1
+                tally.missing += event.missing
+        elif isinstance(event, CaptureDropped):
+            tally.dropped += event.count
+        elif isinstance(event, TlsOpaque):
+            tally.opaque += 1
+
+    def unusable(self, reason: str) -> None:
+        """A source could not be used at all."""
+        self._unusable = True
+        click.echo(f"fieldkit: {terminal(reason)}", err=True)
+
+    def conclude(self, sources: list[FileSource]) -> None:
+        """The closing lines on stderr."""
+        tally = self.tally
+        for reason in tally.damage:
+            self._say(reason)
+        if tally.damaged > len(tally.damage):
+            self._say(f"… and {tally.damaged - len(tally.damage):,} more places like these")
+        if self._quiet:
+            return
+        if tally.gaps:
+            self._say(
+                f"{tally.gaps:,} gaps: {tally.missing:,} bytes of WebSocket connections are missing in the capture, "
+                "messages may be lacking"
+            )
+        if tally.dropped:
+            self._say(f"the capture says that {tally.dropped:,} packets were dropped while it was taken")
+        for source in sources:
+            if source.zone_assumed:
+                self._say(f"{source.name}: its times name no zone and were read as UTC (--zone says otherwise)")
+        if not tally.messages and not tally.damaged:
+            self._say(self._nothing())
+
+    def _nothing(self) -> str:
+        seen = [f"{number:,} {name}" for name, number in self.tally.connections.most_common()]
+        text = "no OCPP messages found"
+        text += f"; TCP connections seen: {', '.join(seen)}" if seen else ", and no TCP connection"
+        if self.tally.opaque:
+            text += " (--keylog FILE decrypts TLS)"
+        return text
+
+    @staticmethod
+    def _say(text: str) -> None:
+        click.echo(f"fieldkit: {terminal(text)}", err=True)
+
+    def exit_code(self) -> ExitCode:
+        """What the process ends with."""
+        tally = self.tally
+        if self._unusable:
+            return ExitCode.SOURCE
+        if tally.damaged and not tally.messages and not tally.connections:
+            return ExitCode.SOURCE
+        if tally.damaged or tally.gaps or tally.dropped:
+            return ExitCode.INCOMPLETE
+        return ExitCode.OK

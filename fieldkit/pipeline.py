@@ -1,0 +1,303 @@
+"""The stages put together: packets, stream bytes or logged frames go in, every event comes out in order.
+
+There are two heights of entry. A capture enters as packets (``feed_packets``), a log as single frames
+(``feed_logged``); what a proxy has reassembled will enter in between. Above that all run the same code, so that a
+replay, a log and a live tap say the same of the same traffic.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import unquote
+
+from fieldkit.events import (
+    CaptureComment,
+    CaptureDropped,
+    Connection,
+    ConnectionClosed,
+    DecodeError,
+    Event,
+    HttpRequest,
+    HttpResponse,
+    LoggedFrame,
+    OcppChannel,
+    PacketBatch,
+    Problem,
+    Sender,
+    TlsSecrets,
+    WsMessage,
+)
+from fieldkit.ocpp.conversation import Conversation
+from fieldkit.ocpp.schema import Schemas
+from fieldkit.ocpp.soapcall import SoapCalls
+from fieldkit.ocpp.versions import of_subprotocol
+from fieldkit.wire.flows import FlowTable
+from fieldkit.wire.tlskeys import KeyLog
+
+if TYPE_CHECKING:
+    from fieldkit.ocpp.logged import LoggedFrames, Placed
+
+MAX_FOREIGN = 20
+"""Messages of a WebSocket without an OCPP subprotocol that may be something else before it is taken for that."""
+MAX_LOG_STATIONS = 10_000
+"""Stations told apart in one log."""
+
+_BINARY = Problem("framing.binary", "", "sent as a binary WebSocket message; OCPP-J uses text messages")
+
+
+class _WebSocketSide:
+    """What is known of one WebSocket connection besides its messages."""
+
+    __slots__ = ("conversation", "foreign", "is_ocpp", "said_uninflatable")
+
+    def __init__(self, conversation: Conversation, is_ocpp: bool) -> None:
+        self.conversation = conversation
+        self.is_ocpp = is_ocpp
+        self.foreign = 0
+        self.said_uninflatable = False
+
+
+class Pipeline:
+    """One capture's (or log's) way from bytes to events."""
+
+    def __init__(
+        self,
+        source: str,
+        *,
+        keys: KeyLog | None = None,
+        schemas: Schemas | None = None,
+        carriers: bool = True,
+        first_connection: int = 1,
+        share: tuple[int, int] = (0, 1),
+    ) -> None:
+        """``source`` is the name that evidence is given under. Without ``schemas`` payloads are not validated. With
+        ``carriers`` the ``WsMessage`` that carried an OCPP message is an event of its own. ``share`` is for
+        ``FlowTable``."""
+        self.source = source
+        self.keys = keys if keys is not None else KeyLog()
+        self._schemas = schemas
+        self._carriers = carriers
+        self._out: list[Event] = []
+        self._flows = FlowTable(source, self._take, self.keys, first_number=first_connection, share=share)
+        self._websockets: dict[int, _WebSocketSide] = {}
+        self._soap = SoapCalls(self._out.append, schemas, source)
+        self._logged: LoggedFrames | None = None
+        self._stations: dict[str, Conversation] = {}
+        self._last_time = 0
+
+    @property
+    def packets(self) -> int:
+        """Packets read so far."""
+        return self._flows.packets
+
+    def rename(self, source: str) -> None:
+        """What follows comes from the next piece of the same capture (a ring of files)."""
+        self.source = self._flows.source = self._soap.source = source
+
+    # --------------------------------------------------------------------------------------------------- entries
+
+    def feed_packets(
+        self, item: PacketBatch | TlsSecrets | CaptureComment | CaptureDropped | DecodeError
+    ) -> list[Event]:
+        """What the container hands over: packets, or something it has to say itself."""
+        if isinstance(item, PacketBatch):
+            self._flows.feed(item)
+        else:
+            if isinstance(item, TlsSecrets):
+                self.keys.add(item.text)
+            self._out.append(item)
+        return self._drain()
+
+    def feed_logged(self, item: LoggedFrame | DecodeError) -> list[Event]:
+        """One frame out of a log."""
+        if isinstance(item, DecodeError):
+            self._out.append(item)
+        else:
+            if self._logged is None:
+                from fieldkit.ocpp.logged import LoggedFrames  # captures need not wait for it
+
+                self._logged = LoggedFrames()
+            for placed in self._logged.feed(item):
+                self._place(placed)
+        return self._drain()
+
+    def finish(self) -> list[Event]:
+        """The source is at its end."""
+        self._flows.finish()
+        if self._logged is not None:
+            for placed in self._logged.finish():
+                self._place(placed)
+        self._soap.finish()
+        for conversation in self._stations.values():
+            conversation.finish(self._last_time)
+        for side in self._websockets.values():
+            side.conversation.finish(self._last_time)
+        self._websockets.clear()
+        return self._drain()
+
+    def _drain(self) -> list[Event]:
+        events = self._out[:]
+        self._out.clear()
+        return events
+
+    # ------------------------------------------------------------------------------------- from the wire upwards
+
+    def _take(self, event: Event) -> None:
+        """Everything that the wire stages emit passes here; what concerns OCPP is taken up."""
+        if event.__class__ is WsMessage:
+            self._on_websocket(event)
+            return
+        self._out.append(event)
+        handler = _HANDLERS.get(event.__class__)
+        if handler is not None:
+            handler(self, event)
+
+    def _on_websocket(self, message: WsMessage) -> None:
+        side = self._websockets.get(message.connection.number)
+        if side is None:
+            side = self._websocket_without_handshake(message.connection)
+        if not side.is_ocpp and not self._may_be_ocpp(side, message):
+            self._out.append(message)
+            return
+        if self._carriers:
+            self._out.append(message)
+        data = message.data
+        noted: tuple[Problem, ...] = ()
+        if message.missing:
+            if message.missing < 0:
+                self._cannot_inflate(side, message)
+                return
+            # U+FFFD, which readers know as "something was here", and which JSON admits inside of strings
+            data = data.replace(b"\x00", b"\xef\xbf\xbd")
+            noted = (
+                Problem(
+                    "deflate.context", "", f"{message.missing} bytes are unknown: compression began before the capture"
+                ),
+            )
+        if not message.text:
+            noted += (_BINARY,)
+        time = self._last_time = message.time
+        sender: Sender = "station" if message.from_client else "csms"
+        side.conversation.feed(data, sender, time, message.frames, self.source, noted, message.missing)
+
+    @staticmethod
+    def _may_be_ocpp(side: _WebSocketSide, message: WsMessage) -> bool:
+        """A WebSocket whose handshake did not say OCPP: is it?"""
+        head = message.data[:16].lstrip()
+        if head[:1] == b"[" and head[1:].lstrip()[:1] in (b"2", b"3", b"4", b"5", b"6"):
+            side.is_ocpp = True
+            return True
+        side.foreign += 1
+        return side.conversation.messages > 0 and side.foreign < MAX_FOREIGN
+
+    def _cannot_inflate(self, side: _WebSocketSide, message: WsMessage) -> None:
+        if not side.said_uninflatable:
+            side.said_uninflatable = True
+            reason = "compressed messages cannot be read: their compression context is not in the capture"
+            self._out.append(
+                DecodeError(
+                    message.time, message.frames, message.connection, "deflate", reason, message.data[:64],
+                    len(message.data),
+                )
+            )  # fmt: skip
+
+    def _websocket_without_handshake(self, connection: Connection) -> _WebSocketSide:
+        client = connection.client
+        channel = OcppChannel(
+            station=f"{client.address}:{client.port}",
+            version="",
+            transport="json",
+            connection=connection,
+            station_inferred=True,
+            version_inferred=True,
+            sides_inferred=True,
+        )
+        return self._open_websocket(connection, channel, is_ocpp=False)
+
+    def _open_websocket(self, connection: Connection, channel: OcppChannel, *, is_ocpp: bool) -> _WebSocketSide:
+        side = _WebSocketSide(Conversation(channel, self._out.append, self._schemas), is_ocpp)
+        self._websockets[connection.number] = side
+        return side
+
+    def _on_request(self, request: HttpRequest) -> None:
+        if request.body:
+            self._soap.request(request)
+
+    def _on_response(self, response: HttpResponse) -> None:
+        if response.status == 101:
+            self._on_upgrade(response)
+        elif response.body or (response.request is not None and response.request.body):
+            self._soap.response(response)
+
+    def _on_upgrade(self, response: HttpResponse) -> None:
+        request = response.request
+        agreed = response.headers.get("sec-websocket-protocol", "")
+        offered = request.headers.get("sec-websocket-protocol", "") if request is not None else ""
+        version = of_subprotocol(agreed)
+        inferred = not version
+        if not version:
+            # RFC 6455 §4.1 lets the connection stand without a subprotocol; what the station offered is a hint only.
+            versions = [of_subprotocol(name) for name in offered.split(",")]
+            version = versions[0] if len(versions) == 1 else ""
+        connection = response.connection
+        station = station_of_target(request.target) if request is not None else ""
+        channel = OcppChannel(
+            station=station or f"{connection.client.address}:{connection.client.port}",
+            version=version,
+            transport="json",
+            connection=connection,
+            station_inferred=not station,
+            version_inferred=inferred,
+            sides_inferred=False,
+        )
+        self._open_websocket(connection, channel, is_ocpp=bool(version) or "ocpp" in offered.lower())
+
+    def _on_closed(self, closed: ConnectionClosed) -> None:
+        side = self._websockets.pop(closed.connection.number, None)
+        if side is not None:
+            side.conversation.finish(closed.time)
+        self._soap.closed(closed)
+
+    # ------------------------------------------------------------------------------------------------ from a log
+
+    def _place(self, placed: Placed) -> None:
+        frame = placed.frame
+        assert frame.sender is not None  # LoggedFrames sees to it
+        time = frame.time if frame.time is not None else self._last_time
+        self._last_time = time
+        if frame.transport == "soap":
+            self._soap.logged(frame, time)
+            return
+        conversation = self._stations.get(frame.station)
+        if conversation is None:
+            if len(self._stations) >= MAX_LOG_STATIONS:
+                self._stations.pop(next(iter(self._stations))).finish(time)
+            channel = OcppChannel(
+                station=frame.station or "?",
+                version=frame.version,
+                transport="json",
+                connection=None,
+                station_inferred=placed.station_inferred or not frame.station,
+                version_inferred=not frame.version,
+                sides_inferred=placed.sender_inferred,
+            )
+            conversation = self._stations[frame.station] = Conversation(channel, self._out.append, self._schemas)
+        elif frame.version and frame.version != conversation.channel.version:
+            conversation.channel = replace(conversation.channel, version=frame.version, version_inferred=False)
+        data = frame.text.encode("utf-8", "surrogatepass")
+        conversation.feed(data, frame.sender, time, frame.frames, frame.source, frame.problems)
+
+
+_HANDLERS: Final[dict[type[Any], Callable[[Pipeline, Any], None]]] = {
+    HttpRequest: Pipeline._on_request,
+    HttpResponse: Pipeline._on_response,
+    ConnectionClosed: Pipeline._on_closed,
+}
+
+
+def station_of_target(target: str) -> str:
+    """The identity in a connection URL: its last path segment, percent-decoded (OCPP-J 1.6 and 2.x Part 4, §3.1.1)."""
+    path = target.split("?", 1)[0].split("#", 1)[0]
+    return unquote(path.rstrip("/").rsplit("/", 1)[-1])

@@ -1,0 +1,153 @@
+"""Captures and logs from files and pipes, read in blocks: a source never has to fit into memory."""
+
+from __future__ import annotations
+
+import stat
+import sys
+import zlib
+from collections.abc import Iterator
+from io import FileIO
+from pathlib import Path
+from typing import TypeAlias
+
+from fieldkit.events import CaptureComment, CaptureDropped, DecodeError, LoggedFrame, PacketBatch, TlsSecrets
+
+BLOCK = 1 << 20
+"""Bytes read at a time: large enough that the loop over packets dominates, small enough for a router."""
+
+_ENOUGH = 24
+_ENOUGH_GZIP = 1024
+"""Bytes that tell a capture from a log: a pcap header, or so much that gunzipped it gives one."""
+_HEAD = 65_536
+"""Bytes looked at to tell a capture from a log."""
+
+Item: TypeAlias = PacketBatch | TlsSecrets | CaptureComment | CaptureDropped | DecodeError | LoggedFrame
+
+
+class SourceError(Exception):
+    """A source that cannot be read at all; the text says why and what to do."""
+
+
+class FileSource:
+    """One file, or standard input for ``-``."""
+
+    def __init__(self, name: str, *, utc_offset: int | None = None) -> None:
+        """``utc_offset``: seconds east of UTC for log lines that do not name their time zone."""
+        self.name = "stdin" if name == "-" else name
+        self.size = 0
+        """Bytes of the file, 0 when it is a pipe."""
+        self.read = 0
+        """Bytes read so far."""
+        self.is_log = False
+        self.zone_assumed = False
+        """The log's times carry no zone and were read as ``utc_offset`` says."""
+        self._utc_offset = utc_offset
+        self._file = self._open(name)
+        try:
+            self._head = self._read_head()
+        except OSError as error:
+            raise SourceError(f"{self.name}: {error.strerror or error}") from error
+
+    def _open(self, name: str) -> FileIO:
+        if name == "-":
+            if sys.stdin.isatty():
+                raise SourceError("stdin is a terminal: pipe a capture or a log into it")
+            # Unbuffered: what a live capture has written so far is handed over without waiting for a full block.
+            return open(0, "rb", buffering=0, closefd=False)
+        path = Path(name)
+        try:
+            status = path.stat()
+            if stat.S_ISDIR(status.st_mode):
+                raise SourceError(f"{name} is a directory: name the files in it")
+            self.size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+            return path.open("rb", buffering=0)
+        except FileNotFoundError as error:
+            raise SourceError(f"{name}: there is no such file") from error
+        except PermissionError as error:
+            raise SourceError(f"{name}: you may not read it (try: sudo, or chmod +r)") from error
+        except OSError as error:
+            raise SourceError(f"{name}: {error.strerror or error}") from error
+
+    def _read_head(self) -> bytes:
+        """A pipe delivers what it likes: read until there is enough to tell what this is, or the end."""
+        head = b""
+        while len(head) < (_ENOUGH_GZIP if head[:2] == b"\x1f\x8b" else _ENOUGH):
+            block = self._file.read(_HEAD)
+            if not block:
+                break
+            head += block
+        return head
+
+    @property
+    def is_plain_capture(self) -> bool:
+        """A pcap or pcapng file that is not compressed."""
+        from fieldkit.wire.container import is_capture
+
+        return self._head[:2] != b"\x1f\x8b" and is_capture(self._head)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The bytes of the source."""
+        head, self._head = self._head, b""
+        if head:
+            self.read += len(head)
+            yield head
+        while True:
+            try:
+                block = self._file.read(BLOCK)
+            except OSError as error:
+                raise SourceError(f"{self.name}: {error.strerror or error}") from error
+            if not block:
+                return
+            self.read += len(block)
+            yield block
+
+    def items(self) -> Iterator[Item]:
+        """Batches of packets with what the container says beside them, or the frames of a log."""
+        from fieldkit.wire.container import CaptureReader, is_capture
+
+        if is_capture(self._head) or not self._head:
+            reader = CaptureReader()
+            for block in self.blocks():
+                yield from reader.feed(block)
+            yield from reader.finish()
+            return
+        yield from self._log_items()
+
+    def _log_items(self) -> Iterator[Item]:
+        from fieldkit.logs.reader import LogReader
+
+        self.is_log = True
+        reader = LogReader(self.name, utc_offset=self._utc_offset)
+        for block in _gunzipped(self.blocks()) if self._head[:2] == b"\x1f\x8b" else self.blocks():
+            yield from reader.feed(block)
+        yield from reader.finish()
+        self.zone_assumed = reader.zone_assumed
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _gunzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """A gzipped log, inflated in bounded pieces; a damaged end yields what there was before it."""
+    inflater = zlib.decompressobj(31)
+    for block in blocks:
+        data = block
+        while data:
+            try:
+                yield inflater.decompress(data, BLOCK)
+            except zlib.error:
+                return
+            if inflater.eof:
+                data, inflater = inflater.unused_data, zlib.decompressobj(31)
+            else:
+                data = inflater.unconsumed_tail
+
+
+def read_keylog(name: str) -> str:
+    """The text of an NSS key log file."""
+    try:
+        if Path(name).stat().st_size > 256 << 20:
+            raise SourceError(f"{name}: too large for a key log")
+        return Path(name).read_text("utf-8", "replace")
+    except OSError as error:
+        raise SourceError(f"{name}: {error.strerror or error}") from error

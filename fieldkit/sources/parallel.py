@@ -1,0 +1,162 @@
+"""One large capture on several processor cores.
+
+Connections have nothing to do with each other. So every worker process reads the whole file and walks over all
+packets, which is cheap, but follows only the connections whose number falls to it, which is dear. What it wrote for
+each block goes back through a pipe; the parent puts the lines of all workers in the order of time. Numbers of
+connections and frames are the same in all workers, because all of them see every packet.
+
+Only whole records can travel so: the trace format. Text output depends on what was written before.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import struct
+import sys
+from array import array
+from collections.abc import Callable, Iterator
+from heapq import merge
+from typing import Any, BinaryIO, Protocol
+
+from fieldkit.events import Event
+from fieldkit.pipeline import Pipeline
+from fieldkit.sources.file import FileSource, SourceError
+from fieldkit.sources.merge import feed
+
+MIN_BYTES = 32 << 20
+"""Captures smaller than this are decoded before a second process has started."""
+MAX_WORKERS = 8
+
+_HEADER = struct.Struct("!III")
+"""Number of records, bytes of their text, bytes of the final report (0 but for the last one)."""
+
+
+class Worker(Protocol):
+    """What runs in a worker process."""
+
+    pipeline: Pipeline
+
+    def records(self, events: list[Event]) -> list[tuple[int, bytes]]:
+        """The time and the text of each record that these events make."""
+
+    def report(self) -> Any:
+        """What the parent must know at the end; it is pickled."""
+
+
+def suits(source: FileSource, jobs: int | None) -> int:
+    """How many workers this source is worth (1: it is not). ``jobs`` is what the user asked for."""
+    if not hasattr(os, "fork") or sys.platform == "darwin" or not source.size or not source.is_plain_capture:
+        return 1
+    if jobs is None:
+        return min(len(os.sched_getaffinity(0)), MAX_WORKERS) if source.size >= MIN_BYTES else 1
+    return jobs
+
+
+def decode_parallel(
+    source: FileSource, workers: int, make: Callable[[int], Worker], write: Callable[[bytes], object],
+    progress: Callable[[], None],
+) -> list[Any]:  # fmt: skip
+    """Decode ``source`` with as many ``workers``, write the records in order, return the workers' reports."""
+    pipes: list[BinaryIO] = []
+    children: list[int] = []
+    try:
+        for number in range(workers):
+            reading, writing = os.pipe()
+            child = os.fork()
+            if not child:
+                for pipe in pipes:
+                    pipe.close()
+                os.close(reading)
+                _work(source.name, make, number, writing)
+            os.close(writing)
+            children.append(child)
+            pipes.append(os.fdopen(reading, "rb", 1 << 20))
+        reports = _collect(pipes, write, source, progress)
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for child in children:
+            _end(child)
+    return reports
+
+
+def _work(name: str, make: Callable[[int], Worker], number: int, writing: int) -> None:
+    """The life of a worker process; it never returns."""
+    status = 1
+    try:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        worker = make(number)
+        with os.fdopen(writing, "wb", 1 << 20) as pipe:
+            for item in FileSource(name).items():
+                _send(pipe, worker.records(feed(worker.pipeline, item)), b"")
+            _send(pipe, worker.records(worker.pipeline.finish()), pickle.dumps(worker.report()))
+        status = 0
+    except BrokenPipeError:
+        status = 0  # the parent has had enough
+    except BaseException:
+        sys.excepthook(*sys.exc_info())
+    finally:
+        os._exit(status)
+
+
+def _send(pipe: BinaryIO, records: list[tuple[int, bytes]], report: bytes) -> None:
+    text = b"".join([line for _, line in records])
+    pipe.write(_HEADER.pack(len(records), len(text), len(report)))
+    if records:
+        pipe.write(array("q", [time for time, _ in records]).tobytes())
+        pipe.write(array("I", [len(line) for _, line in records]).tobytes())
+        pipe.write(text)
+    pipe.write(report)
+    pipe.flush()
+
+
+def _collect(
+    pipes: list[BinaryIO], write: Callable[[bytes], object], source: FileSource, progress: Callable[[], None]
+) -> list[Any]:
+    reports: list[Any] = []
+    while len(reports) < len(pipes):
+        parts: list[tuple[array[int], array[int], bytes]] = []
+        for pipe in pipes:
+            count, size, report = _HEADER.unpack(_exactly(pipe, _HEADER.size))
+            if count:
+                times, lengths = array("q"), array("I")
+                times.frombytes(_exactly(pipe, count * times.itemsize))
+                lengths.frombytes(_exactly(pipe, count * lengths.itemsize))
+                parts.append((times, lengths, _exactly(pipe, size)))
+            if report:
+                reports.append(pickle.loads(_exactly(pipe, report)))
+        if len(parts) == 1:
+            write(parts[0][2])
+        elif parts:
+            write(b"".join([line for _, line in merge(*map(_lines, parts), key=_first)]))
+        progress()
+    return reports
+
+
+def _lines(part: tuple[array[int], array[int], bytes]) -> Iterator[tuple[int, bytes]]:
+    times, lengths, text = part
+    at = 0
+    for time, length in zip(times, lengths, strict=True):
+        yield time, text[at : at + length]
+        at += length
+
+
+def _first(pair: tuple[int, bytes]) -> int:
+    return pair[0]
+
+
+def _exactly(pipe: BinaryIO, size: int) -> bytes:
+    data = pipe.read(size)
+    if len(data) < size:
+        raise SourceError("a worker process ended unexpectedly (its message stands above); try --jobs 1")
+    return data
+
+
+def _end(child: int) -> None:
+    try:
+        os.kill(child, signal.SIGTERM)
+    except ProcessLookupError:
+        return
+    os.waitpid(child, 0)
