@@ -54,7 +54,7 @@ class SoapCalls:
         station_address = request.connection.client if sender == "station" else request.connection.server
         name = f"{station_address.address}:{station_address.port}"
         conversation = self._conversation(envelope, name, request.connection)
-        message = self._call(envelope, conversation, sender, request.body, request.time, request.frames, self.source)
+        message = self._call(envelope, conversation, sender, request.time, request.frames, self.source)
         self._waiting[id(request)] = (request, conversation, message)
         if len(self._waiting) > MAX_WAITING:
             _, oldest, call = self._waiting.pop(next(iter(self._waiting)))
@@ -84,7 +84,7 @@ class SoapCalls:
                 problems += (Problem("soap.relates-to", "", text),)
         self._last_time = response.time
         conversation.soap_answer(
-            response.body.decode("utf-8", "replace"),
+            envelope.text if envelope is not None else "",
             OTHER[call.sender],
             call.id,
             call.action,
@@ -106,7 +106,7 @@ class SoapCalls:
             station = response.connection.server if sender == "station" else response.connection.client
             name = f"{station.address}:{station.port}"
             conversation = self._conversation(envelope, name, response.connection)
-            self._answer(envelope, conversation, sender, response.body, response.time, response.frames, self.source)
+            self._answer(envelope, conversation, sender, response.time, response.frames, self.source)
 
     def logged(self, frame: LoggedFrame, time: int) -> None:
         """An envelope out of a log: call and answer find each other by WS-Addressing alone."""
@@ -116,10 +116,10 @@ class SoapCalls:
             return
         conversation = self._conversation(envelope, frame.station or "?", None)
         if envelope.kind == "request":
-            self._call(envelope, conversation, _caller(envelope), body, time, frame.frames, frame.source)
+            self._call(envelope, conversation, _caller(envelope), time, frame.frames, frame.source)
         else:
             sender = OTHER[_caller(envelope)]
-            self._answer(envelope, conversation, sender, body, time, frame.frames, frame.source)
+            self._answer(envelope, conversation, sender, time, frame.frames, frame.source)
 
     def closed(self, closed: ConnectionClosed) -> None:
         """Calls whose response did not come before their connection ended stay unanswered."""
@@ -141,7 +141,6 @@ class SoapCalls:
         envelope: SoapEnvelope,
         conversation: Conversation,
         sender: Sender,
-        body: bytes,
         time: int,
         frames: tuple[int, ...],
         source: str,
@@ -151,9 +150,8 @@ class SoapCalls:
         if not id_:
             self._unnumbered += 1
             id_ = f"(no MessageID {self._unnumbered})"
-        raw = body.decode("utf-8", "replace")
         return conversation.soap_call(
-            raw, sender, id_, envelope.action, envelope.payload, envelope.problems, time, frames, source
+            envelope.text, sender, id_, envelope.action, envelope.payload, envelope.problems, time, frames, source
         )
 
     def _answer(
@@ -161,15 +159,13 @@ class SoapCalls:
         envelope: SoapEnvelope,
         conversation: Conversation,
         sender: Sender,
-        body: bytes,
         time: int,
         frames: tuple[int, ...],
         source: str,
     ) -> None:
         self._last_time = time
-        raw = body.decode("utf-8", "replace")
         conversation.soap_answer(
-            raw,
+            envelope.text,
             sender,
             envelope.relates_to,
             envelope.action,
@@ -223,4 +219,4 @@ def _fault(envelope: SoapEnvelope) -> OcppError | None:
     fault = envelope.fault
     if fault is None:
         return None
-    return OcppError(fault.subcode or fault.code, fault.reason, None)
+    return OcppError(fault.subcode or fault.code, fault.reason, fault.detail or None)
