@@ -68,17 +68,17 @@ class Pipeline:
         *,
         keys: KeyLog | None = None,
         schemas: Schemas | None = None,
-        carriers: bool = True,
+        full: bool = True,
         first_connection: int = 1,
         share: tuple[int, int] = (0, 1),
     ) -> None:
-        """``source`` is the name that evidence is given under. Without ``schemas`` payloads are not validated. With
-        ``carriers`` the ``WsMessage`` that carried an OCPP message is an event of its own. ``share`` is for
-        ``FlowTable``."""
+        """``source`` is the name that evidence is given under. Without ``schemas`` payloads are not validated. Without
+        ``full``, events that say again what an ``OcppMessage`` says (the ``WsMessage`` that carried it, the
+        ``Exchange``) are left out, as bulk output has no use for them. ``share`` is for ``FlowTable``."""
         self.source = source
-        self.keys = keys if keys is not None else KeyLog()
+        self.keys = keys if keys is not None else KeyLog(expecting=True)
         self._schemas = schemas
-        self._carriers = carriers
+        self._full = full
         self._out: list[Event] = []
         self._flows = FlowTable(source, self._take, self.keys, first_number=first_connection, share=share)
         self._websockets: dict[int, _WebSocketSide] = {}
@@ -158,16 +158,18 @@ class Pipeline:
         side = self._websockets.get(message.connection.number)
         if side is None:
             side = self._websocket_without_handshake(message.connection)
+        if message.missing and not side.said_uninflatable:
+            side.said_uninflatable = True
+            self._say_uninflatable(message)
         if not side.is_ocpp and not self._may_be_ocpp(side, message):
             self._out.append(message)
             return
-        if self._carriers:
+        if self._full:
             self._out.append(message)
         data = message.data
         noted: tuple[Problem, ...] = ()
         if message.missing:
             if message.missing < 0:
-                self._cannot_inflate(side, message)
                 return
             # U+FFFD, which readers know as "something was here", and which JSON admits inside of strings
             data = data.replace(b"\x00", b"\xef\xbf\xbd")
@@ -192,16 +194,13 @@ class Pipeline:
         side.foreign += 1
         return side.conversation.messages > 0 and side.foreign < MAX_FOREIGN
 
-    def _cannot_inflate(self, side: _WebSocketSide, message: WsMessage) -> None:
-        if not side.said_uninflatable:
-            side.said_uninflatable = True
-            reason = "compressed messages cannot be read: their compression context is not in the capture"
-            self._out.append(
-                DecodeError(
-                    message.time, message.frames, message.connection, "deflate", reason, message.data[:64],
-                    len(message.data),
-                )
-            )  # fmt: skip
+    def _say_uninflatable(self, message: WsMessage) -> None:
+        reason = "compressed messages cannot be read: their compression context is not in the capture"
+        if message.missing > 0:
+            reason = "compressed messages can be read in part only: their compression context is not in the capture"
+        # What was inflated may hold a password; what was not is shown.
+        data, lost = (b"", message.missing) if message.missing > 0 else (message.data[:64], len(message.data))
+        self._out.append(DecodeError(message.time, message.frames, message.connection, "deflate", reason, data, lost))
 
     def _websocket_without_handshake(self, connection: Connection) -> _WebSocketSide:
         client = connection.client
@@ -217,7 +216,7 @@ class Pipeline:
         return self._open_websocket(connection, channel, is_ocpp=False)
 
     def _open_websocket(self, connection: Connection, channel: OcppChannel, *, is_ocpp: bool) -> _WebSocketSide:
-        side = _WebSocketSide(Conversation(channel, self._out.append, self._schemas), is_ocpp)
+        side = _WebSocketSide(Conversation(channel, self._out.append, self._schemas, exchanges=self._full), is_ocpp)
         self._websockets[connection.number] = side
         return side
 
@@ -283,7 +282,9 @@ class Pipeline:
                 version_inferred=not frame.version,
                 sides_inferred=placed.sender_inferred,
             )
-            conversation = self._stations[frame.station] = Conversation(channel, self._out.append, self._schemas)
+            conversation = self._stations[frame.station] = Conversation(
+                channel, self._out.append, self._schemas, exchanges=self._full
+            )
         elif frame.version and frame.version != conversation.channel.version:
             conversation.channel = replace(conversation.channel, version=frame.version, version_inferred=False)
         data = frame.text.encode("utf-8", "surrogatepass")

@@ -14,7 +14,7 @@ from fieldkit.cli.outcome import Outcome, Tally
 from fieldkit.cli.progress import Progress
 
 if TYPE_CHECKING:
-    from fieldkit.events import Event
+    from fieldkit.events import Event, OcppMessage
     from fieldkit.ocpp.schema import Schemas
     from fieldkit.query import Filter
     from fieldkit.sources.file import FileSource
@@ -104,7 +104,7 @@ def command(
     if not opened:
         return outcome.exit_code()
     try:
-        keys = _keys(keylog)
+        keys = _keys(keylog, opened)
         workers = _workers(opened, form, jobs)
         with Progress(opened) as progress:
             if workers > 1:
@@ -112,7 +112,7 @@ def command(
             else:
                 writer = _writer(form, utc=utc, show_ids=show_ids, color=color, verbose=verbose)
                 schemas = _schemas() if validate else None
-                events = _events(opened, keys, schemas, carriers=form == "events", progress=progress)
+                events = _events(opened, keys, schemas, full=form == "events", progress=progress)
                 _write(events, writer, chosen, outcome)
     except SourceError as error:
         outcome.unusable(str(error))
@@ -141,26 +141,27 @@ def _write(
 
 
 def _events(
-    sources: list[FileSource], keys: KeyLog, schemas: Schemas | None, *, carriers: bool, progress: Progress
+    sources: list[FileSource], keys: KeyLog, schemas: Schemas | None, *, full: bool, progress: Progress
 ) -> Iterator[list[Event]]:
     from fieldkit.pipeline import Pipeline
     from fieldkit.sources.merge import read_merged, read_one
 
     if len(sources) == 1:
-        pipeline = Pipeline(sources[0].name, keys=keys, schemas=schemas, carriers=carriers)
+        pipeline = Pipeline(sources[0].name, keys=keys, schemas=schemas, full=full)
         return read_one(sources[0], pipeline, progress.step)
 
     def make(name: str, first: int) -> Pipeline:
-        return Pipeline(name, keys=keys, schemas=schemas, carriers=carriers, first_connection=first)
+        return Pipeline(name, keys=keys, schemas=schemas, full=full, first_connection=first)
 
     return read_merged(sources, make, progress.step)
 
 
-def _keys(names: tuple[str, ...]) -> KeyLog:
+def _keys(names: tuple[str, ...], sources: list[FileSource]) -> KeyLog:
     from fieldkit.sources.file import read_keylog
     from fieldkit.wire.tlskeys import KeyLog
 
-    keys = KeyLog()
+    # A pcapng may bring secrets along, somewhere in the middle: until then encrypted records are worth holding back.
+    keys = KeyLog(expecting=bool(names) or any(source.may_hold_secrets for source in sources))
     for name in names:
         keys.add(read_keylog(name))
     return keys
@@ -187,26 +188,25 @@ class _TraceWorker:
         from fieldkit.pipeline import Pipeline
         from fieldkit.reports.trace import TraceWriter
 
-        self.pipeline = Pipeline(
-            source, keys=keys, schemas=_schemas() if validate else None, carriers=False, share=share
-        )
+        self.pipeline = Pipeline(source, keys=keys, schemas=_schemas() if validate else None, full=False, share=share)
         self._first = share[0] == 0
         self._chosen = chosen
         self._outcome = Outcome(quiet=True)
         self._message = OcppMessage
+        self._concerns = Outcome.CONCERNS - {OcppMessage}
         self._lines = TraceWriter(sys.stdout.buffer.write).lines
 
-    def records(self, events: list[Event]) -> list[tuple[int, bytes]]:
-        chosen, kind = self._chosen, self._message
+    def records(self, events: list[Event]) -> tuple[list[OcppMessage], list[bytes]]:
+        chosen, kind, outcome = self._chosen, self._message, self._outcome
+        messages = [event for event in events if event.__class__ is kind]
+        outcome.tally.messages += len(messages)
         for event in events:
             # What belongs to no connection is seen by all workers; one tells.
-            if event.__class__ in Outcome.CONCERNS and (
-                self._first or event.__class__ is kind or getattr(event, "connection", None) is not None
-            ):
-                self._outcome.note(event)
-        messages = [event for event in events if isinstance(event, kind) and (chosen is None or chosen(event))]
-        lines = self._lines(messages)
-        return [(message.time, line.encode("utf-8", "replace")) for message, line in zip(messages, lines, strict=True)]
+            if event.__class__ in self._concerns and (self._first or getattr(event, "connection", None) is not None):
+                outcome.note(event)
+        if chosen is not None:
+            messages = [message for message in messages if chosen(message)]
+        return messages, [line.encode("utf-8", "replace") for line in self._lines(messages)]
 
     def report(self) -> Tally:
         return self._outcome.tally
@@ -272,7 +272,7 @@ def _compile_filter(text: str | None) -> Callable[[Event], bool] | None:
     except FilterError as error:
         raise click.UsageError(str(error)) from error
     matches = found.matches
-    return lambda event: event.__class__ is OcppMessage and matches(event)  # type: ignore[arg-type]
+    return lambda event: event.__class__ is OcppMessage and matches(event)
 
 
 def _utc_offset(zone: str | None) -> int | None:

@@ -28,6 +28,7 @@ from fieldkit.ocpp.schema import Schemas
 from fieldkit.ocpp.versions import suggested_by
 
 _CALL, _CALLRESULT, _SEND = MessageType.CALL, MessageType.CALLRESULT, MessageType.SEND
+_CALLRESULTERROR = MessageType.CALLRESULTERROR
 
 _MAX_VETTED = 512
 """Different action names of one conversation whose verdict is remembered."""
@@ -36,14 +37,17 @@ _MAX_VETTED = 512
 class Conversation:
     """One station's messages in both directions."""
 
-    def __init__(self, channel: OcppChannel, emit: Emit, schemas: Schemas | None) -> None:
-        """``schemas`` is None when payloads are not to be validated."""
+    def __init__(self, channel: OcppChannel, emit: Emit, schemas: Schemas | None, *, exchanges: bool = True) -> None:
+        """``schemas`` is None when payloads are not to be validated; without ``exchanges`` no ``Exchange`` events are
+        made (an answer names its CALL anyway)."""
         self.channel = channel
         self.messages = 0
         self._emit = emit
         self._schemas = schemas
         self._exchanges = Exchanges()
-        self._vetted: dict[tuple[Sender, str], tuple[Problem, ...]] = {}
+        self._concluded: dict[Sender, OcppMessage] = {}  # each side's CALL that was answered last
+        self._tell_exchanges = exchanges
+        self._vetted: dict[Sender, dict[str, tuple[Problem, ...]]] = {"station": {}, "csms": {}}
 
     def feed(
         self,
@@ -70,26 +74,32 @@ class Conversation:
                 reused = self._exchanges.earlier_use(sender, id_, raw)
                 if reused:
                     problems += (_REUSED[reused],)
+        elif type_ is _CALLRESULTERROR:
+            # 2.1 Part 4 §4.2: it comes from the caller and is about the answer that it has just got.
+            concluded = self._concluded.get(sender)
+            if concluded is not None and concluded.id == id_:
+                call, action = concluded, concluded.action
         elif type_ is not None:
             call = self._exchanges.answered(sender, id_)
             if call is not None:
                 action = call.action
+                self._concluded[call.sender] = call
         if channel.version_inferred:
             channel = self._learn_version(type_, action, payload)
         validated = False
         if type_ is _CALL or type_ is _SEND:
             if action:
-                vetted = self._vetted.get((sender, action))
+                vetted = self._vetted[sender].get(action)
                 if vetted is None:
                     vetted = self._vet(sender, action)
                 if vetted:
                     problems += vetted
-            if readable and not unknown:
+            if readable and not unknown and self._schemas is not None:
                 found = self._validate(action, False, payload)
                 if found is not None:
                     validated = True
                     problems += found
-        elif type_ is _CALLRESULT and call is not None and readable and not unknown:
+        elif type_ is _CALLRESULT and call is not None and readable and not unknown and self._schemas is not None:
             found = self._validate(action, True, payload)
             if found is not None:
                 validated = True
@@ -99,11 +109,7 @@ class Conversation:
             time, frames, source, self.channel, sender, type_, id_, action, payload, error, raw, problems,
             validated, call,
         )  # fmt: skip
-        if call is None:
-            self._pair(message, None)
-        else:
-            self._emit(message)
-            self._emit(Exchange(time, call.frames + frames, call, message))
+        self._pair(message, call)
 
     def soap_call(
         self,
@@ -171,13 +177,14 @@ class Conversation:
 
     def _pair(self, message: OcppMessage, call: OcppMessage | None) -> None:
         self._emit(message)
-        if message.type is _CALL:
+        if call is not None:
+            if self._tell_exchanges and message.type is not _CALLRESULTERROR:
+                self._emit(Exchange(message.time, call.frames + message.frames, call, message))
+        elif message.type is _CALL:
             given_up = self._exchanges.opened(message)
             if given_up is not None:
                 self._emit(Unanswered(message.time, given_up.frames, given_up))
-        elif call is not None:
-            self._emit(Exchange(message.time, call.frames + message.frames, call, message))
-        elif message.type is not None and message.type is not MessageType.SEND:
+        elif message.type is not None and message.type is not _SEND:
             self._emit(Orphan(message.time, message.frames, message))
 
     def _validate(self, action: str, answer: bool, payload: Any) -> tuple[Problem, ...] | None:
@@ -197,7 +204,7 @@ class Conversation:
         version = self.channel.version
         if suggested and suggested != version and not (suggested == "2.0.1" and version == "2.1"):
             self.channel = replace(self.channel, version=suggested)
-            self._vetted.clear()
+            self._vetted = {"station": {}, "csms": {}}
         return self.channel
 
     def _vet(self, sender: Sender, action: str) -> tuple[Problem, ...]:
@@ -211,8 +218,8 @@ class Conversation:
         elif sender_of(action, version) == OTHER[sender]:
             side = "the CSMS" if sender == "station" else "the charging station"
             problems = (Problem("framing.direction", "", f"{action} is {side}'s to send"),)
-        if len(self._vetted) < _MAX_VETTED:
-            self._vetted[sender, action] = problems
+        if len(self._vetted[sender]) < _MAX_VETTED:
+            self._vetted[sender][action] = problems
         return problems
 
 

@@ -15,7 +15,7 @@ from fieldkit.events import OcppMessage, Sender
 MAX_OPEN = 1024
 """CALLs of one side waiting for an answer. OCPP allows one at a time; a side that never answers collects them."""
 MAX_REMEMBERED = 128
-"""Ids of earlier CALLs remembered (as hashes) to notice one that is used again."""
+"""At least so many ids of earlier CALLs are remembered (as hashes) to notice one that is used again."""
 
 OTHER: Final[dict[Sender, Sender]] = {"station": "csms", "csms": "station"}
 
@@ -26,17 +26,19 @@ class Exchanges:
     def __init__(self) -> None:
         self._open: dict[Sender, dict[str, OcppMessage | list[OcppMessage]]] = {"station": {}, "csms": {}}
         self._used: dict[Sender, dict[int, int]] = {"station": {}, "csms": {}}
+        self._used_before: dict[Sender, dict[int, int]] = {"station": {}, "csms": {}}
 
     def earlier_use(self, sender: Sender, id_: str, raw: str) -> Literal["", "again", "otherwise"]:
         """Was this id used before by this side: no, by the very same CALL, or by another one?"""
         used = self._used[sender]
         name, content = hash(id_), hash(raw)
-        earlier = used.get(name)
+        earlier = used.get(name) or self._used_before[sender].get(name)
         if earlier is not None:
             return "again" if earlier == content else "otherwise"
         used[name] = content
         if len(used) > MAX_REMEMBERED:
-            del used[next(iter(used))]
+            # Two generations: forgetting the oldest one by one costs more than all the rest.
+            self._used_before[sender], self._used[sender] = used, {}
         return ""
 
     def opened(self, call: OcppMessage) -> OcppMessage | None:

@@ -85,6 +85,13 @@ class FileSource:
 
         return self._head[:2] != b"\x1f\x8b" and is_capture(self._head)
 
+    @property
+    def may_hold_secrets(self) -> bool:
+        """Not a plain pcap: pcapng has blocks for TLS secrets, and behind gzip may be one."""
+        from fieldkit.wire.pcap import PCAP_MAGICS
+
+        return self._head[:4] not in PCAP_MAGICS
+
     def blocks(self) -> Iterator[bytes]:
         """The bytes of the source."""
         head, self._head = self._head, b""

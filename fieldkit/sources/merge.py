@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator
+from itertools import islice
 from typing import Final
 
 from fieldkit.events import Event, LoggedFrame, PacketBatch
@@ -16,6 +17,8 @@ from fieldkit.pipeline import Pipeline
 from fieldkit.sources.file import FileSource, Item
 
 _NEVER: Final = 1 << 80
+MAX_OPENING: Final = 1024
+"""Comments and key logs read ahead of the first packet."""
 CONNECTIONS_PER_LANE: Final = 1_000_000
 """Connection numbers of overlapping sources must not collide."""
 
@@ -27,14 +30,18 @@ class _Lane:
         self.source = source
         self.items = source.items()
         self.waiting: deque[Event] = deque()
-        self.first = next(self.items, None)
+        self.opening: deque[Item] = deque()
+        """Read ahead to learn when the source begins: what stands before its first packet, and that packet."""
+        self.begins = 0
+        self.is_capture = False
+        for item in islice(self.items, MAX_OPENING):
+            self.opening.append(item)
+            if isinstance(item, PacketBatch | LoggedFrame):
+                self.begins, self.is_capture = _time_of(item), isinstance(item, PacketBatch)
+                break
         self.pipeline: Pipeline | None = None
         self.last_time = 0
         self.exhausted = False
-
-    @property
-    def begins(self) -> int:
-        return _time_of(self.first) if self.first is not None else 0
 
     @property
     def head(self) -> int:
@@ -42,14 +49,12 @@ class _Lane:
 
     def advance(self) -> None:
         """Decode on until there is an event to hand out, or no more input."""
-        assert self.pipeline is not None
         while not self.waiting and not self.exhausted:
-            item, self.first = self.first, None
-            if item is None:
-                item = next(self.items, None)
+            item = self.opening.popleft() if self.opening else next(self.items, None)
             if item is None:
                 self.exhausted = True
                 return
+            assert self.pipeline is not None
             self.last_time = max(self.last_time, _last_time_of(item))
             self.waiting.extend(feed(self.pipeline, item))
 
@@ -121,7 +126,7 @@ def read_merged(
 
 def _continues(lane: _Lane, successor: _Lane) -> bool:
     """Is this the next piece of the same capture? Two captures, one beginning where the other ends."""
-    return not lane.source.is_log and isinstance(successor.first, PacketBatch) and successor.begins >= lane.last_time
+    return not lane.source.is_log and successor.is_capture and successor.begins >= lane.last_time
 
 
 def _take(active: list[_Lane], until: int) -> list[Event]:

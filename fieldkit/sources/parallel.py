@@ -16,11 +16,11 @@ import signal
 import struct
 import sys
 from array import array
-from collections.abc import Callable, Iterator
-from heapq import merge
+from collections.abc import Callable
+from itertools import accumulate, repeat
 from typing import Any, BinaryIO, Protocol
 
-from fieldkit.events import Event
+from fieldkit.events import Event, OcppMessage
 from fieldkit.pipeline import Pipeline
 from fieldkit.sources.file import FileSource, SourceError
 from fieldkit.sources.merge import feed
@@ -38,8 +38,8 @@ class Worker(Protocol):
 
     pipeline: Pipeline
 
-    def records(self, events: list[Event]) -> list[tuple[int, bytes]]:
-        """The time and the text of each record that these events make."""
+    def records(self, events: list[Event]) -> tuple[list[OcppMessage], list[bytes]]:
+        """The messages among these events that make a record, and their records."""
 
     def report(self) -> Any:
         """What the parent must know at the end; it is pickled."""
@@ -101,12 +101,14 @@ def _work(name: str, make: Callable[[int], Worker], number: int, writing: int) -
         os._exit(status)
 
 
-def _send(pipe: BinaryIO, records: list[tuple[int, bytes]], report: bytes) -> None:
-    text = b"".join([line for _, line in records])
-    pipe.write(_HEADER.pack(len(records), len(text), len(report)))
-    if records:
-        pipe.write(array("q", [time for time, _ in records]).tobytes())
-        pipe.write(array("I", [len(line) for _, line in records]).tobytes())
+def _send(pipe: BinaryIO, records: tuple[list[OcppMessage], list[bytes]], report: bytes) -> None:
+    messages, lines = records
+    text = b"".join(lines)
+    pipe.write(_HEADER.pack(len(lines), len(text), len(report)))
+    if lines:
+        pipe.write(array("q", [message.time for message in messages]).tobytes())
+        pipe.write(array("q", [message.frames[-1] for message in messages]).tobytes())
+        pipe.write(array("q", map(len, lines)).tobytes())
         pipe.write(text)
     pipe.write(report)
     pipe.flush()
@@ -117,34 +119,27 @@ def _collect(
 ) -> list[Any]:
     reports: list[Any] = []
     while len(reports) < len(pipes):
-        parts: list[tuple[array[int], array[int], bytes]] = []
-        for pipe in pipes:
+        texts: list[bytes] = []
+        records: list[tuple[int, int, int, int, int]] = []
+        for number, pipe in enumerate(pipes):
             count, size, report = _HEADER.unpack(_exactly(pipe, _HEADER.size))
-            if count:
-                times, lengths = array("q"), array("I")
-                times.frombytes(_exactly(pipe, count * times.itemsize))
-                lengths.frombytes(_exactly(pipe, count * lengths.itemsize))
-                parts.append((times, lengths, _exactly(pipe, size)))
+            times, frames, lengths = (_numbers(pipe, count) for _ in range(3))
+            ends = list(accumulate(lengths))
+            records += zip(times, frames, repeat(number), [0, *ends], ends, strict=False)
+            texts.append(_exactly(pipe, size))
             if report:
                 reports.append(pickle.loads(_exactly(pipe, report)))
-        if len(parts) == 1:
-            write(parts[0][2])
-        elif parts:
-            write(b"".join([line for _, line in merge(*map(_lines, parts), key=_first)]))
+        # Messages complete in the order of time; those of one instant, in the order of their packets.
+        records.sort()
+        write(b"".join([texts[number][begin:end] for _, _, number, begin, end in records]))
         progress()
     return reports
 
 
-def _lines(part: tuple[array[int], array[int], bytes]) -> Iterator[tuple[int, bytes]]:
-    times, lengths, text = part
-    at = 0
-    for time, length in zip(times, lengths, strict=True):
-        yield time, text[at : at + length]
-        at += length
-
-
-def _first(pair: tuple[int, bytes]) -> int:
-    return pair[0]
+def _numbers(pipe: BinaryIO, count: int) -> array[int]:
+    numbers = array("q")
+    numbers.frombytes(_exactly(pipe, count * numbers.itemsize))
+    return numbers
 
 
 def _exactly(pipe: BinaryIO, size: int) -> bytes:

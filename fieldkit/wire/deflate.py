@@ -3,8 +3,8 @@
 With context takeover every message may refer to the last 32 KiB of what was sent before it. Who joins a connection
 midway does not have those. But raw DEFLATE only ever copies from that window, so the window can be filled with a
 placeholder: what the messages spell out becomes readable at once, what they copy from before our time stays NUL, a
-byte that JSON text cannot contain. The holes are countable, they shrink with every message, and once 32 KiB have
-passed the text is whole. Guessing is never needed.
+byte that JSON text cannot contain. The holes are countable. They stay as long as messages repeat what was said before
+our time: the copy of a hole is a hole. Guessing is never needed.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ class FlowTable:
         self._share = share
         self._budget = Budget()
         self._ip = IpDecoder(emit)
-        self._holes: set[Direction] = set()
+        self._holes: dict[Direction, None] = {}
         self._recent: dict[tuple[int, int, int], tuple[int, TcpConnection]] = {}
         self._unknown_links: set[int] = set()
         self._next_sweep = 0
@@ -440,7 +440,8 @@ class FlowTable:
     ) -> None:
         self._dismiss(tcp, keep_end=False)
         tcp.close(how, by_client, time, frames)
-        self._holes.difference_update(tcp.directions)
+        for direction in tcp.directions:
+            self._holes.pop(direction, None)
 
     def _dismiss(self, tcp: TcpConnection, *, keep_end: bool) -> None:
         """Follow this connection no more (but notice its end)."""

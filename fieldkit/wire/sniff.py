@@ -65,7 +65,8 @@ def look(data: bytes) -> Look:
             return Look.HTTP_REQUEST if match[1] else Look.HTTP_RESPONSE
         if len(data) < 12 and data.isascii():
             return Look.TOO_SHORT
-        return Look.UNKNOWN
+        if first != 0x41:  # "A" may also begin a message that is compressed and in several frames
+            return Look.UNKNOWN
     verdict = _frame(data, 0)
     if verdict is None:
         return Look.UNKNOWN
@@ -121,4 +122,6 @@ def _frame(data: bytes, at: int) -> tuple[bool, bool] | None:
         return masked, False
     if first == 0xC1 and length >= 6 and ends_well:
         return masked, False
+    if first == 0x41 and length >= 6 and (ends_well or (end + 2 <= size and data[end] in (0x00, 0x80))):
+        return masked, False  # compressed and in several frames
     return None

@@ -65,6 +65,7 @@ class Stream:
         self._inner: Stream | None = None
         self._readers: tuple[WebSocketReader, WebSocketReader] | None = None
         self.sinks: list[Sink] = [partial(self._first, CLIENT), partial(self._first, SERVER)]
+        """Where the next bytes of client and server go."""
 
     # ------------------------------------------------------------------------------------------------- interface
 
@@ -78,6 +79,8 @@ class Stream:
             self._readers[CLIENT if from_client else SERVER].gap(missing, time, frames)
         elif self._http is not None:
             self._http.gap(from_client, missing, time, frames)
+            if self._http.upgrade is not None:
+                self._upgrade(self._http)
         elif self._tls is not None:
             self._tls.gap(from_client, missing, time, frames)
         else:
@@ -134,13 +137,15 @@ class Stream:
 
     def _become_http(self, time: int, frames: tuple[int, ...]) -> None:
         self._recognised("http", time, frames)
-        self._http = HttpLayer(self._connection, self._emit)
+        self._http = HttpLayer(self._connection, self._emit, self._budget)
         self.sinks[:] = [partial(self._feed_http, self._http, True), partial(self._feed_http, self._http, False)]
 
     def _feed_http(self, http: HttpLayer, from_client: bool, data: bytes, time: int, frames: tuple[int, ...]) -> None:
         http.feed(from_client, data, time, frames)
         if http.upgrade is not None:
             self._upgrade(http)
+        elif http.tunnel:
+            self._enter_tunnel(http)
         elif http.boring:
             self._become_nothing()
 
@@ -163,6 +168,14 @@ class Stream:
             self._become_websocket(*inflaters, handshake_seen=True, aligned=True)
         for side, chunks in enumerate(rest):
             for chunk in chunks:
+                self.sinks[side](*chunk)
+
+    def _enter_tunnel(self, http: HttpLayer) -> None:
+        """CONNECT through a web proxy: what follows begins like a connection of its own (RFC 9110 §9.3.6)."""
+        self._http = None
+        self.sinks[:] = [partial(self._first, CLIENT), partial(self._first, SERVER)]
+        for side, from_client in ((CLIENT, True), (SERVER, False)):
+            for chunk in http.take_rest(from_client):
                 self.sinks[side](*chunk)
 
     def _become_websocket(

@@ -72,8 +72,8 @@ class TcpConnection:
         """True until the server answered."""
         self.syns = 1
         self.last_time = connection.opened
-        self.holes: set[Direction] = set()
-        """The flow table's set of directions that wait for something."""
+        self.holes: dict[Direction, None] = {}
+        """The flow table's directions that wait for something, in the order in which they began to."""
 
     def close(self, how: ConnectionEnd, by_client: bool | None, time: int, frames: tuple[int, ...]) -> None:
         """Hand on what still waits, end the stream and say how the connection ended."""
@@ -154,6 +154,11 @@ class Direction:
     # ------------------------------------------------------------------------------------------------ out of order
 
     def _seen_before(self, seq: int, behind: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
+        if behind > MAX_AHEAD_BYTES:
+            while self.waiting:
+                self._skip_hole(time, frames)
+            self._jump(seq, data, time, frames)
+            return
         size = len(data)
         kind: Literal["retransmission", "duplicate", "keep-alive"] = "retransmission"
         if behind == 1 and size == 1:
@@ -168,10 +173,6 @@ class Direction:
                 self._drain(time)
 
     def _hold(self, seq: int, ahead: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
-        if not self.waiting:
-            self.waiting_since = time
-            self.acked_at = 0
-            self.tcp.holes.add(self)
         known = self.waiting.get(seq)
         if known is not None and len(known[0]) >= len(data):
             kind: Literal["duplicate", "retransmission"] = (
@@ -184,18 +185,28 @@ class Direction:
             or len(self.waiting) >= MAX_WAITING_SEGMENTS
             or (self.budget is not None and not self.budget.take(len(data)))
         ):
-            # Too much to wait for. Give the hole up, and this segment takes its turn.
-            self.flush(time, frames)
-            self.segment(seq, data, time, frames) if ahead <= MAX_AHEAD_BYTES else self._jump(seq, data, time, frames)
+            # Too much to wait for. Give the holes up, and this segment takes its turn.
+            waited = bool(self.waiting)
+            while self.waiting:
+                self._skip_hole(time, frames)
+            if self._distance(seq) > 0 and (ahead > MAX_AHEAD_BYTES or not waited):
+                self._jump(seq, data, time, frames)
+            else:
+                self.segment(seq, data, time, frames)
             return
         if known is not None:
             self._release(known[0])
+        if not self.waiting:
+            self.waiting_since = time
+            self.acked_at = 0
+            self.tcp.holes[self] = None
         self.waiting[seq] = (data, frames)
         self.waiting_bytes += len(data)
 
     def _jump(self, seq: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
-        """Sequence numbers no window explains: a connection we lost sight of for long. Start anew from here."""
-        self._report_gap((seq - self.next_seq) & MASK, time, frames)
+        """Sequence numbers no window explains: a connection we lost sight of for long, or a new one in its place whose
+        SYN is not in the capture. Start anew from here."""
+        self._report_gap(abs(self._distance(seq)), time, frames)
         self._deliver(data, seq, time, frames)
 
     def _release(self, data: bytes) -> None:
@@ -219,7 +230,7 @@ class Direction:
             self._release(data)
             if len(data) > -distance:
                 self._deliver(data[-distance:], self.next_seq, time, frames)
-        self.tcp.holes.discard(self)
+        self.tcp.holes.pop(self, None)
 
     def _distance(self, seq: int) -> int:
         """How far ``seq`` lies ahead of what is expected (negative: behind)."""
@@ -247,6 +258,8 @@ class Direction:
         """Give up every hole: hand on what waits, with the gaps named."""
         while self.waiting:
             self._skip_hole(time, frames)
+        if self.next_seq < 0:
+            self.next_seq = self.started
         if self.fin_at >= 0 and self.next_seq >= 0 and 0 < (self.fin_at - self.next_seq) & MASK < MAX_AHEAD_BYTES:
             self._report_gap((self.fin_at - self.next_seq) & MASK, time, frames)
             self.next_seq = self.fin_at

@@ -65,7 +65,7 @@ def test_ids_used_before_are_noticed() -> None:
 
 def test_the_memory_for_ids_is_bounded() -> None:
     exchanges = Exchanges()
-    for number in range(MAX_REMEMBERED + 1):
+    for number in range(2 * MAX_REMEMBERED + 2):
         exchanges.earlier_use("station", str(number), "a")
     assert exchanges.earlier_use("station", "0", "a") == ""
-    assert exchanges.earlier_use("station", str(MAX_REMEMBERED), "a") == "again"
+    assert exchanges.earlier_use("station", str(MAX_REMEMBERED + 2), "a") == "again"
