@@ -193,6 +193,8 @@ class StreamGap:
     from_client: bool
     missing: int
     """How many bytes."""
+    snapped: bool = False
+    """They were sent and seen, but the capture keeps only the first bytes of each packet (its snap length)."""
 
 
 @event
@@ -232,6 +234,8 @@ class TlsHello:
     alpn: tuple[str, ...]
     resumed: bool
     """Server: it took up an earlier session (same session id, or a pre-shared key chosen)."""
+    retry: bool
+    """Server: a HelloRetryRequest; the real ServerHello follows."""
 
 
 @event
@@ -295,6 +299,8 @@ class HttpRequest:
     """Names in lower case; repeated fields joined by ", "."""
     credentials: BasicCredentials | None
     body: bytes
+    complete: bool = True
+    """False when the head is cut: a field that is not there may have been sent all the same."""
 
 
 @event
@@ -310,6 +316,8 @@ class HttpResponse:
     headers: Mapping[str, str]
     request: HttpRequest | None
     body: bytes
+    complete: bool = True
+    """False when the head is cut: a field that is not there may have been sent all the same."""
 
 
 @event

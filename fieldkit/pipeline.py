@@ -82,6 +82,7 @@ class Pipeline:
         self._out: list[Event] = []
         self._flows = FlowTable(source, self._take, self.keys, first_number=first_connection, share=share)
         self._websockets: dict[int, _WebSocketSide] = {}
+        self._asked: dict[int, HttpRequest] = {}  # upgrade requests without an answer so far, by connection
         self._soap = SoapCalls(self._out.append, schemas, source)
         self._logged: LoggedFrames | None = None
         self._stations: dict[str, Conversation] = {}
@@ -203,6 +204,9 @@ class Pipeline:
         self._out.append(DecodeError(message.time, message.frames, message.connection, "deflate", reason, data, lost))
 
     def _websocket_without_handshake(self, connection: Connection) -> _WebSocketSide:
+        request = self._asked.pop(connection.number, None)
+        if request is not None:
+            return self._upgraded(connection, request, "")  # only the answer to it is not in the capture
         client = connection.client
         channel = OcppChannel(
             station=f"{client.address}:{client.port}",
@@ -223,16 +227,17 @@ class Pipeline:
     def _on_request(self, request: HttpRequest) -> None:
         if request.body:
             self._soap.request(request)
+        elif "sec-websocket-key" in request.headers:
+            self._asked[request.connection.number] = request
 
     def _on_response(self, response: HttpResponse) -> None:
+        self._asked.pop(response.connection.number, None)
         if response.status == 101:
-            self._on_upgrade(response)
+            self._upgraded(response.connection, response.request, response.headers.get("sec-websocket-protocol", ""))
         elif response.body or (response.request is not None and response.request.body):
             self._soap.response(response)
 
-    def _on_upgrade(self, response: HttpResponse) -> None:
-        request = response.request
-        agreed = response.headers.get("sec-websocket-protocol", "")
+    def _upgraded(self, connection: Connection, request: HttpRequest | None, agreed: str) -> _WebSocketSide:
         offered = request.headers.get("sec-websocket-protocol", "") if request is not None else ""
         version = of_subprotocol(agreed)
         inferred = not version
@@ -240,7 +245,6 @@ class Pipeline:
             # RFC 6455 §4.1 lets the connection stand without a subprotocol; what the station offered is a hint only.
             versions = [of_subprotocol(name) for name in offered.split(",")]
             version = versions[0] if len(versions) == 1 else ""
-        connection = response.connection
         station = station_of_target(request.target) if request is not None else ""
         channel = OcppChannel(
             station=station or f"{connection.client.address}:{connection.client.port}",
@@ -251,9 +255,10 @@ class Pipeline:
             version_inferred=inferred,
             sides_inferred=False,
         )
-        self._open_websocket(connection, channel, is_ocpp=bool(version) or "ocpp" in offered.lower())
+        return self._open_websocket(connection, channel, is_ocpp=bool(version) or "ocpp" in offered.lower())
 
     def _on_closed(self, closed: ConnectionClosed) -> None:
+        self._asked.pop(closed.connection.number, None)
         side = self._websockets.pop(closed.connection.number, None)
         if side is not None:
             side.conversation.finish(closed.time)

@@ -43,6 +43,8 @@ class Tally:
     gaps: int = 0
     missing: int = 0
     """Bytes of WebSocket connections that the capture lacks."""
+    snapped: int = 0
+    """Bytes of TCP payload that the capture's snap length cut off."""
     dropped: int = 0
     opaque: int = 0
     """Connections that stayed encrypted."""
@@ -56,6 +58,7 @@ class Tally:
         self.damage = (self.damage + other.damage)[:_SHOWN]
         self.gaps += other.gaps
         self.missing += other.missing
+        self.snapped += other.snapped
         self.dropped += other.dropped
         self.opaque += other.opaque
         self.connections.update(other.connections)
@@ -94,6 +97,8 @@ class Outcome:
             self._websockets.discard(event.connection.number)
             if event.how in _FAILED:
                 tally.connections[_FAILED[event.how]] += 1
+        elif isinstance(event, StreamGap) and event.snapped:
+            tally.snapped += event.missing
         elif isinstance(event, StreamGap):
             if event.connection.number in self._websockets:
                 tally.gaps += 1
@@ -122,6 +127,11 @@ class Outcome:
                 f"{tally.gaps:,} gaps: {tally.missing:,} bytes of WebSocket connections are missing in the capture, "
                 "messages may be lacking"
             )
+        if tally.snapped:
+            self._say(
+                "the capture keeps only the beginning of long packets "
+                f"({tally.snapped:,} bytes are cut off): record it again with a snap length of 0 (tcpdump -s 0)"
+            )
         if tally.dropped:
             self._say(f"the capture says that {tally.dropped:,} packets were dropped while it was taken")
         for source in sources:
@@ -149,6 +159,6 @@ class Outcome:
             return ExitCode.SOURCE
         if tally.damaged and not tally.messages and not tally.connections:
             return ExitCode.SOURCE
-        if tally.damaged or tally.gaps or tally.dropped:
+        if tally.damaged or tally.gaps or tally.snapped or tally.dropped:
             return ExitCode.INCOMPLETE
         return ExitCode.OK

@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from fieldkit.events import DecodeError
-from fieldkit.wire.pcap import PCAP_MAGICS, CaptureItem, PcapReader
-from fieldkit.wire.pcapng import PCAPNG_MAGIC, PcapngReader
+from fieldkit.wire.pcap import PCAP_MAGICS, PcapReader
+from fieldkit.wire.pcapng import PcapngReader
+from fieldkit.wire.pcapngblocks import PCAPNG_MAGIC
+from fieldkit.wire.records import CaptureItem
 
 _GZIP_MAGIC = b"\x1f\x8b"
 _MAGIC_BYTES = 4

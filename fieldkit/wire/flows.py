@@ -15,6 +15,7 @@ absent           never seen with payload
 from __future__ import annotations
 
 from bisect import bisect_right
+from heapq import nsmallest
 from itertools import count
 from struct import Struct
 
@@ -39,7 +40,7 @@ from fieldkit.wire.tlskeys import KeyLog
 MAX_FLOWS = 32_768
 """Flow table entries (two a connection) before the oldest dismissed ones are forgotten."""
 MAX_CONNECTIONS = 8_192
-"""Connections followed at a time; beyond it the one silent for longest is let go."""
+"""Connections followed at a time; beyond it those silent for longest are let go."""
 MAX_CANDIDATE_SEGMENTS = 48
 """Payload segments of a connection joined midway that may look like nothing before it is dismissed."""
 MAX_CANDIDATE_BYTES = 65_536
@@ -66,11 +67,14 @@ _ETHERNET_HEADERS = 54
 class Quiet:
     """A flow we do not follow; ``connection`` is kept when its end is still to be told."""
 
-    __slots__ = ("client_key", "connection")
+    __slots__ = ("client_key", "connection", "server_began")
 
-    def __init__(self, connection: Connection | None, client_key: bytes) -> None:
+    def __init__(self, connection: Connection | None, client_key: bytes, server_began: int | None = None) -> None:
         self.connection = connection
         self.client_key = client_key
+        self.server_began = server_began
+        """Where the server's stream began (-1: not known), by which a SYN/ACK that is sent again is told from that of a
+        new connection; None once the connection has ended."""
 
 
 _DISMISSED = Quiet(None, b"")
@@ -165,10 +169,13 @@ class FlowTable:
                 if state.__class__ is quiet:
                     if buffer[start + 47] & 7 and captured - start >= _ETHERNET_HEADERS:
                         self._packet(batch, frame)
-                elif buffer[start + 47] & 2 or (
-                    (buffer[start + 16] << 8 | buffer[start + 17]) > 20 + ((buffer[start + 46] >> 4) << 2)
+                elif (
+                    buffer[start + 47] & 2
+                    or (buffer[start + 16] << 8 | buffer[start + 17]) > 20 + ((buffer[start + 46] >> 4) << 2)
+                    or buffer[start + 21]
+                    or buffer[start + 20] & 0x3F
                 ):
-                    self._packet(batch, frame)  # a beginning, or payload of an unknown connection
+                    self._packet(batch, frame)  # a beginning, payload of an unknown connection, or a fragment
                 continue
             total, fragment, seq, offset_flags = fields(buffer, start + 16)
             header = 20 + (offset_flags >> 10 & 0x3C)
@@ -184,6 +191,7 @@ class FlowTable:
                 or fragment & 0x3FFF
                 or end > captured  # cut by the snap length
                 or total <= header  # offload captures with length 0; nonsense
+                or header < 40
             ):
                 self._packet(batch, frame)
                 continue
@@ -191,9 +199,9 @@ class FlowTable:
             state.next_seq = (seq + total - header) & MASK
             state.last_seq = seq
             state.last_time = time
-            state.sinks[state.side](buffer[start + 14 + header : end], time, (frame,))
             if state.peer.waiting:
                 self._acknowledge(batch, frame, state)
+            state.sinks[state.side](buffer[start + 14 + header : end], time, (frame,))
 
     def _feed_any(self, batch: PacketBatch, first: int) -> None:
         """Every other link type."""
@@ -263,6 +271,8 @@ class FlowTable:
         if flags & RST:
             self._reset(state, time, frames)
             return
+        if flags & ACK and state.peer.waiting:
+            state.peer.acknowledged(ack, time, frames, speaking=bool(data))
         if data:
             if tcp.stream is None:
                 self._begin_stream(tcp, seq, ack, data, time, frames)
@@ -273,15 +283,13 @@ class FlowTable:
                 return  # dismissed on the strength of these bytes
         if truncated and state.next_seq == (seq + len(data)) & MASK:
             state.lost_tail(truncated, time, frames)
-        if flags & ACK and state.peer.waiting:
-            state.peer.acknowledged(ack, time, frames)
         if flags & FIN:
             self._fin(state, (seq + len(data) + truncated) & MASK, time, frames)
 
     def _acknowledge(self, batch: PacketBatch, frame: int, state: Direction) -> None:
         start = batch.starts[frame - batch.first_frame]
         ack = int.from_bytes(batch.buffer[start + 42 : start + 46], "big")
-        state.peer.acknowledged(ack, batch.layout.time(batch.buffer, start), (frame,))
+        state.peer.acknowledged(ack, batch.layout.time(batch.buffer, start), (frame,), speaking=True)
 
     # ------------------------------------------------------------------------------------- beginning of connections
 
@@ -313,7 +321,14 @@ class FlowTable:
         frames: tuple[int, ...],
     ) -> None:
         begin = (seq + 1) & MASK
+        if isinstance(state, Quiet):
+            if flags & ACK and state.server_began in (begin, -1):
+                return  # sent again
+            self._end_quiet(state, "replaced", None, time, frames)
         if flags & ACK:
+            if isinstance(state, Direction) and state.tcp.stream is not None and state.started not in (begin, -1):
+                self._close(state.tcp, "replaced", None, time, frames)
+                state = None
             if not isinstance(state, Direction):
                 # The SYN itself is not in the capture; its answer tells as much.
                 tcp = self._open(reverse_key(key), time, frames, joined_midstream=False)
@@ -325,12 +340,10 @@ class FlowTable:
                 state.tcp.syn_only = False
             return
         if isinstance(state, Direction):
-            if state.side == CLIENT and state.started == begin:
+            if state.side == CLIENT and state.started == begin and state.tcp.stream is None:
                 state.tcp.syns += 1  # sent again
                 return
             self._close(state.tcp, "replaced", None, time, frames)
-        elif isinstance(state, Quiet):
-            self._end_quiet(state, "replaced", None, time, frames)
         self._open(key, time, frames, joined_midstream=False).directions[CLIENT].started = begin
 
     def _begin_stream(
@@ -394,7 +407,7 @@ class FlowTable:
         self, tcp: TcpConnection, key: bytes, seq: int, data: bytes, time: int, frames: tuple[int, ...]
     ) -> None:
         direction = tcp.directions[CLIENT if key == tcp.keys[0] else SERVER]
-        if tcp.stream is None:
+        if tcp.stream is None and self._flows.get(key) is direction:
             self._begin_stream(tcp, seq, 0, data, time, frames)
         if self._flows.get(key) is direction:
             direction.segment(seq, data, time, frames)
@@ -432,24 +445,28 @@ class FlowTable:
         self, state: Quiet, how: ConnectionEnd, by_client: bool | None, time: int, frames: tuple[int, ...]
     ) -> None:
         connection, state.connection = state.connection, None
+        state.server_began = None
         if connection is not None:
             self._emit(ConnectionClosed(time, frames, connection, how, by_client))
 
     def _close(
         self, tcp: TcpConnection, how: ConnectionEnd, by_client: bool | None, time: int, frames: tuple[int, ...]
     ) -> None:
-        self._dismiss(tcp, keep_end=False)
+        self._dismiss(tcp, keep_end=False, ended=True)
         tcp.close(how, by_client, time, frames)
         for direction in tcp.directions:
             self._holes.pop(direction, None)
 
-    def _dismiss(self, tcp: TcpConnection, *, keep_end: bool) -> None:
+    def _dismiss(self, tcp: TcpConnection, *, keep_end: bool, ended: bool = False) -> None:
         """Follow this connection no more (but notice its end)."""
         self._connections.pop(tcp, None)
-        quiet = Quiet(tcp.connection, tcp.keys[0]) if keep_end else _DISMISSED
+        server_began = tcp.directions[SERVER].started
+        quiet = _DISMISSED if ended else Quiet(tcp.connection if keep_end else None, tcp.keys[0], server_began)
         for key, direction in zip(tcp.keys, tcp.directions, strict=True):
             if self._flows.get(key) is direction:
                 self._flows[key] = quiet
+            if keep_end:
+                direction.let_go()
 
     def _forget(self) -> None:
         """Make room: forget the oldest flows that are not followed. If they still matter they are looked at anew."""
@@ -461,8 +478,9 @@ class FlowTable:
                 self._end_quiet(state, "timeout", None, time, frames)
 
     def _evict(self, time: int, frames: tuple[int, ...]) -> None:
-        idlest = min(self._connections, key=self._last_heard)
-        self._close(idlest, "timeout", None, time, frames)
+        # Several at a time: a port scan opens thousands a second, and to find the idlest all must be looked at.
+        for idle in nsmallest(max(1, MAX_CONNECTIONS // 64), self._connections, key=self._last_heard):
+            self._close(idle, "timeout", None, time, frames)
 
     @staticmethod
     def _last_heard(tcp: TcpConnection) -> int:

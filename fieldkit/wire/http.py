@@ -149,6 +149,7 @@ class HttpLayer:
 
     def take_rest(self, from_client: bool) -> list[Chunk]:
         """Hand over what came behind the last head of one side, in the pieces in which it came."""
+        self._let_go()  # a body whose end will not be read as HTTP
         return (self._client if from_client else self._server).rest()
 
     # ---------------------------------------------------------------------------------------------- the two sides
@@ -172,7 +173,15 @@ class HttpLayer:
             self._pending.popleft()
         # Proxies are known to strip Upgrade and to leave the key: such a request was meant as an upgrade all the same.
         upgrading = "websocket" in headers.get("upgrade", "").lower() or "sec-websocket-key" in headers
+        if not fields.complete and line.method == "GET":
+            upgrading = True  # the fields that would say so may be the missing ones; the answer tells
         body = self._body(side, headers, line.method, partial(self._emit_request, exchange, line, fields, upgrading))
+        if not fields.complete:
+            body.deliver(b"")
+            if not upgrading:
+                raise LostError("the body behind a head that the capture cuts")
+            yield from self._hold(side, exchange)
+            return
         withheld = partial(_withheld, side, exchange) if "expect" in headers else None
         yield from body.read(side, request_framing(headers), withheld)
         if upgrading:
@@ -198,6 +207,9 @@ class HttpLayer:
             body.deliver(b"")
             self.tunnel = self.boring = True
             return
+        if not fields.complete:
+            body.deliver(b"")
+            raise LostError("the body behind a head that the capture cuts")
         yield from body.read(side, response_framing(fields.headers, line.status, method))
 
     def _hold(self, side: Side, exchange: _Exchange) -> Steps[None]:
@@ -251,6 +263,9 @@ class HttpLayer:
                 raise LostError("something that is not an HTTP start line where one must be", unread=1)
             whole = yield from side.upto(_HEAD_END, end - 1)
         except GapError as gap:
+            cut = self._cut_head(side, parse, gap)
+            if cut is not None:
+                return cut
             gap.unread = len(buffer)
             if not buffer:
                 gap.reason = ""  # it was between two messages
@@ -264,6 +279,23 @@ class HttpLayer:
         for complaint in fields.complaints:
             self._complain(side, complaint)
         return start, fields
+
+    def _cut_head(self, side: Side, parse: Callable[[bytes], _T | None], gap: GapError) -> tuple[_T, Fields] | None:
+        """What there is of a head whose end is missing, if only its start line is whole.
+
+        Captures with a short snap length (96 bytes were a default once) show just so much of every head, and it names
+        the station.
+        """
+        buffer = side.buffer
+        end = buffer.find(b"\n") + 1
+        start = parse(bytes(buffer[:end])) if end else None
+        if start is None:
+            return None
+        fields = parse_fields(bytes(buffer[end : buffer.rfind(b"\n") + 1]))
+        side.drop(len(buffer))
+        self._complain(side, f"{gap.missing} bytes of an HTTP head are missing", lost=gap.missing)
+        side.known = True
+        return start, fields._replace(complete=False)
 
     def _not_http(self, side: Side) -> Steps[None]:
         """The very first bytes of a side are something else: look at enough of them to say what."""
@@ -354,8 +386,9 @@ class HttpLayer:
         self._report(self._server)
         time, frames = side.evidence()
         exchange.event = HttpRequest(
-            time, frames, self._connection, True, line.method, line.target, fields.headers, fields.credentials, body
-        )
+            time, frames, self._connection, True, line.method, line.target, fields.headers, fields.credentials, body,
+            fields.complete,
+        )  # fmt: skip
         self._emit(exchange.event)
         if exchange.late is not None:
             exchange.late()
@@ -390,7 +423,9 @@ class HttpLayer:
         body: bytes,
     ) -> HttpResponse:
         request = exchange.event if exchange is not None else None
-        return HttpResponse(*evidence, self._connection, False, line.status, line.reason, fields.headers, request, body)
+        return HttpResponse(
+            *evidence, self._connection, False, line.status, line.reason, fields.headers, request, body, fields.complete
+        )
 
     def _complain(self, side: Side, reason: str, data: bytes = b"", lost: int = 0) -> None:
         """Heads hold passwords, and a lost reader may stand anywhere in one: offending bytes are shown only of the very

@@ -57,6 +57,8 @@ class Fields(NamedTuple):
     credentials: BasicCredentials | None
     complaints: tuple[str, ...]
     """What could not be read, a sentence each, fit to be shown (no secrets)."""
+    complete: bool = True
+    """False when fields may be missing because the capture cuts the head."""
 
 
 def parse_request_line(line: bytes) -> RequestLine | None:

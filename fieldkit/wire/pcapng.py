@@ -11,42 +11,38 @@ Everything else goes block by block to the handler of its type.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from struct import Struct
-from typing import ClassVar, Final, TypeAlias
+from typing import ClassVar
 
 from fieldkit.events import CaptureComment, CaptureDropped, RecordLayout, TlsSecrets
-from fieldkit.wire.pcap import CANDIDATE_EFFORT, UNTIMED, CaptureItem, RecordReader, Steps
-
-MAX_BLOCK_BYTES = 16 << 20
-"""No packet comes near it, nor do the key logs of a week. It is also what a reader buffers at most while it waits for
-a block's end, so that a damaged length cannot make it swallow the capture."""
+from fieldkit.wire.pcapngblocks import (
+    CUSTOM,
+    CUSTOM_KEPT_BACK,
+    ENHANCED,
+    INTERFACE,
+    JOURNAL,
+    MAX_BLOCK_BYTES,
+    OBSOLETE,
+    ORDERS,
+    PACKETS,
+    PCAPNG_MAGIC,
+    SECRETS,
+    SECTION,
+    SIMPLE,
+    SMALLEST,
+    SMALLEST_BLOCK,
+    STATISTICS,
+    BareLayout,
+    Clock,
+    ObsoleteLayout,
+    StampedLayout,
+    clock_of,
+    is_block,
+)
+from fieldkit.wire.records import CANDIDATE_EFFORT, UNTIMED, CaptureItem, RecordReader, Steps
 
 MAX_INTERFACES = 4096
 """In one section. A host with a thousand containers has as many; a forged file could describe millions."""
-
-PCAPNG_MAGIC = b"\x0a\x0d\x0d\x0a"
-"""Type of the section header block. It reads the same in either byte order, and a transfer as text would break it."""
-
-_SECTION, _INTERFACE, _OBSOLETE, _SIMPLE, _NAMES, _STATISTICS, _ENHANCED, _SECRETS = 0x0A0D0D0A, 1, 2, 3, 4, 5, 6, 10
-_PACKETS = (_OBSOLETE, _SIMPLE, _ENHANCED)
-_SMALLEST: Final = {
-    _SECTION: 28,
-    _INTERFACE: 20,
-    _OBSOLETE: 32,
-    _SIMPLE: 16,
-    _NAMES: 12,
-    _STATISTICS: 24,
-    _ENHANCED: 32,
-    _SECRETS: 20,
-}
-"""The blocks that are known, and how long each is at least. All others are passed over."""
-_SMALLEST_BLOCK = 12
-
-_JOURNAL, _CUSTOM, _CUSTOM_KEPT_BACK = 9, 0x0BAD, 0x4000_0BAD
-"""Entries of the systemd journal, and what only their inventor understands (twice: the second is not for copying on).
-They are no packets, but Wireshark gives each a number, and frame numbers are to be the same as there."""
 
 # Option codes: of every block, of interface descriptions, of enhanced packets, of statistics.
 _COMMENT = 1
@@ -58,88 +54,6 @@ _NOT_KNOWN = 0xFFFF_FFFF_FFFF_FFFF
 _DROPS_NOT_KNOWN = 0xFFFF  # in the sixteen bits of the obsolete packet block
 _TLS_KEY_LOG = 0x544C534B
 _DEFAULT_RESOLUTION = 6  # microseconds
-_NANO = 1_000_000_000
-
-_Clock: TypeAlias = tuple[int, int, int]
-"""From ticks to nanoseconds: factor, divisor, offset."""
-
-
-class _Order:
-    """Everything that depends on a section's byte order."""
-
-    __slots__ = ("blocks", "enhanced", "head", "interface", "long", "obsolete", "option", "plain", "signed", "word")
-
-    def __init__(self, order: str) -> None:
-        self.head = Struct(order + "II")
-        self.word = Struct(order + "I")
-        self.option = Struct(order + "HH")
-        self.long = Struct(order + "Q")
-        self.signed = Struct(order + "q")
-        self.interface = Struct(order + "HxxI")
-        self.enhanced = Struct(order + "I8xI")
-        self.obsolete = Struct(order + "HH8xI")
-        # Block type and length, interface, captured length; as long as everything before the packet.
-        self.plain = Struct(order + "III8xI4x")
-        # What the first eight bytes of a block look like: a known type, then a length that is a multiple of four and
-        # not above MAX_BLOCK_BYTES; or a section header with its byte-order magic.
-        section = rb"\x0d\x0d\x0a....(?:\x4d\x3c\x2b\x1a|\x1a\x2b\x3c\x4d)"
-        fours = b"[" + b"".join(b"\\x%02x" % low for low in range(0, 256, 4)) + b"]"
-        if order == "<":
-            pattern = rb"[\x01-\x06\x0a](?:\x00\x00\x00" + fours + rb"..[\x00\x01]|(?<=\x0a)" + section + rb")"
-        else:
-            pattern = rb"\x00\x00\x00[\x01-\x06\x0a][\x00\x01].." + fours + rb"|\x0a" + section
-        self.blocks = re.compile(pattern, re.DOTALL)
-
-
-_ORDERS: Final = {b"\x4d\x3c\x2b\x1a": _Order("<"), b"\x1a\x2b\x3c\x4d": _Order(">")}
-"""By the byte-order magic as it lies in the file."""
-
-
-class _StampedLayout:
-    """Block type and length, interface, time in two halves, two lengths, then the packet (§4.3)."""
-
-    __slots__ = ("_divisor", "_factor", "_first", "_number", "_offset", "_stamp")
-
-    def __init__(self, order: _Order, clock: _Clock, first: int) -> None:
-        self._stamp = order.head.unpack_from
-        self._number = order.word.unpack_from
-        self._factor, self._divisor, self._offset = clock
-        self._first = first
-
-    def time(self, buffer: bytes, start: int) -> int:
-        high, low = self._stamp(buffer, start - 16)
-        time: int = (high << 32 | low) * self._factor // self._divisor + self._offset
-        return time
-
-    def interface(self, buffer: bytes, start: int) -> int:
-        number: int = self._number(buffer, start - 20)[0]
-        return self._first + number
-
-
-class _ObsoleteLayout(_StampedLayout):
-    """The same, but half of the interface field counts drops (appendix A)."""
-
-    __slots__ = ()
-
-    def __init__(self, order: _Order, clock: _Clock, first: int) -> None:
-        super().__init__(order, clock, first)
-        self._number = order.option.unpack_from
-
-
-class _BareLayout:
-    """A simple packet block has no time, and belongs to the section's first interface (§4.4)."""
-
-    __slots__ = ("_interface", "_time")
-
-    def __init__(self, time: int, interface: int) -> None:
-        self._time = time
-        self._interface = interface
-
-    def time(self, buffer: bytes, start: int) -> int:
-        return self._time
-
-    def interface(self, buffer: bytes, start: int) -> int:
-        return self._interface
 
 
 class _Group:
@@ -159,7 +73,7 @@ class _Interface:
 
     __slots__ = ("clock", "dropped", "group", "linktype", "name", "snaplen")
 
-    def __init__(self, linktype: int, snaplen: int, clock: _Clock, name: str, group: _Group) -> None:
+    def __init__(self, linktype: int, snaplen: int, clock: Clock, name: str, group: _Group) -> None:
         self.linktype = linktype
         self.snaplen = snaplen
         self.clock = clock
@@ -189,7 +103,7 @@ class PcapngReader(RecordReader):
 
     def __init__(self) -> None:
         super().__init__()
-        self._order = _ORDERS[b"\x4d\x3c\x2b\x1a"]
+        self._order = ORDERS[b"\x4d\x3c\x2b\x1a"]
         self._begun = False
         # The section under way.
         self._interfaces: list[_Interface] = []
@@ -197,7 +111,7 @@ class PcapngReader(RecordReader):
         """Interfaces of this section, with those beyond the limit."""
         self._first = 0
         """Interfaces of earlier sections: numbers stay unique over the whole capture."""
-        self._groups: dict[tuple[type[_StampedLayout], int, _Clock], _Group] = {}
+        self._groups: dict[tuple[type[StampedLayout], int, Clock], _Group] = {}
         self._group = _Group(0, UNTIMED)
         """Of the batch under way."""
         self._bare: _Group | None = None
@@ -217,7 +131,7 @@ class PcapngReader(RecordReader):
     def _parse(self) -> Steps:
         while True:
             self._walk()
-            if not (yield from self._need(_SMALLEST_BLOCK)):
+            if not (yield from self._need(SMALLEST_BLOCK)):
                 if self._offset == len(self._buffer) and self._begun:
                     break
                 if not (yield from self._recover_from_cut("the capture was cut in the header of a block")):
@@ -232,7 +146,7 @@ class PcapngReader(RecordReader):
             if not (yield from self._need(total)):
                 frames: tuple[int, ...] = ()
                 what = "a block"
-                if kind in _PACKETS:
+                if kind in PACKETS:
                     frames = (self.frames + 1,)
                     what = f"packet {self.frames + 1}"
                 have = len(self._buffer) - self._offset
@@ -259,24 +173,24 @@ class PcapngReader(RecordReader):
         """Type and length of the block at the offset; a section header brings its own byte order (§4.1)."""
         order = self._order
         if self._buffer.startswith(PCAPNG_MAGIC, self._offset):
-            order = _ORDERS.get(self._buffer[self._offset + 8 : self._offset + 12], order)
+            order = ORDERS.get(self._buffer[self._offset + 8 : self._offset + 12], order)
         kind, total = order.head.unpack_from(self._buffer, self._offset)
         return kind, total
 
     def _damage_in_head(self, kind: int, total: int) -> str:
         """What is wrong with the first twelve bytes of the block at the offset; empty when nothing is."""
         first, self._begun = not self._begun, True
-        if kind == _SECTION and self._buffer[self._offset + 8 : self._offset + 12] not in _ORDERS:
+        if kind == SECTION and self._buffer[self._offset + 8 : self._offset + 12] not in ORDERS:
             return "a section header names no byte order"
-        if first and kind != _SECTION:
+        if first and kind != SECTION:
             return "this does not begin with a section header"
-        if total & 3 or not _SMALLEST.get(kind, _SMALLEST_BLOCK) <= total <= MAX_BLOCK_BYTES:
+        if total & 3 or not SMALLEST.get(kind, SMALLEST_BLOCK) <= total <= MAX_BLOCK_BYTES:
             return f"a block claims to be {total} bytes long"
         return ""
 
     def _is_closed(self, kind: int, total: int) -> bool:
         """Whether the length behind the block repeats the one before it, where that matters (see the module)."""
-        if kind == _ENHANCED:
+        if kind == ENHANCED:
             captured: int = self._order.word.unpack_from(self._buffer, self._offset + 20)[0]
             if total == (captured + 35) & -4:
                 return True
@@ -312,7 +226,7 @@ class PcapngReader(RecordReader):
     def _on_section(self, offset: int, end: int) -> None:
         self._flush()
         self._report_stray()
-        self._order = _ORDERS[self._buffer[offset + 8 : offset + 12]]
+        self._order = ORDERS[self._buffer[offset + 8 : offset + 12]]
         self._first += self._described
         self._described = 0
         self._interfaces = []
@@ -349,12 +263,12 @@ class PcapngReader(RecordReader):
                 resolution = value[0]
             elif code == _IF_OFFSET and len(value) == 8:
                 shift = self._order.signed.unpack(value)[0]
-        clock = (*_nanoseconds(resolution), shift * _NANO)
-        group = self._group_of(_StampedLayout, linktype, clock)
+        clock = clock_of(resolution, shift)
+        group = self._group_of(StampedLayout, linktype, clock)
         group.numbers.add(number)
         self._interfaces.append(_Interface(linktype, snaplen, clock, name, group))
 
-    def _group_of(self, layout: type[_StampedLayout], linktype: int, clock: _Clock) -> _Group:
+    def _group_of(self, layout: type[StampedLayout], linktype: int, clock: Clock) -> _Group:
         group = self._groups.get((layout, linktype, clock))
         if group is None:
             group = _Group(linktype, layout(self._order, clock, self._first))
@@ -430,15 +344,15 @@ class PcapngReader(RecordReader):
     def _on_enhanced(self, offset: int, end: int) -> None:
         """§4.3."""
         number, captured = self._order.enhanced.unpack_from(self._buffer, offset + 8)
-        self._on_packet(_StampedLayout, number, captured, offset, end)
+        self._on_packet(StampedLayout, number, captured, offset, end)
 
     def _on_obsolete(self, offset: int, end: int) -> None:
         """§A: the packet block, which the enhanced one replaced."""
         number, drops, captured = self._order.obsolete.unpack_from(self._buffer, offset + 8)
-        if self._on_packet(_ObsoleteLayout, number, captured, offset, end) and 0 < drops < _DROPS_NOT_KNOWN:
+        if self._on_packet(ObsoleteLayout, number, captured, offset, end) and 0 < drops < _DROPS_NOT_KNOWN:
             self._dropped(self._interfaces[number], drops, (self.frames,))
 
-    def _on_packet(self, layout: type[_StampedLayout], number: int, captured: int, offset: int, end: int) -> bool:
+    def _on_packet(self, layout: type[StampedLayout], number: int, captured: int, offset: int, end: int) -> bool:
         """A packet block of either kind; False when it gave no packet."""
         start = offset + 28
         if start + captured > end:
@@ -451,7 +365,7 @@ class PcapngReader(RecordReader):
             self._add_stray(number, captured)
             return False
         interface = self._interfaces[number]
-        if layout is _StampedLayout:
+        if layout is StampedLayout:
             group = interface.group
         else:
             group = self._group_of(layout, interface.linktype, interface.clock)
@@ -460,7 +374,7 @@ class PcapngReader(RecordReader):
         for code, value in self._options(start + (captured + 3 & -4), end):
             if code == _COMMENT:
                 self._comment(value, (self.frames,))
-            elif code == _PACKET_DROPS and layout is _StampedLayout and len(value) == 8:
+            elif code == _PACKET_DROPS and layout is StampedLayout and len(value) == 8:
                 (count,) = self._order.long.unpack(value)
                 if 0 < count < _NOT_KNOWN:
                     self._dropped(interface, count, (self.frames,))
@@ -478,7 +392,7 @@ class PcapngReader(RecordReader):
         group = self._bare
         if group is None or group is not self._group:
             self._flush()
-            layout = _BareLayout(self.time if self._timed else 0, self._first)
+            layout = BareLayout(self.time if self._timed else 0, self._first)
             group = self._bare = _Group(interface.linktype, layout)
         self._add(group, start, start + captured)
 
@@ -506,16 +420,16 @@ class PcapngReader(RecordReader):
             self._error(reason, b"", stray.length, (stray.frame,))
 
     _handlers: ClassVar[dict[int, Callable[[PcapngReader, int, int], object]]] = {
-        _SECTION: _on_section,
-        _INTERFACE: _on_interface,
-        _OBSOLETE: _on_obsolete,
-        _SIMPLE: _on_simple,
-        _STATISTICS: _on_statistics,
-        _ENHANCED: _on_enhanced,
-        _SECRETS: _on_secrets,
-        _JOURNAL: _on_numbered,
-        _CUSTOM: _on_numbered,
-        _CUSTOM_KEPT_BACK: _on_numbered,
+        SECTION: _on_section,
+        INTERFACE: _on_interface,
+        OBSOLETE: _on_obsolete,
+        SIMPLE: _on_simple,
+        STATISTICS: _on_statistics,
+        ENHANCED: _on_enhanced,
+        SECRETS: _on_secrets,
+        JOURNAL: _on_numbered,
+        CUSTOM: _on_numbered,
+        CUSTOM_KEPT_BACK: _on_numbered,
     }
 
     # -------------------------------------------------------------------------------------------------- after damage
@@ -529,42 +443,14 @@ class PcapngReader(RecordReader):
             if place >= stop:
                 break
             self._effort -= CANDIDATE_EFFORT
-            if self._is_block(place, end, whole=whole):
+            if is_block(buffer, place, end, self._order, whole=whole):
                 self._effort -= place - first
                 return place
             match = pattern.search(buffer, place + 1, end)
         self._effort -= stop - first
         return None
 
-    def _is_block(self, offset: int, end: int, *, whole: bool) -> bool:
-        buffer, order = self._buffer, self._order
-        if buffer.startswith(PCAPNG_MAGIC, offset):
-            order = _ORDERS[buffer[offset + 8 : offset + 12]]
-        kind, total = order.head.unpack_from(buffer, offset)
-        behind = offset + total
-        if (
-            total & 3
-            or total < _SMALLEST[kind]
-            or behind > end
-            or order.word.unpack_from(buffer, behind - 4)[0] != total
-        ):
-            return False
-        if behind + 8 > end:
-            return behind == end or not whole
-        kind, total = order.head.unpack_from(buffer, behind)
-        return kind == _SECTION or (not total & 3 and _SMALLEST_BLOCK <= total <= MAX_BLOCK_BYTES)
-
 
 def _text(value: bytes) -> str:
     """§3.5: UTF-8, not terminated; some writers terminate it."""
     return value.decode("utf-8", "replace").rstrip("\x00")
-
-
-def _nanoseconds(resolution: int) -> tuple[int, int]:
-    """§4.2, if_tsresol: a negative power of 10, or of 2 where the highest bit is set. Factor and divisor."""
-    exponent = resolution & 0x7F
-    if resolution & 0x80:
-        return _NANO, 1 << exponent
-    if exponent <= 9:
-        return 10 ** (9 - exponent), 1
-    return 1, 10 ** (exponent - 9)

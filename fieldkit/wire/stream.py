@@ -153,11 +153,11 @@ class Stream:
         upgrade = http.upgrade
         assert upgrade is not None
         self._http = None
+        rest = [http.take_rest(True), http.take_rest(False)]
         headers = upgrade.response.headers if upgrade.response is not None else {}
         if upgrade.response is not None and "websocket" not in headers.get("upgrade", "websocket").lower():
             self._become_nothing()  # h2c and the like
             return
-        rest = [http.take_rest(True), http.take_rest(False)]
         moment = upgrade.response or upgrade.request
         if moment is not None:
             self._recognised("websocket", moment.time, moment.frames)
@@ -165,7 +165,7 @@ class Stream:
             self._become_websocket(None, None, handshake_seen=False, aligned=True)
         else:
             inflaters = negotiated_deflate(headers.get("sec-websocket-extensions", ""))
-            self._become_websocket(*inflaters, handshake_seen=True, aligned=True)
+            self._become_websocket(*inflaters, handshake_seen=upgrade.response.complete, aligned=True)
         for side, chunks in enumerate(rest):
             for chunk in chunks:
                 self.sinks[side](*chunk)
@@ -201,7 +201,9 @@ class Stream:
         self._inner = Stream(
             self._connection, self._emit, self._budget, self._keys, self._dismiss_later, inside_tls=True
         )
-        self._tls = TlsLayer(self._connection, self._emit, self._keys, self._inner.feed, plain_gap=self._inner.gap)
+        self._tls = TlsLayer(
+            self._connection, self._emit, self._keys, self._inner.feed, self._inner.gap, budget=self._budget
+        )
         self.sinks[:] = [partial(self._feed_tls, self._tls, True), partial(self._feed_tls, self._tls, False)]
         self._inner_dismissed = False
 
@@ -211,6 +213,7 @@ class Stream:
     def _feed_tls(self, tls: TlsLayer, from_client: bool, data: bytes, time: int, frames: tuple[int, ...]) -> None:
         tls.feed(from_client, data, time, frames)
         if tls.boring or self._inner_dismissed:
+            tls.let_go()
             self._become_nothing()
 
 

@@ -118,8 +118,8 @@ class Direction:
         self.fin_at = -1
         self.last_seq = -1
         self.last_time = 0
-        self.waiting: dict[int, tuple[bytes, tuple[int, ...]]] = {}
-        """Segments ahead of the hole, by sequence number."""
+        self.waiting: dict[int, tuple[bytes, tuple[int, tuple[int, ...]]]] = {}
+        """Segments ahead of the hole by sequence number: their data, and when and with which frames it came."""
         self.waiting_bytes = 0
         self.waiting_since = 0
         self.acked_at = 0
@@ -156,7 +156,7 @@ class Direction:
     def _seen_before(self, seq: int, behind: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
         if behind > MAX_AHEAD_BYTES:
             while self.waiting:
-                self._skip_hole(time, frames)
+                self._skip_hole(time)
             self._jump(seq, data, time, frames)
             return
         size = len(data)
@@ -188,7 +188,7 @@ class Direction:
             # Too much to wait for. Give the holes up, and this segment takes its turn.
             waited = bool(self.waiting)
             while self.waiting:
-                self._skip_hole(time, frames)
+                self._skip_hole(time)
             if self._distance(seq) > 0 and (ahead > MAX_AHEAD_BYTES or not waited):
                 self._jump(seq, data, time, frames)
             else:
@@ -200,7 +200,7 @@ class Direction:
             self.waiting_since = time
             self.acked_at = 0
             self.tcp.holes[self] = None
-        self.waiting[seq] = (data, frames)
+        self.waiting[seq] = (data, (time, frames))
         self.waiting_bytes += len(data)
 
     def _jump(self, seq: int, data: bytes, time: int, frames: tuple[int, ...]) -> None:
@@ -214,22 +214,30 @@ class Direction:
         if self.budget is not None:
             self.budget.give(len(data))
 
+    def let_go(self) -> None:
+        """Nobody wants what waits here any more."""
+        for data, _ in self.waiting.values():
+            self._release(data)
+        self.waiting.clear()
+        self.tcp.holes.pop(self, None)
+
     def _drain(self, time: int) -> None:
-        """Hand on what waits and is next; several overlapping copies may lie there."""
+        """Hand on what waits and is next, as of ``time`` (when the hole was filled) or of its own time if that is
+        later; several overlapping copies may lie there."""
         while self.waiting:
             found = self.waiting.pop(self.next_seq, None)
             if found is not None:
                 self._release(found[0])
-                self._deliver(found[0], self.next_seq, time, found[1])
+                self._deliver(found[0], self.next_seq, max(time, found[1][0]), found[1][1])
                 continue
             lowest = min(self.waiting, key=self._distance)
             distance = self._distance(lowest)
             if distance > 0:
                 return
-            data, frames = self.waiting.pop(lowest)
+            data, (own_time, frames) = self.waiting.pop(lowest)
             self._release(data)
             if len(data) > -distance:
-                self._deliver(data[-distance:], self.next_seq, time, frames)
+                self._deliver(data[-distance:], self.next_seq, max(time, own_time), frames)
         self.tcp.holes.pop(self, None)
 
     def _distance(self, seq: int) -> int:
@@ -239,45 +247,52 @@ class Direction:
 
     # ------------------------------------------------------------------------------------------------------- holes
 
-    def acknowledged(self, ack: int, time: int, frames: tuple[int, ...]) -> None:
-        """The other side acknowledged everything before ``ack``; called while something waits here."""
-        if 0 < (ack - self.next_seq) & MASK < HALF:
+    def acknowledged(self, ack: int, time: int, frames: tuple[int, ...], *, speaking: bool = False) -> None:
+        """The other side acknowledged everything before ``ack``; called while something waits here. ``speaking``: it
+        says something itself in the same breath, which must come behind what it answers."""
+        if speaking:
+            while self.waiting:
+                lowest = min(self.waiting, key=self._distance)
+                if self._distance(ack) < self._distance(lowest):
+                    return
+                self._skip_hole(self.waiting[lowest][1][0])
+        elif 0 < (ack - self.next_seq) & MASK < HALF:
             if not self.acked_at:
                 self.acked_at = time
             elif time - self.acked_at > HOLE_GRACE_NS:
-                self._skip_hole(time, frames)
+                self._skip_hole(time)
 
     def check(self, time: int) -> None:
         """Called now and then: is the hole beyond hope?"""
         if self.waiting and (
             (self.acked_at and time - self.acked_at > HOLE_GRACE_NS) or time - self.waiting_since > HOLE_PATIENCE_NS
         ):
-            self._skip_hole(time, self.waiting[min(self.waiting, key=self._distance)][1])
+            self._skip_hole(time)
 
     def flush(self, time: int, frames: tuple[int, ...]) -> None:
         """Give up every hole: hand on what waits, with the gaps named."""
         while self.waiting:
-            self._skip_hole(time, frames)
+            self._skip_hole(time)
         if self.next_seq < 0:
             self.next_seq = self.started
         if self.fin_at >= 0 and self.next_seq >= 0 and 0 < (self.fin_at - self.next_seq) & MASK < MAX_AHEAD_BYTES:
             self._report_gap((self.fin_at - self.next_seq) & MASK, time, frames)
             self.next_seq = self.fin_at
 
-    def _skip_hole(self, time: int, frames: tuple[int, ...]) -> None:
+    def _skip_hole(self, time: int) -> None:
         lowest = min(self.waiting, key=self._distance)
-        self._report_gap(self._distance(lowest), time, self.waiting[lowest][1])
+        self._report_gap(self._distance(lowest), time, self.waiting[lowest][1][1])
         self.next_seq = lowest
         self.acked_at = 0
         self.waiting_since = time
-        self._drain(time)
+        self._drain(0)  # what waited is told as of when it came, not as of when we lost patience
 
-    def _report_gap(self, missing: int, time: int, frames: tuple[int, ...]) -> None:
-        self.tcp.emit(StreamGap(time, frames, self.tcp.connection, self.from_client, missing))
+    def _report_gap(self, missing: int, time: int, frames: tuple[int, ...], *, snapped: bool = False) -> None:
+        self.tcp.emit(StreamGap(time, frames, self.tcp.connection, self.from_client, missing, snapped))
         if self.tcp.stream is not None:
             self.tcp.stream.gap(self.from_client, missing, time, frames)
 
     def lost_tail(self, missing: int, time: int, frames: tuple[int, ...]) -> None:
         """The last ``missing`` bytes of a segment were cut off by the capture's snap length."""
-        self._report_gap(missing, time, frames)
+        self._report_gap(missing, time, frames, snapped=True)
         self.next_seq = (self.next_seq + missing) & MASK

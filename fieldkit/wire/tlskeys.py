@@ -17,7 +17,7 @@ from functools import cache
 from itertools import islice
 from typing import Final, Literal, TypeAlias
 
-from fieldkit.wire.tlshello import TLS12, TLS13, suite_name, version_name
+from fieldkit.wire.tlsnames import TLS12, TLS13, suite_name, version_name
 
 # ----------------------------------------------------------------------------------------------------------- key log
 

@@ -55,6 +55,7 @@ class WebSocketReader:
         self._budget = budget
         self._inflater = inflater
         self._handshake_seen = handshake_seen
+        self._from_start = aligned
         self._lost = not aligned
 
         self._held: list[bytes] = []  # chunks of a frame that is not complete yet …
@@ -163,8 +164,7 @@ class WebSocketReader:
         remaining = self._skip or (self._need - self._held_size if self._held_size and self._need else 0)
         self._let_go()
         self._drop_fragments()
-        if self._inflater is not None:
-            self._inflater.lose_context()
+        self._lose_context()
         if remaining >= missing:
             # The hole lies inside a frame whose length we know: the next frame's place is certain.
             self._skip = remaining - missing
@@ -313,7 +313,7 @@ class WebSocketReader:
                 # compresses without leave. The bytes tell.
                 if self._handshake_seen:
                     self._once("rsv1", time, frames, payload)
-                self._inflater = Inflater(known=self._handshake_seen)
+                self._inflater = Inflater(known=self._from_start)
             context_known = self._inflater.known
             inflated = self._inflater.inflate(payload, MAX_MESSAGE_BYTES)
             if inflated is None:
@@ -353,8 +353,7 @@ class WebSocketReader:
 
     def _pass_over(self, data: bytes, at: int, end: int, time: int, frames: tuple[int, ...]) -> None:
         self._drop_fragments()
-        if self._inflater is not None:
-            self._inflater.lose_context()
+        self._lose_context()
         self._complain(
             f"a frame announces {end - at:,} bytes; fieldkit passes over frames above {MAX_MESSAGE_BYTES:,}",
             time, frames, data[at:], end - at,
@@ -363,6 +362,10 @@ class WebSocketReader:
 
     def _get_lost(self) -> None:
         self._lost = True
+        self._lose_context()
+
+    def _lose_context(self) -> None:
+        self._from_start = False
         if self._inflater is not None:
             self._inflater.lose_context()
 
