@@ -273,6 +273,8 @@ class FlowTable:
             return
         if flags & ACK and state.peer.waiting:
             state.peer.acknowledged(ack, time, frames, speaking=bool(data))
+            if self._flows.get(key) is not state:
+                return  # dismissed on the strength of what had waited
         if data:
             if tcp.stream is None:
                 self._begin_stream(tcp, seq, ack, data, time, frames)

@@ -14,7 +14,7 @@ from struct import pack
 from typing import Any, NamedTuple, Protocol
 
 from fieldkit.events import DecodeError, PacketBatch
-from fieldkit.wire.pcap import CaptureItem
+from fieldkit.wire.records import CaptureItem
 
 Packet = tuple[int, bytes] | tuple[int, bytes, int]
 """Time in nanoseconds, captured bytes, and the length on the wire where it was more."""

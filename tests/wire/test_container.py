@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.events import TlsSecrets
-from fieldkit.wire import pcap
+from fieldkit.wire import records
 from fieldkit.wire.container import CaptureReader, is_capture
-from fieldkit.wire.pcap import CaptureItem, PcapReader
+from fieldkit.wire.pcap import PcapReader
 from fieldkit.wire.pcapng import PcapngReader
+from fieldkit.wire.records import CaptureItem
 from tests.traffic.capture import Packet, Pcapng, Seen, contents, errors, pcap_header, read, write_pcap, write_pcapng
 
 CAPTURES = Path(__file__).parents[2] / "captures"
@@ -164,7 +165,7 @@ def test_a_bomb_is_unpacked_a_piece_at_a_time(monkeypatch: pytest.MonkeyPatch) -
         return feed(self, block)
 
     monkeypatch.setattr(PcapReader, "feed", measured)
-    monkeypatch.setattr(pcap, "SEARCH_EFFORT", 4 << 20)
+    monkeypatch.setattr(records, "SEARCH_EFFORT", 4 << 20)
     reader = CaptureReader()
 
     items = read(reader, gzip.compress(PCAP + bytes(32 << 20), compresslevel=1))

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.events import DecodeError, Endpoint, Event
-from fieldkit.wire import ip
+from fieldkit.wire import fragments, ip
 from fieldkit.wire.ip import IpDecoder, TcpSegment, endpoints, reverse_key
 from tests.traffic import packets
 
@@ -257,7 +257,7 @@ def test_an_identification_may_be_used_again() -> None:
         assert data(answers[-1]) == text
     # The same bytes again, but too late to be a second copy: a retransmission of a host that never counts up.
     pieces = packets.fragment(packets.ip(A4, B4, segment_of(A4, B4, b"second" * 9)), 32)
-    answers = [wire.send(piece, time=ip.DUPLICATE_WINDOW + 1) for piece in pieces]
+    answers = [wire.send(piece, time=fragments.DUPLICATE_WINDOW + 1) for piece in pieces]
     assert data(answers[-1]) == b"second" * 9
     assert wire.events == []
 
@@ -372,7 +372,7 @@ def test_extension_headers_stand_on_either_side_of_a_fragment_header() -> None:
 
 def test_the_largest_datagram_comes_in_the_smallest_fragments() -> None:
     wire = Wire()
-    text = (bytes(range(251)) * 262)[: ip.MAX_DATAGRAM - 20]
+    text = (bytes(range(251)) * 262)[: fragments.MAX_DATAGRAM - 20]
     tcp = segment_of(A4, B4, text)
 
     for at in range(0, len(tcp), 8):
@@ -380,7 +380,7 @@ def test_the_largest_datagram_comes_in_the_smallest_fragments() -> None:
 
     assert data(whole) == text
     assert whole is not None
-    assert len(whole.frames) == ip.MAX_FRAMES
+    assert len(whole.frames) == fragments.MAX_FRAMES
 
 
 @settings(max_examples=60)
@@ -438,15 +438,15 @@ def test_fragments_are_not_waited_for_longer_than_hosts_do() -> None:
     in_time, too_late = Wire(), Wire()
 
     in_time.send(first, time=SECOND)
-    assert data(in_time.send(second, time=SECOND + ip.REASSEMBLY_TIMEOUT)) == HELLO
+    assert data(in_time.send(second, time=SECOND + fragments.REASSEMBLY_TIMEOUT)) == HELLO
     too_late.send(first, time=SECOND)
-    assert too_late.send(second, time=SECOND + ip.REASSEMBLY_TIMEOUT + 1) is None
+    assert too_late.send(second, time=SECOND + fragments.REASSEMBLY_TIMEOUT + 1) is None
     assert [(error.frames, error.lost) for error in too_late.errors()] == [((1,), 24)]
 
 
 def test_only_so_many_datagrams_wait_at_a_time() -> None:
     wire = Wire()
-    for ident in range(ip.MAX_DATAGRAMS + 1):
+    for ident in range(fragments.MAX_DATAGRAMS + 1):
         first, second = packets.fragment(packets.ip(A4, B4, segment_of(A4, B4)), 24, ident=ident)
         wire.send(first)
 
@@ -457,7 +457,7 @@ def test_only_so_many_datagrams_wait_at_a_time() -> None:
 def test_finished_datagrams_make_room_without_a_word() -> None:
     wire = Wire()
 
-    for ident in range(2 * ip.MAX_DATAGRAMS):
+    for ident in range(2 * fragments.MAX_DATAGRAMS):
         for piece in packets.fragment(packets.ip(A4, B4, segment_of(A4, B4)), 24, ident=ident):
             answer = wire.send(piece)
         assert data(answer) == HELLO

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.events import PacketBatch
-from fieldkit.wire import pcap
-from fieldkit.wire.pcap import MAX_PACKET_BYTES, SEARCH_BYTES, PcapReader
+from fieldkit.wire import records
+from fieldkit.wire.pcap import PcapReader
+from fieldkit.wire.records import MAX_PACKET_BYTES, SEARCH_BYTES
 from tests.traffic.capture import Packet, Seen, contents, errors, pcap_header, pcap_record, read, write_pcap
 
 NOON = 1_760_000_000_123_456_000
@@ -266,7 +267,7 @@ def test_records_of_another_day_are_believed_only_when_there_are_no_better() -> 
 
 
 def test_a_capture_full_of_damage_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pcap, "SEARCH_EFFORT", 10_000)
+    monkeypatch.setattr(records, "SEARCH_EFFORT", 10_000)
     damaged = with_length(pcap_record(FIVE[0]), 0xFFFF_FFFF)
     data = captured(*[damaged + pcap_record(FIVE[1]) * 4] * 1000)
     reader = PcapReader()

@@ -9,8 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.events import CaptureComment, CaptureDropped, DecodeError, PacketBatch, TlsSecrets
-from fieldkit.wire import pcap
-from fieldkit.wire.pcapng import MAX_BLOCK_BYTES, MAX_INTERFACES, PcapngReader
+from fieldkit.wire import records
+from fieldkit.wire.pcapng import MAX_INTERFACES, PcapngReader
+from fieldkit.wire.pcapngblocks import MAX_BLOCK_BYTES
 from tests.traffic.capture import Packet, Pcapng, Seen, contents, errors, read, write_pcapng
 
 NOON = 1_760_000_000_123_456_000
@@ -410,7 +411,7 @@ def test_the_largest_block_is_read_and_a_larger_one_is_not_waited_for() -> None:
 
 
 def test_lengths_that_are_waited_for_in_vain_do_not_go_on_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pcap, "SEARCH_EFFORT", 1 << 20)
+    monkeypatch.setattr(records, "SEARCH_EFFORT", 1 << 20)
     writer = a_section()
     for _ in range(200):
         begin = len(writer.data)

@@ -12,7 +12,8 @@ from fieldkit.events import DecodeError, TlsAlert, TlsCertificates, TlsHello, Tl
 from fieldkit.wire import tls
 from fieldkit.wire.budget import Budget
 from fieldkit.wire.tls import MAX_HELD_BYTES, MAX_SEEK_BYTES, TlsLayer
-from fieldkit.wire.tlscipher import (
+from fieldkit.wire.tlskeys import KeyLog, next_secret, suite
+from fieldkit.wire.tlsprotection import (
     COUNT_LOST,
     NO_CLIENT_HELLO,
     NO_CRYPTOGRAPHY,
@@ -20,11 +21,7 @@ from fieldkit.wire.tlscipher import (
     NOT_IN_KEY_LOG,
     WRONG_SECRET,
 )
-from fieldkit.wire.tlskeys import KeyLog, next_secret, suite
-from tests.wire.test_tlscipher import Seal, sealer_tls13
-from tests.wire.test_tlshello import client_hello, server_hello, vector
-from tests.wire.test_tlskeys import tls_suite
-from tests.wire.test_tlstalk import (
+from tests.traffic.tlstalk import (
     CHAT,
     NO_ENCRYPT_THEN_MAC,
     Talk,
@@ -35,6 +32,9 @@ from tests.wire.test_tlstalk import (
     listener,
     talk,
 )
+from tests.wire.test_tlscipher import Seal, sealer_tls13
+from tests.wire.test_tlshello import client_hello, server_hello, vector
+from tests.wire.test_tlskeys import tls_suite
 
 
 def record(kind: int, fragment: bytes, minor: int = 3) -> bytes:
@@ -199,6 +199,7 @@ def test_a_hello_retry_request_is_a_hello_and_the_handshake_goes_on() -> None:
     heard = listen(spoken.flights, spoken.keylog)
 
     assert [hello.from_client for hello in heard.of(TlsHello)] == [True, False, True, False]
+    assert [hello.retry for hello in heard.of(TlsHello)] == [False, True, False, False]
     assert [hello.groups for hello in heard.of(TlsHello)][1] == (24,)
     assert heard.plain == list(CHAT)
 
@@ -495,6 +496,18 @@ def test_a_side_that_is_queued_behind_the_other_does_not_wait_forever(missing: t
     ]
     assert heard.plain == ([] if "CLIENT_TRAFFIC" in missing else spoken.said)
     assert heard.layer.boring == ("CLIENT_TRAFFIC" in missing)
+
+
+def test_a_connection_that_nobody_wants_gives_back_what_it_held() -> None:
+    budget = Budget()
+    layer = TlsLayer(connection(), lambda _: None, KeyLog(), lambda *_: None, budget=budget)
+    for from_client, data in talk(contexts("1.3")).flights:
+        layer.feed(from_client, data, 0, ())
+    assert budget.used > 0
+
+    layer.let_go()
+
+    assert budget.used == 0
 
 
 def test_all_connections_share_one_budget() -> None:

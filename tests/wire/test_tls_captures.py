@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.events import DecodeError, TlsAlert, TlsCertificates, TlsHello, TlsOpaque
-from tests.wire.test_tlstalk import Heard, listener
+from tests.traffic.tlstalk import Heard, listener
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 PCAP = CAPTURES / "ocpp16j_vcp_ocpprpc_wss_tls13.pcap"

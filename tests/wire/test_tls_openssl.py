@@ -16,7 +16,7 @@ from types import TracebackType
 import pytest
 
 from fieldkit.events import DecodeError, TlsCertificates, TlsHello, TlsOpaque
-from tests.wire.test_tlstalk import Heard, identity_files, listen
+from tests.traffic.tlstalk import Heard, identity_files, listen
 
 pytestmark = [
     pytest.mark.skipif(shutil.which("openssl") is None, reason="there is no openssl command"),

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from fieldkit.events import DecodeError, TlsOpaque
 from fieldkit.wire.budget import Budget
 from fieldkit.wire.tls import MAX_FRAGMENT, TlsLayer
-from fieldkit.wire.tlscipher import COUNT_LOST, MAX_FAILURES
 from fieldkit.wire.tlskeys import KeyLog
-from tests.wire.test_tlstalk import Heard, Talk, connection, contexts, listen, listener, talk
+from fieldkit.wire.tlsprotection import COUNT_LOST, MAX_FAILURES
+from tests.traffic.tlstalk import Heard, Talk, connection, contexts, listen, listener, talk
 
 LINES = [(number % 4 < 3, b"<%d>" % number * (1 + number * 37 % 90)) for number in range(30)]
 
