@@ -140,7 +140,9 @@ def cut(line: str, start: re.Match[str]) -> Piece | None:
     """
     begin = start.start()
     quote = start[2]
-    if quote is None or quote == '"' or (quote == '""' and line[start.end() : start.end() + 1] in (",", " ")):
+    if quote == '""' and _EMPTY_ID.match(line, start.end()) is None:
+        return _cut_quoted(line, begin, _DOUBLED, lambda text: text.replace('""', '"'))
+    if quote is None or quote in ('"', '""'):
         try:
             value, end = _decode(line, begin)
         except (ValueError, RecursionError):
@@ -152,11 +154,13 @@ def cut(line: str, start: re.Match[str]) -> Piece | None:
         return Piece(line[begin:end], end, True)
     if quote == "'":
         return _cut_printed(line, begin)
-    if quote == '""':
-        return _cut_quoted(line, begin, _DOUBLED, lambda text: text.replace('""', '"'))
     if quote[0] == "\\":
         return _cut_quoted(line, begin, _ESCAPED, unescape)
     return _cut_quoted(line, begin, _ENCODED, html.unescape)
+
+
+_EMPTY_ID: Final = re.compile(r"\s{0,8},\s{0,8}[\"{]")
+"""What follows an id that is empty, and not a quotation mark that is doubled."""
 
 
 def _cut_broken(line: str, begin: int) -> Piece | None:

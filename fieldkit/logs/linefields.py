@@ -189,14 +189,14 @@ def party(value: Any) -> Sender | None:
 
 _NO_STATIONS: Final = frozenset(
     """
-        info debug warn warning error err trace fatal critical notice verbose log logger level msg message
-        messages frame text json raw data payload body call callresult callerror callresulterror request
-        response req res conf ack event null none undefined true false main root server client csms central
-        centralsystem system backend cloud manager broker queue socket session connection conn handler worker
-        ocpp ocpp16 ocpp201 ocpp21 ocppj ocpp-j v16 v201 ws wss websocket websockets http https tcp mqtt kafka
-        redis the a an all mo ao charger chargers station stations chargepoint chargepoints cp evse received
-        receive recv receiving sent send sending in out rx tx incoming outgoing from to with for unknown default
-        local remote stdout stderr app api node java python
+        info debug warn warning error err fine finer finest severe config trace fatal critical notice verbose
+        log logger level msg message messages frame text json raw data payload body call callresult callerror
+        callresulterror request response req res conf ack event null none undefined true false main root server
+        client csms central centralsystem system backend cloud manager broker queue socket session connection
+        conn handler worker ocpp ocpp16 ocpp201 ocpp21 ocppj ocpp-j v16 v201 ws wss websocket websockets http
+        https tcp mqtt kafka redis the a an all mo ao charger chargers station stations chargepoint chargepoints
+        cp evse received receive recv receiving sent send sending in out rx tx incoming outgoing from to with
+        for unknown default local remote stdout stderr app api node java python
     """.split()
 )
 _NAME: Final = r"[^\s\"'\[\](){}<>,;|=]"
@@ -331,7 +331,7 @@ class LineFields:
         if "\x1b" in lead:
             lead = _COLOUR.sub("", lead)
         if "<t" in lead:
-            lead = _TAG.sub(" ", lead)
+            lead = _TAG.sub(" | ", lead)
         if "&" in lead:
             lead = unescape(lead)
         found = self._times.find(lead)

@@ -118,6 +118,9 @@ class Records:
             stamp = self._unnamed_time(record)
         sender, relative, party_station = _direction(fields)
         station, weak = _station(stations)
+        if not station and not party_station:
+            hints = (hint for hint in fields.get("hint", ()) if isinstance(hint, str) and len(hint) <= 80)
+            station = next((found for found in map(station_in, hints) if found), "")
         version = next((found for found in map(version_value, fields.get("version", ())) if found), "")
         if sender is None and relative is None:
             sender, relative = outer.sender, outer.relative

@@ -232,7 +232,9 @@ class TextLog:
             if start is None:
                 begin = ends_open(line.rstrip("\r"), search)
                 if begin >= 0:
-                    where = Surroundings(self.line, _lead(line, behind, begin, before), first.stamp if first else None)
+                    where = Surroundings(
+                        self.line, _lead(line, behind, begin, before), before, first.stamp if first else None
+                    )
                     self._unclosed = UnclosedJson(where, line, begin)
                 return
             if start[2] is not None and start[2][0] == "&":
@@ -251,7 +253,7 @@ class TextLog:
                 tries += 1
                 search = begin + 1
                 continue
-            where = Surroundings(self.line, _lead(line, behind, begin, before), first.stamp if first else None)
+            where = Surroundings(self.line, _lead(line, behind, begin, before), before, first.stamp if first else None)
             if piece.closed:
                 whole = Whole(piece.text, self.line, piece.problems)
                 self._hand_on(whole, where, line[piece.end : piece.end + 200])
@@ -274,7 +276,7 @@ class TextLog:
         if envelope is None:
             return 0
         begin = envelope.start()
-        where = Surroundings(self.line, _lead(line, behind, begin, before), first.stamp if first else None)
+        where = Surroundings(self.line, _lead(line, behind, begin, before), before, first.stamp if first else None)
         end = line.find(f"</{envelope[1]}", envelope.end())
         if end < 0:
             self._unclosed = UnclosedSoap(where, line, begin, envelope[1])
@@ -314,12 +316,16 @@ class TextLog:
             for entity, character in _MARKUP.items():  # EVerest's HTML log writes only these two
                 text = text.replace(entity, character)
         stamp, fields = self._fields.read(where.lead, after)
-        where.stamp = stamp or where.stamp  # of two frames on a line, only the first may have a time
+        stamp = stamp or where.stamp  # of two frames on a line, only the first may have a time
+        if stamp is None and where.before:
+            # Two lines for a record (java.util.logging), or a console where not all lines have a time: near enough.
+            found = self._times.find(where.before)
+            stamp = found[0] if found is not None else None
         self._frame_line = whole.last_line
         station, sender, relative, version = fields
         self._emit(
             Sighting(
-                text, where.line, whole.last_line, where.stamp, station, sender, relative, version,
+                text, where.line, whole.last_line, stamp, station, sender, relative, version,
                 whole.transport, whole.problems, where.lead,
             )
         )  # fmt: skip

@@ -60,6 +60,8 @@ class Surroundings:
 
     line: int
     lead: str
+    before: str = ""
+    """The line before, if no frame stands on it."""
     stamp: Stamp | None = None
     """A time that stands further in front on the line."""
 

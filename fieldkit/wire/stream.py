@@ -29,6 +29,9 @@ SERVER: Final = 1
 _MAX_UNDECIDED = 64
 """Bytes after which a beginning that looks like nothing is called unknown."""
 
+_MAX_EXCUSED = 8
+"""Segments behind a gap at the beginning that may look like nothing: they are the middle of something."""
+
 _HTTP_LOOKS = {Look.HTTP_REQUEST, Look.HTTP_RESPONSE}
 _TLS_LOOKS = {Look.TLS_CLIENT_HELLO, Look.TLS_SERVER_HELLO, Look.TLS_OTHER}
 _WEBSOCKET_LOOKS = {
@@ -60,6 +63,7 @@ class Stream:
         self._dismiss = dismiss
         self._inside_tls = inside_tls
         self._undecided: list[list[tuple[bytes, int, tuple[int, ...]]]] = [[], []]
+        self._excused = 0
         self._http: HttpLayer | None = None
         self._tls: TlsLayer | None = None
         self._inner: Stream | None = None
@@ -85,6 +89,7 @@ class Stream:
             self._tls.gap(from_client, missing, time, frames)
         else:
             self._undecided[CLIENT if from_client else SERVER].clear()
+            self._excused = _MAX_EXCUSED
 
     def finish(self, time: int, frames: tuple[int, ...]) -> None:
         """Both sides are at their end."""
@@ -116,6 +121,10 @@ class Stream:
         elif seen in _WEBSOCKET_LOOKS:
             self._recognised("websocket", time, frames)
             self._become_websocket(None, None, handshake_seen=False, aligned=False)
+        elif self._excused:
+            self._excused -= 1
+            waiting.clear()
+            return
         else:
             self._recognised("unknown", time, frames)
             self._become_nothing()
@@ -214,6 +223,8 @@ class Stream:
         tls.feed(from_client, data, time, frames)
         if tls.boring or self._inner_dismissed:
             tls.let_go()
+            if self._inner is not None:
+                self._inner.finish(time, frames)
             self._become_nothing()
 
 

@@ -35,6 +35,7 @@ MAX_HANDSHAKE_BYTES = 128 << 10
 
 _MESSAGES = frozenset((0, 1, 2, 4, 5, 8, 11, 12, 13, 14, 15, 16, 20, 21, 22, 23, 24, 25, 67))
 """All handshake messages that are registered and occur in TLS, also those that are passed over here."""
+_LONG_MESSAGES = frozenset((1, 2, 11))  # client hello, server hello, certificate
 
 _SSL2_HELLO = re.compile(rb"[\x80-\xff].\x01(?:\x00\x02|\x03[\x00-\x03])", re.DOTALL)
 """A length of 15 bits, client_hello, the version offered (RFC 5246 §E.2)."""
@@ -219,7 +220,7 @@ class Side:
         layer, kind = self._layer, header[0]
         if kind == HANDSHAKE:
             self.protection.in_clear()
-            if layer.handshake_seen or (len(fragment) >= 4 and fragment[0] in _MESSAGES):
+            if layer.handshake_seen or self._messages or self._message_skip or _is_handshake(fragment):
                 self._handshake(fragment, time, frames)
             else:
                 layer.give_up(MIDSTREAM, time, frames)  # the first record is an encrypted handshake message
@@ -329,3 +330,17 @@ class Side:
         self._messages.clear()
         self._message_frames.clear()
         self._message_skip = 0
+
+
+def _is_handshake(fragment: bytes) -> bool:
+    """Tell handshake messages in clear from encrypted ones, which are anything: their lengths must lead from one to the
+    next and to the end of the record, beyond which only a hello or a certificate chain reaches."""
+    at = 0
+    while at + 4 <= len(fragment):
+        if fragment[at] not in _MESSAGES:
+            return False
+        kind, begin = fragment[at], at
+        at += 4 + int.from_bytes(fragment[at + 1 : at + 4], "big")
+        if at > len(fragment):
+            return kind in _LONG_MESSAGES and at - begin < 1 << 18
+    return at == len(fragment) > 0

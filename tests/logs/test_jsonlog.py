@@ -57,6 +57,7 @@ def one(value: Any) -> Sighting:
         {"__REALTIME_TIMESTAMP": "1795250990000000", "MESSAGE": f"recv X: {CALL}"},
         {"written": "2026-11-21T08:49:50Z", "wallbox": "X", "type": "incoming", "content": CALL},
         [{"field": "@timestamp", "value": "2026-11-21T08:49:50Z"}, {"field": "@message", "value": f"recv X: {CALL}"}],
+        {"ts": 1795250990, "msg": "frame received", "frame": CALL, "cp": "X"},
         {"stationId": "X", "origin": "in", "date": "2026-11-21", "time": "08:49:50", "message": CALL},
     ],
 )
@@ -149,6 +150,10 @@ def test_frames_keep_their_spelling_in_any_order_of_fields() -> None:
 def test_a_station_may_be_given_by_its_url() -> None:
     assert one({"station": "wss://csms.example/ocpp/CP%201", "msg": CALL}).station == "CP 1"
     assert one({"chargePoint": "csms", "cpId": "X", "msg": CALL}).station == "X"
+
+
+def test_a_station_may_be_named_in_the_words() -> None:
+    assert one({"msg": "OCPP message sent to CP_7", "payload": json.loads(ANSWER)}).station == "CP_7"
 
 
 def test_an_id_is_a_station_unless_it_is_the_messages_own() -> None:

@@ -90,6 +90,13 @@ def test_everest_html() -> None:
     assert encoded.text == '[3,"e6cc",\n{"status":"Accepted"}]'
 
 
+def test_a_table_in_html() -> None:
+    (call,) = sightings(
+        "<tr><td>2026-11-21 08:49:50</td><td>CP_1</td><td>IN</td><td>[2,&quot;1&quot;,&quot;A&quot;,{}]</td></tr>\n"
+    )
+    assert (call.text, call.station, call.relative) == ('[2,"1","A",{}]', "CP_1", "in")
+
+
 def test_a_journal_repeats_its_prefix_on_every_line() -> None:
     prefix = "2026-11-21T08:49:50.094042+0100 gateway manager[3935]: "
     (call,) = sightings(
@@ -270,6 +277,13 @@ def test_epoch_seconds_in_front() -> None:
     (call,) = sightings('1795250990.5 recv [2,"1","A",{}]\n')
     assert call.stamp is not None
     assert call.stamp.ns == 1795250990_500_000_000
+
+
+def test_the_time_may_stand_on_the_line_before() -> None:
+    (call,) = sightings('Nov 21, 2026 8:49:50 AM com.example.Communicator receive\nFINE: Received: [2,"1","A",{}]\n')
+    assert call.stamp is not None
+    assert call.stamp.kind == "date"
+    assert (call.station, call.relative) == ("", "in")
 
 
 def test_logfmt() -> None:

@@ -28,6 +28,7 @@ from fieldkit.events import (
 from fieldkit.wire import flows
 from fieldkit.wire.flows import SYN_TIMEOUT_NS, FlowTable
 from fieldkit.wire.pcap import PcapReader
+from fieldkit.wire.tcp import TcpConnection
 from fieldkit.wire.tlskeys import KeyLog
 from tests.traffic.capture import pcap_header, pcap_record
 from tests.traffic.conversation import MONDAY, Session, merged
@@ -262,7 +263,7 @@ def test_what_stays_open_ends_with_the_capture() -> None:
 def test_a_second_end_says_nothing() -> None:
     session = spoken()
     session.close("fin")
-    seen = watch(session.segments + [session.segments[-2]._replace(flags="RA"), session.segments[-1]])
+    seen = watch([*session.segments, session.segments[-2]._replace(flags="RA"), session.segments[-1]])
     assert len(seen.closed) == 1
     assert len(seen.of(ConnectionOpened)) == 1
 
@@ -339,7 +340,8 @@ def test_a_connection_joined_midway_is_known_by_ocpp_text() -> None:
 
 
 def test_who_is_the_client_is_told_by_the_mask_and_not_by_the_port() -> None:
-    seen = watch(midway(text(False, ANSWER), text(True, HEARTBEAT), client=("10.0.0.9", 80), server=("10.0.0.8", 50_000)))
+    said = text(False, ANSWER), text(True, HEARTBEAT)
+    seen = watch(midway(*said, client=("10.0.0.9", 80), server=("10.0.0.8", 50_000)))
     (opened,) = seen.of(ConnectionOpened)
     assert opened.connection.client == Endpoint("10.0.0.9", 80)
     assert seen.texts == [ANSWER, HEARTBEAT]
@@ -564,7 +566,7 @@ def test_many_unanswered_attempts_cost_little_each(monkeypatch: pytest.MonkeyPat
     looks = 0
     original = FlowTable._last_heard
 
-    def counting(tcp_connection: flows.TcpConnection) -> int:
+    def counting(tcp_connection: TcpConnection) -> int:
         nonlocal looks
         looks += 1
         return original(tcp_connection)
@@ -641,7 +643,7 @@ def varied() -> list[Segment]:
 
 @pytest.mark.parametrize(
     "encapsulation",
-    ["ethernet, 802.1Q", "ethernet, PPPoE", "raw IP", "Linux cooked v1", "Linux cooked v2", "BSD loopback, little-endian"],
+    ["ethernet, 802.1Q", "ethernet, PPPoE", "raw IP", "Linux cooked v1", "Linux cooked v2", "OpenBSD loopback"],
 )
 @pytest.mark.parametrize("together", [False, True])
 def test_however_it_is_wrapped_the_same_is_seen(encapsulation: str, together: bool) -> None:
@@ -762,7 +764,8 @@ def busy() -> list[Segment]:
     """Connections of every kind: stations, foreign ones, refused ones, mirrors, some joined midway."""
     talks: list[list[Segment]] = []
     for number in range(7):
-        session = spoken((f"192.168.7.{20 + number}", 49_152), start=MONDAY + number * 7 * MILLISECOND, station=f"CP_{number}")
+        start = MONDAY + number * 7 * MILLISECOND
+        session = spoken((f"192.168.7.{20 + number}", 49_152), start=start, station=f"CP_{number}")
         session.tcp.keep_alive(True, garbage=True)
         if number % 2:
             session.close("fin")
