@@ -30,7 +30,6 @@ from fieldkit.events import (
     WsMessage,
 )
 from fieldkit.ocpp.conversation import Conversation
-from fieldkit.ocpp.schema import Schemas
 from fieldkit.ocpp.soapcall import SoapCalls
 from fieldkit.ocpp.versions import of_subprotocol
 from fieldkit.wire.flows import FlowTable
@@ -38,6 +37,7 @@ from fieldkit.wire.tlskeys import KeyLog
 
 if TYPE_CHECKING:
     from fieldkit.ocpp.logged import LoggedFrames, Placed
+    from fieldkit.ocpp.schema import Schemas
 
 MAX_FOREIGN = 20
 """Messages of a WebSocket without an OCPP subprotocol that may be something else before it is taken for that."""

@@ -140,9 +140,13 @@ def cut(line: str, start: re.Match[str]) -> Piece | None:
     """
     begin = start.start()
     quote = start[2]
-    if quote == '""' and _EMPTY_ID.match(line, start.end()) is None:
-        return _cut_quoted(line, begin, _DOUBLED, lambda text: text.replace('""', '"'))
-    if quote is None or quote in ('"', '""'):
+    if quote == '""':
+        # An empty id begins like a doubled quotation mark; that the rest fits tells them apart.
+        piece = _cut_quoted(line, begin, _DOUBLED, lambda text: text.replace('""', '"'))
+        if _EMPTY_ID.match(line, start.end()) is None or (piece is not None and not piece.problems):
+            return piece
+        quote = '"'
+    if quote is None or quote == '"':
         try:
             value, end = _decode(line, begin)
         except (ValueError, RecursionError):
@@ -160,7 +164,7 @@ def cut(line: str, start: re.Match[str]) -> Piece | None:
 
 
 _EMPTY_ID: Final = re.compile(r"\s{0,8},\s{0,8}[\"{]")
-"""What follows an id that is empty, and not a quotation mark that is doubled."""
+"""What follows an id that is empty."""
 
 
 def _cut_broken(line: str, begin: int) -> Piece | None:

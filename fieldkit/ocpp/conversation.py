@@ -7,7 +7,7 @@ and holds every payload against its schema. It takes frames from a WebSocket, a 
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from fieldkit.events import (
     Emit,
@@ -24,8 +24,10 @@ from fieldkit.events import (
 from fieldkit.ocpp.actions import is_known, nearest, sender_of, versions_of
 from fieldkit.ocpp.exchange import OTHER, Exchanges
 from fieldkit.ocpp.ocppj import parse
-from fieldkit.ocpp.schema import Schemas
 from fieldkit.ocpp.versions import suggested_by
+
+if TYPE_CHECKING:
+    from fieldkit.ocpp.schema import Schemas
 
 _CALL, _CALLRESULT, _SEND = MessageType.CALL, MessageType.CALLRESULT, MessageType.SEND
 _CALLRESULTERROR = MessageType.CALLRESULTERROR

@@ -29,6 +29,9 @@ MAX_ID_LENGTH = 36
 """OCPP-J 1.6 §4.1.4 and 2.x Part 4 §4.1.4: the id has at most 36 characters, enough for a GUID."""
 MAX_SHOWN = 40
 """Characters of a station's own text quoted in a problem."""
+MAX_NESTING = 200
+"""Levels of arrays and objects; OCPP has about ten. Who handles a payload may take four calls for each of them, and
+Python ends a recursion at a thousand."""
 MAX_SALVAGE = 65_536
 """Characters of a broken frame that are searched for its parts."""
 
@@ -105,12 +108,14 @@ _loads = _loader()
 
 def parse(data: bytes, version: str = "") -> Frame:
     """Take one message apart; never fails. ``version`` decides which types and error codes are in order."""
+    if len(data) > 2 * MAX_NESTING and data.count(b"[") + data.count(b"{") > MAX_NESTING and _is_too_deep(data):
+        return _salvage(data.decode("utf-8", "replace"), [_TOO_DEEP])
     try:
         array = _loads(data)
     except ValueError:
         return _unparsable(data, version)
     except RecursionError:
-        return Frame(None, "", "", None, None, (_TOO_DEEP,), False)
+        return _salvage(data.decode("utf-8", "replace"), [_TOO_DEEP])
     if array.__class__ is list and array:
         number = array[0]
         if number == 2 and len(array) == 4 and number.__class__ is int:
@@ -213,6 +218,8 @@ def _examine_payload(value: Any, wrong: Callable[[str, str], None]) -> Any:
     return value
 
 
+_BRACKETS: Final = re.compile(rb'[\[{\]}]|"[^"\\]*(?:\\.[^"\\]*)*"?', re.DOTALL)
+"""What opens and closes a level, outside of texts."""
 _PARTS: Final = re.compile(
     r'\s*\[\s*"?([2-6])"?\s*,\s*(?:"((?:[^"\\]|\\.){0,255})"|(-?\d{1,20}))\s*(?:,\s*"((?:[^"\\]|\\.){0,255})")?',
     re.ASCII,
@@ -241,6 +248,21 @@ def _unparsable(data: bytes, version: str) -> Frame:
                 Problem("json.strictness", "", "a number or escape in it is refused by strict JSON parsers")
             )
         return _examine(array, version, problems)
+    return _salvage(text, problems)
+
+
+def _is_too_deep(data: bytes) -> bool:
+    depth = 0
+    for match in _BRACKETS.finditer(data):
+        token = data[match.start()]
+        depth += (token in b"[{") - (token in b"]}")
+        if depth > MAX_NESTING:
+            return True
+    return False
+
+
+def _salvage(text: str, problems: list[Problem]) -> Frame:
+    """Type, id and action of what no parser takes."""
     match = _PARTS.match(text[:MAX_SALVAGE])
     if match is None:
         return Frame(None, "", "", None, None, tuple(problems), False)
@@ -257,7 +279,8 @@ def _unparsable(data: bytes, version: str) -> Frame:
 
 
 def _constant(name: str, problems: list[Problem]) -> float:
-    problems.append(Problem("json.constant", "", f"{name} is not JSON (RFC 8259 §6)"))
+    if all(problem.rule != "json.constant" for problem in problems):
+        problems.append(Problem("json.constant", "", f"{name} is not JSON (RFC 8259 §6)"))
     return float(name.replace("Infinity", "inf"))
 
 

@@ -8,6 +8,7 @@ the SOAP header. An answer comes in the HTTP response to its call; WS-Addressing
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from fieldkit.events import (
     Connection,
@@ -25,8 +26,10 @@ from fieldkit.events import (
 from fieldkit.ocpp.actions import sender_of
 from fieldkit.ocpp.conversation import Conversation
 from fieldkit.ocpp.exchange import OTHER
-from fieldkit.ocpp.schema import Schemas
-from fieldkit.ocpp.soap import SoapEnvelope, parse_envelope
+
+if TYPE_CHECKING:
+    from fieldkit.ocpp.schema import Schemas
+    from fieldkit.ocpp.soap import SoapEnvelope
 
 MAX_STATIONS = 10_000
 MAX_WAITING = 1024
@@ -47,7 +50,7 @@ class SoapCalls:
 
     def request(self, request: HttpRequest) -> None:
         """A POST with a body that may be an OCPP envelope."""
-        envelope = parse_envelope(request.body, request.headers.get("content-type", ""))
+        envelope = _parse(request.body, request.headers.get("content-type", ""))
         if not _is_ocpp(envelope):
             return
         sender = _caller(envelope)
@@ -68,7 +71,7 @@ class SoapCalls:
             return
         _, conversation, call = waiting
         self._channel_on(conversation, response.connection)
-        envelope = parse_envelope(response.body, response.headers.get("content-type", "")) if response.body else None
+        envelope = _parse(response.body, response.headers.get("content-type", "")) if response.body else None
         problems: tuple[Problem, ...] = ()
         fault: OcppError | None = None
         payload: object = None
@@ -100,7 +103,7 @@ class SoapCalls:
         """An OCPP answer whose call is not in the capture."""
         if not response.body:
             return
-        envelope = parse_envelope(response.body, response.headers.get("content-type", ""))
+        envelope = _parse(response.body, response.headers.get("content-type", ""))
         if _is_ocpp(envelope) and envelope.kind in ("response", "fault"):
             sender = OTHER[_caller(envelope)]
             station = response.connection.server if sender == "station" else response.connection.client
@@ -111,7 +114,7 @@ class SoapCalls:
     def logged(self, frame: LoggedFrame, time: int) -> None:
         """An envelope out of a log: call and answer find each other by WS-Addressing alone."""
         body = frame.text.encode("utf-8", "surrogatepass")
-        envelope = parse_envelope(body, "")
+        envelope = _parse(body, "")
         if not _is_ocpp(envelope):
             return
         conversation = self._conversation(envelope, frame.station or "?", None)
@@ -220,3 +223,9 @@ def _fault(envelope: SoapEnvelope) -> OcppError | None:
     if fault is None:
         return None
     return OcppError(fault.subcode or fault.code, fault.reason, fault.detail or None)
+
+
+def _parse(body: bytes, content_type: str) -> SoapEnvelope:
+    from fieldkit.ocpp.soap import parse_envelope  # most captures have no SOAP in them
+
+    return parse_envelope(body, content_type)

@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 from fieldkit.events import CaptureComment, CaptureDropped, DecodeError, LoggedFrame, PacketBatch, TlsSecrets
 
-BLOCK = 1 << 20
+BLOCK = 1 << 19
 """Bytes read at a time: large enough that the loop over packets dominates, small enough for a router."""
 
 _ENOUGH = 24

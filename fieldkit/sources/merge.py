@@ -58,6 +58,18 @@ class _Lane:
             self.last_time = max(self.last_time, _last_time_of(item))
             self.waiting.extend(feed(self.pipeline, item))
 
+    @property
+    def is_done(self) -> bool:
+        """All its input is decoded and all events are handed out."""
+        return self.exhausted and not self.waiting
+
+    def take_over(self, earlier: _Lane) -> None:
+        """Go on where an earlier piece of the same capture ended."""
+        assert earlier.pipeline is not None
+        self.pipeline, earlier.pipeline = earlier.pipeline, None
+        self.pipeline.rename(self.source.name)
+        self.advance()
+
     def finish(self) -> None:
         assert self.pipeline is not None
         self.waiting.extend(self.pipeline.finish())
@@ -102,19 +114,18 @@ def read_merged(
         progress()
         for lane in list(active):
             lane.advance()
-            if lane.exhausted and not lane.waiting and lane.pipeline is not None:
-                if len(active) == 1 and ahead and _continues(lane, ahead[0]):
+            if lane.is_done and len(active) == 1:
+                # Pieces of one capture; some may have nothing to tell.
+                while lane.is_done and ahead and _continues(lane, ahead[0]):
                     successor = ahead.popleft()
-                    successor.pipeline, lane.pipeline = lane.pipeline, None
-                    successor.pipeline.rename(successor.source.name)
-                    active[0] = successor
-                    successor.advance()
-                    break
+                    successor.take_over(lane)
+                    active[0] = lane = successor
+            if lane.is_done and lane.pipeline is not None:
                 lane.finish()
-            if lane.exhausted and not lane.waiting and lane.pipeline is None:
+            if lane.is_done:
                 active.remove(lane)
         earliest = min((lane.head for lane in active), default=_NEVER)
-        if ahead and (not active or ahead[0].begins <= earliest):
+        if ahead and (not active or ahead[0].begins < earliest):
             lane = ahead.popleft()
             lane.pipeline = make_pipeline(lane.source.name, lanes * CONNECTIONS_PER_LANE + 1)
             lanes += 1

@@ -120,18 +120,21 @@ def _collect(
     reports: list[Any] = []
     while len(reports) < len(pipes):
         texts: list[bytes] = []
-        records: list[tuple[int, int, int, int, int]] = []
+        records: list[tuple[tuple[int, int], int, int, int]] = []
         for number, pipe in enumerate(pipes):
             count, size, report = _HEADER.unpack(_exactly(pipe, _HEADER.size))
             times, frames, lengths = (_numbers(pipe, count) for _ in range(3))
             ends = list(accumulate(lengths))
-            records += zip(times, frames, repeat(number), [0, *ends], ends, strict=False)
+            # What waited behind a hole follows what filled it, though its packets came before: no key lies before the
+            # one in front of it, so that every worker's records stay in their order.
+            keys = accumulate(zip(times, frames, strict=True), max)
+            records += zip(keys, repeat(number), [0, *ends], ends, strict=False)
             texts.append(_exactly(pipe, size))
             if report:
                 reports.append(pickle.loads(_exactly(pipe, report)))
         # Messages complete in the order of time; those of one instant, in the order of their packets.
         records.sort()
-        write(b"".join([texts[number][begin:end] for _, _, number, begin, end in records]))
+        write(b"".join([texts[number][begin:end] for _, number, begin, end in records]))
         progress()
     return reports
 

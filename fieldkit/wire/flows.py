@@ -28,6 +28,7 @@ from fieldkit.events import (
     DecodeError,
     Emit,
     PacketBatch,
+    TlsOpaque,
 )
 from fieldkit.wire.budget import Budget
 from fieldkit.wire.ip import IpDecoder, endpoints, reverse_key
@@ -52,6 +53,7 @@ MIRROR_MEMORY = 256
 SYN_TIMEOUT_NS = 130_000_000_000
 """Linux gives up an unanswered SYN after 127 s."""
 SWEEP_NS = 1_000_000_000
+SYN_CHECK_NS = 10_000_000_000
 
 _HEADER_FIELDS = Struct("!H2xH16xI4xH").unpack_from
 """From byte 2 of an IPv4 header without options: length, fragment field, TCP sequence number, offset and flags."""
@@ -118,6 +120,7 @@ class FlowTable:
         self._recent: dict[tuple[int, int, int], tuple[int, TcpConnection]] = {}
         self._unknown_links: set[int] = set()
         self._next_sweep = 0
+        self._next_syn_check = 0
         self._last: tuple[int, tuple[int, ...]] = (0, ())
         self.packets = 0
         """Packets seen."""
@@ -151,23 +154,25 @@ class FlowTable:
         get = self._flows.get
         fields = _HEADER_FIELDS
         followed, quiet = Direction, Quiet  # local names: this loop counts nanoseconds
+        plain, tcp, tunnels = _PLAIN_IPV4, 6, _TUNNELS
+        ends, first = batch.ends, batch.first_frame
         starts = batch.starts if stop == len(batch.starts) else batch.starts[:stop]
-        frame = batch.first_frame - 1
-        for start, captured in zip(starts, batch.ends, strict=False):
-            frame += 1
-            if buffer[start + 12 : start + 15] != _PLAIN_IPV4 or buffer[start + 23] != 6:
-                # Not our common case. Only IP can carry TCP: VLAN tags, IPv6, options, PPPoE, tunnels, SNAP.
-                kind = buffer[start + 12 : start + 14]
-                if kind == b"\x08\x00":
-                    if buffer[start + 14] != 0x45 or buffer[start + 23] in _TUNNELS:
-                        self._packet(batch, frame)
-                elif kind != b"\x08\x06":
+        for frame, start in enumerate(starts, first):
+            head = buffer[start + 12 : start + 15]
+            if head != plain:
+                # Only IP can carry TCP: VLAN tags, IPv6, IPv4 options, PPPoE, SNAP; not ARP.
+                if head[:2] != b"\x08\x06":
+                    self._packet(batch, frame)
+                continue
+            protocol = buffer[start + 23]
+            if protocol != tcp:
+                if protocol in tunnels:
                     self._packet(batch, frame)
                 continue
             state = get(buffer[start + 26 : start + 38])
             if state.__class__ is not followed:
                 if state.__class__ is quiet:
-                    if buffer[start + 47] & 7 and captured - start >= _ETHERNET_HEADERS:
+                    if buffer[start + 47] & 7 and ends[frame - first] - start >= _ETHERNET_HEADERS:
                         self._packet(batch, frame)
                 elif (
                     buffer[start + 47] & 2
@@ -189,7 +194,7 @@ class FlowTable:
                 or state.waiting
                 or offset_flags & 7  # SYN, FIN, RST
                 or fragment & 0x3FFF
-                or end > captured  # cut by the snap length
+                or end > ends[frame - first]  # cut by the snap length
                 or total <= header  # offload captures with length 0; nonsense
                 or header < 40
             ):
@@ -283,8 +288,10 @@ class FlowTable:
             state.segment(seq, data, time, frames)
             if self._flows.get(key) is not state:
                 return  # dismissed on the strength of these bytes
-        if truncated and state.next_seq == (seq + len(data)) & MASK:
-            state.lost_tail(truncated, time, frames)
+        if truncated:
+            state.reach = (seq + len(data) + truncated) & MASK
+            if state.next_seq == (seq + len(data)) & MASK:
+                state.lost_tail(truncated, time, frames)
         if flags & FIN:
             self._fin(state, (seq + len(data) + truncated) & MASK, time, frames)
 
@@ -400,10 +407,23 @@ class FlowTable:
                 return
             state.held.pop()
         client_key = self._client_of(key, seen)
+        if seen is Look.TLS_OTHER:
+            self._pass_encrypted(client_key, time, frames)
+            return
         begin = state.held[0] if state.held else (key, seq, data, time, frames)
         tcp = self._open(client_key, begin[3], begin[4], joined_midstream=True)
         for held in (*state.held, (key, seq, data, time, frames)):
             self._segment_of(tcp, *held)
+
+    def _pass_encrypted(self, client_key: bytes, time: int, frames: tuple[int, ...]) -> None:
+        """TLS without its handshake: nothing in it can be read, so it is named and dismissed at once."""
+        from fieldkit.wire.tlsside import MIDSTREAM
+
+        tcp = self._open(client_key, time, frames, joined_midstream=True)
+        self._dismiss(tcp, keep_end=True)
+        if self.is_mine(tcp.connection, b""):
+            self._emit(ConnectionRecognised(time, frames, tcp.connection, "tls"))
+            self._emit(TlsOpaque(time, frames, tcp.connection, MIDSTREAM))
 
     def _segment_of(
         self, tcp: TcpConnection, key: bytes, seq: int, data: bytes, time: int, frames: tuple[int, ...]
@@ -495,9 +515,11 @@ class FlowTable:
         self._next_sweep = time + SWEEP_NS
         for direction in tuple(self._holes):
             direction.check(time)
-        for tcp in [tcp for tcp in self._connections if tcp.syn_only]:
-            if time - tcp.last_time > SYN_TIMEOUT_NS:
-                self._close(tcp, "no-answer", None, time, ())
+        if time >= self._next_syn_check:
+            self._next_syn_check = time + SYN_CHECK_NS
+            for tcp in [tcp for tcp in self._connections if tcp.syn_only]:
+                if time - tcp.last_time > SYN_TIMEOUT_NS:
+                    self._close(tcp, "no-answer", None, time, ())
 
     def finish(self) -> None:
         """The capture is at its end: everything open is closed, and what waited is handed on."""

@@ -120,6 +120,8 @@ class HttpLayer:
         if skip:
             if len(data) <= skip:
                 side.skip = skip - len(data)
+                if not side.skip and not self.boring:
+                    side.run()  # on to the next message: what is missing from here on is not of this one
                 return
             data = data[skip:]
             side.skip = 0
@@ -134,6 +136,8 @@ class HttpLayer:
         side = self._client if from_client else self._server
         if missing <= side.skip:
             side.skip -= missing
+            if not side.skip and not self.boring:
+                side.run()
         elif not self.boring and self.upgrade is None:
             missing -= side.skip
             side.skip = 0

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from fieldkit.events import AppProtocol, Connection, ConnectionRecognised, Emit
 from fieldkit.wire.budget import Budget
 from fieldkit.wire.deflate import Inflater
-from fieldkit.wire.http import HttpLayer
 from fieldkit.wire.sniff import Look, look
-from fieldkit.wire.tls import TlsLayer
 from fieldkit.wire.tlskeys import KeyLog
 from fieldkit.wire.websocket import WebSocketReader
+
+if TYPE_CHECKING:
+    from fieldkit.wire.http import HttpLayer
+    from fieldkit.wire.tls import TlsLayer
 
 Sink: TypeAlias = Callable[[bytes, int, tuple[int, ...]], None]
 
@@ -145,6 +147,8 @@ class Stream:
     # ---------------------------------------------------------------------------------------------------- layers
 
     def _become_http(self, time: int, frames: tuple[int, ...]) -> None:
+        from fieldkit.wire.http import HttpLayer  # a layer is loaded by the first connection that has it
+
         self._recognised("http", time, frames)
         self._http = HttpLayer(self._connection, self._emit, self._budget)
         self.sinks[:] = [partial(self._feed_http, self._http, True), partial(self._feed_http, self._http, False)]
@@ -206,6 +210,8 @@ class Stream:
         self.sinks[:] = [readers[0].feed, readers[1].feed]
 
     def _become_tls(self, time: int, frames: tuple[int, ...]) -> None:
+        from fieldkit.wire.tls import TlsLayer
+
         self._recognised("tls", time, frames)
         self._inner = Stream(
             self._connection, self._emit, self._budget, self._keys, self._dismiss_later, inside_tls=True

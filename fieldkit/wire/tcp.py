@@ -95,6 +95,7 @@ class Direction:
         "last_time",
         "next_seq",
         "peer",
+        "reach",
         "side",
         "sinks",
         "started",
@@ -116,6 +117,8 @@ class Direction:
         self.started = -1
         """Where the stream begins (behind the SYN), -1 while unknown."""
         self.fin_at = -1
+        self.reach = -1
+        """Where a segment ended whose tail the snap length cut off, -1 when there was none."""
         self.last_seq = -1
         self.last_time = 0
         self.waiting: dict[int, tuple[bytes, tuple[int, tuple[int, ...]]]] = {}
@@ -275,9 +278,10 @@ class Direction:
             self._skip_hole(time)
         if self.next_seq < 0:
             self.next_seq = self.started
-        if self.fin_at >= 0 and self.next_seq >= 0 and 0 < (self.fin_at - self.next_seq) & MASK < MAX_AHEAD_BYTES:
-            self._report_gap((self.fin_at - self.next_seq) & MASK, time, frames)
-            self.next_seq = self.fin_at
+        end = self.fin_at if self.fin_at >= 0 else self.reach
+        if end >= 0 and self.next_seq >= 0 and 0 < (end - self.next_seq) & MASK < MAX_AHEAD_BYTES:
+            self._report_gap((end - self.next_seq) & MASK, time, frames)
+            self.next_seq = end
 
     def _skip_hole(self, time: int) -> None:
         lowest = min(self.waiting, key=self._distance)
