@@ -74,6 +74,8 @@ def test_every_capture_has_an_expectation_that_says_what_happens() -> None:
         expected = load(toml)
         assert re.fullmatch(r"\w.{25,}\.", expected["name"]), "a sentence"
         assert expected["origin"]
+    readme = (CAPTURES / "README.md").read_text("utf-8")
+    assert [path for path in data if f"`{path.relative_to(CAPTURES)}`" not in readme] == []
 
 
 @pytest.mark.skipif(TSHARK is None, reason="tshark is not installed")

@@ -43,7 +43,7 @@ _CSMS: Final = (
     r"(?:csms|central[ _-]?system|central|cpms|emsp|cms|csm|cpo|back[ _-]?(?:end|office)|servers?|cloud|cs"
     r"|ocpp[ _-]?server)"
 )
-_RIGHT: Final = r"\s?(?:-{1,3}>|={1,3}>|~>|→|⇒|➔|➡|⟶|>{1,3}|&gt;|2|[ _-]to[ _-])\s?"
+_RIGHT: Final = r"(?:\s?(?:-{1,3}>|={1,3}>|~>|→|⇒|➔|➡|⟶|>{1,3}|&gt;)\s?|2|[ _-]to[ _-])"
 _LEFT: Final = r"\s?(?:<-{1,3}|<={1,3}|<~|←|⇐|⟵|<{1,3}|&lt;)\s?"
 _NOT_IN_WORD: Final = r"(?<![A-Za-z0-9])"
 
@@ -65,22 +65,27 @@ _ABSOLUTE: Final = tuple((re.compile(pattern, re.IGNORECASE), sender) for patter
 _LABEL: Final = re.compile(rf"(?:^|[\]|>)\-]|::)\s*(?:({_STATION})|({_CSMS}))\s?:\s*$", re.IGNORECASE)
 """EVerest's console: the sender's name, a colon, the frame."""
 
+_BETWEEN: Final = (
+    r"(?<=[\[(|])\s?{0}\s?(?=[\])|])|(?<![\w.]){0}(?=\s?:\s?$)|\bdir(?:ection)?[\"']?\s?[=:]\s?[\"']?{0}(?![a-z])"
+)
+"""Short words of English count in brackets, before a colon, or as a value."""
+_AT_THE_END: Final = r"(?<![\w.]){0}(?=\W{{0,4}}$|\s(?!\d+\W*$)\S{{2,64}}\s?$)"
+"""Others also before the last word: "rx CP_7"; but "tx 17" is a transaction."""
 _RELATIVE: Final = re.compile(
-    # A word of its own, or part of a camelCase name (onMessageReceived) but not of another word (absent, sender).
+    # A word of its own, or part of a camelCase name (onMessageReceived), but not of another word (absent, sender).
     r"(?:(?<![A-Za-z])|(?<=[a-z])(?=[RSIO]))(?:"
-    r"(?P<into>(?i:receiv(?:e|ed|ing)|recv|rcvd|rx|incoming|inbound|got|empfang(?:en|e)?|eingehend|re[çc]u|recibid[oa]"
+    r"(?P<into>(?i:receiv(?:e|ed|ing)|recv|rcvd|incoming|inbound|got|empfang(?:en|e)?|eingehend|re[çc]u|recibid[oa]"
     r"|ricevut[oa]|recebid[oa]|ontvangen))|"
-    r"(?P<out>(?i:send(?:ing)?|sent|tx|outgoing|outbound|transmit(?:ted|ting)?|gesendet|sende|ausgehend|envoy[ée]e?|enviad[oa]"
-    r"|inviat[oa]|verzonden|wrote|writing|repl(?:y|ying|ied)|respond(?:ing|ed)))"
+    r"(?P<out>(?i:send(?!locallist)(?:ing)?|sent|outgoing|outbound|transmit(?:ted|ting)?|gesendet|sende|ausgehend"
+    r"|envoy[ée]e?|enviad[oa]|inviat[oa]|verzonden|wrote|writing|repl(?:y|ying|ied)|respond(?:ing|ed)))"
     r")(?![a-z])"
-    r"|(?P<into_token>(?<![\w.])IN(?![\w.])|(?<=[\[(|])\s?in\s?(?=[\])|])|\bdir(?:ection)?[\"']?\s?[=:]\s?[\"']?in(?![a-z])"
+    rf"|(?P<into_token>(?<![\w.])(?:IN|RX|Rx)(?![\w.=])|{_AT_THE_END.format('rx')}|{_BETWEEN.format('(?:rx|in)')}"
     r"|<{2,3}|←|⇐|⟵)"
-    r"|(?P<out_token>(?<![\w.])OUT(?![\w.])|(?<=[\[(|])\s?out\s?(?=[\])|])|\bdir(?:ection)?[\"']?\s?[=:]\s?[\"']?out(?![a-z])"
+    rf"|(?P<out_token>(?<![\w.])(?:OUT|TX|Tx)(?![\w.=])|{_AT_THE_END.format('tx')}|{_BETWEEN.format('(?:tx|out)')}"
     r"|>{2,3}|→|⇒|⟶)"
 )
 _ARROW: Final = re.compile(r"(?:^|[\s\])|:])(?:(?P<into><-{0,2}|<=)|(?P<out>-{0,2}>|=>))\s?(?:TEXT\b)?[\s:'\"`b]{0,8}$")
 """A lone arrow counts only right before the frame; websockets' debug log writes "< TEXT"."""
-
 
 _PARTNER: Final = re.compile(
     rf"\b(?:(?P<into>from)|(?P<out>to))\s[\"'`\[(<#]?[^\s]{{2,{MAX_STATION}}}\s*$", re.IGNORECASE

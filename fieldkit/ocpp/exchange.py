@@ -25,6 +25,8 @@ class Exchanges:
 
     def __init__(self) -> None:
         self._open: dict[Sender, dict[str, OcppMessage | list[OcppMessage]]] = {"station": {}, "csms": {}}
+        self._again: dict[Sender, int] = {"station": 0, "csms": 0}
+        """Of these, how many have the id of another one."""
         self._used: dict[Sender, dict[int, int]] = {"station": {}, "csms": {}}
         self._used_before: dict[Sender, dict[int, int]] = {"station": {}, "csms": {}}
 
@@ -47,26 +49,30 @@ class Exchanges:
         known = calls.get(call.id)
         if known is None:
             calls[call.id] = call
-        elif isinstance(known, list):
-            known.append(call)
-            return known.pop(0) if len(known) > MAX_OPEN else None
         else:
-            calls[call.id] = [known, call]
-        if len(calls) > MAX_OPEN:
-            oldest = calls.pop(next(iter(calls)))
-            return oldest[0] if isinstance(oldest, list) else oldest
+            self._again[call.sender] += 1
+            if isinstance(known, list):
+                known.append(call)
+            else:
+                calls[call.id] = [known, call]
+        if len(calls) + self._again[call.sender] > MAX_OPEN:
+            return self._closed(call.sender, next(iter(calls)), 0)
         return None
 
     def answered(self, sender: Sender, id_: str) -> OcppMessage | None:
         """The CALL that an answer from ``sender`` belongs to; it is closed by it."""
-        calls = self._open[OTHER[sender]]
+        return self._closed(OTHER[sender], id_, -1)
+
+    def _closed(self, caller: Sender, id_: str, which: int) -> OcppMessage | None:
+        """Take out the CALL with this id; of several the one at ``which``."""
+        calls = self._open[caller]
         found = calls.pop(id_, None)
-        if isinstance(found, list):
-            call = found.pop()
-            if found:
-                calls[id_] = found if len(found) > 1 else found[0]
-            return call
-        return found
+        if not isinstance(found, list):
+            return found
+        self._again[caller] -= 1
+        call = found.pop(which)
+        calls[id_] = found if len(found) > 1 else found[0]
+        return call
 
     def unanswered(self) -> Iterator[OcppMessage]:
         """What is still open, in the order it was sent; forgets it."""
@@ -75,4 +81,5 @@ class Exchanges:
             for found in calls.values():
                 waiting.extend(found if isinstance(found, list) else [found])
             calls.clear()
+        self._again = {"station": 0, "csms": 0}
         yield from sorted(waiting, key=lambda call: call.time)

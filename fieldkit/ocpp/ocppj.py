@@ -29,7 +29,7 @@ MAX_ID_LENGTH = 36
 """OCPP-J 1.6 §4.1.4 and 2.x Part 4 §4.1.4: the id has at most 36 characters, enough for a GUID."""
 MAX_SHOWN = 40
 """Characters of a station's own text quoted in a problem."""
-MAX_NESTING = 200
+MAX_NESTING = 400
 """Levels of arrays and objects; OCPP has about ten. Who handles a payload may take four calls for each of them, and
 Python ends a recursion at a thousand."""
 MAX_SALVAGE = 65_536

@@ -58,7 +58,6 @@ class _Lane:
             self.last_time = max(self.last_time, _last_time_of(item))
             self.waiting.extend(feed(self.pipeline, item))
 
-    @property
     def is_done(self) -> bool:
         """All its input is decoded and all events are handed out."""
         return self.exhausted and not self.waiting
@@ -114,15 +113,15 @@ def read_merged(
         progress()
         for lane in list(active):
             lane.advance()
-            if lane.is_done and len(active) == 1:
+            if lane.is_done() and len(active) == 1:
                 # Pieces of one capture; some may have nothing to tell.
-                while lane.is_done and ahead and _continues(lane, ahead[0]):
+                while lane.is_done() and ahead and _continues(lane, ahead[0]):
                     successor = ahead.popleft()
                     successor.take_over(lane)
                     active[0] = lane = successor
-            if lane.is_done and lane.pipeline is not None:
+            if lane.is_done() and lane.pipeline is not None:
                 lane.finish()
-            if lane.is_done:
+            if lane.is_done():
                 active.remove(lane)
         earliest = min((lane.head for lane in active), default=_NEVER)
         if ahead and (not active or ahead[0].begins < earliest):

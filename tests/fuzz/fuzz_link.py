@@ -104,7 +104,9 @@ def seeds() -> Iterator[bytes]:
     linktype, wrap = ENCAPSULATIONS["ethernet"]
     for talk in talks:
         yield _input(linktype, [wrap(piece) for piece in reversed(fragment(talk[1], 24))] + [wrap(talk[0])])
-        yield _input(linktype, [wrap(ipv4(*four, gre(whole, key=7, check=True), 47, options=b"\x01")) for whole in talk])
+        yield _input(
+            linktype, [wrap(ipv4(*four, gre(whole, key=7, check=True), 47, options=b"\x01")) for whole in talk]
+        )
         yield _input(linktype, [wrap(ipv4(*four, whole, 4 if whole[0] >> 4 == 4 else 41)) for whole in talk])
     extensions = (hop_by_hop(), routing("2001:db8::9"), destination_options())
     yield _input(linktype, [wrap(ipv6(*six, whole[40:], extensions=extensions)) for whole in talks[1]])

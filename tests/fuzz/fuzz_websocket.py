@@ -8,7 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from random import Random
 
-from tests.fuzz.harness import Piece, Scramble, fuzz, instrumented, join_pieces, mutate_pieces, saved_seeds, split_pieces
+from tests.fuzz.harness import (
+    Piece,
+    Scramble,
+    fuzz,
+    instrumented,
+    join_pieces,
+    mutate_pieces,
+    saved_seeds,
+    split_pieces,
+)
 
 with instrumented(__name__):
     from fieldkit.events import Connection, DecodeError, Endpoint, Event, WsControl, WsMessage
@@ -94,7 +103,7 @@ def seeds() -> Iterator[bytes]:
             some = segments if setting else segments[len(segments) // 2 :]
             yield bytes((options | setting,)) + join_pieces((0, segment) for segment in some[:12])
     hole = (HOLE, b"\0\0\x10")
-    fragments = b"\x01\x03[2,\x89\x01!\x80\x04\"1\"]\x81\x7e\x00\x7e" + b"x" * 126
+    fragments = b'\x01\x03[2,\x89\x01!\x80\x04"1"]\x81\x7e\x00\x7e' + b"x" * 126
     yield bytes((ALIGNED | HANDSHAKE,)) + join_pieces([(0, fragments)])
     yield bytes((ALIGNED | HANDSHAKE,)) + join_pieces([(0, fragments[:9]), hole, (0, fragments)])
     yield bytes((ALIGNED,)) + join_pieces([(0, b"\x82\x7f" + (1 << 40).to_bytes(8, "big")), (0, fragments)])

@@ -20,9 +20,7 @@ def packet(
     source: Address, destination: Address, seq: int, ack: int, flags: int, payload: bytes = b"", window: int = 501
 ) -> bytes:
     """A TCP segment in an Ethernet frame."""
-    tcp = pack(
-        "!HHIIBBHI", source[1], destination[1], seq % (1 << 32), ack % (1 << 32), 0x50, flags, window, 0
-    )
+    tcp = pack("!HHIIBBHI", source[1], destination[1], seq % (1 << 32), ack % (1 << 32), 0x50, flags, window, 0)
     size = len(tcp) + len(payload)
     if len(source[0]) == 16:
         ip = b"\x86\xdd" + pack("!IHBB", 6 << 28, size, 6, 64) + source[0] + destination[0]

@@ -51,6 +51,10 @@ def test_the_log_names_the_sender(lead: str, sender: str) -> None:
         ("ocpp message_sent ", "out"),
         ("Rx: ", "in"),
         ("Tx: ", "out"),
+        ("[rx] ", "in"),
+        ("in: ", "in"),
+        ("ws tx CP_7 ", "out"),
+        ("SendLocalList received ", "in"),
         ("[IN] ", "in"),
         ("| out | ", "out"),
         ("incoming frame ", "in"),
@@ -66,7 +70,24 @@ def test_the_log_says_received_or_sent(lead: str, relative: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "lead", ["", "present: ", "sender queue ", "absent ", "in the loop ", "INFO:root: ", "payload=", "|", "2 > 1, "]
+    "lead",
+    [
+        "",
+        "present: ",
+        "sender queue ",
+        "absent ",
+        "in the loop ",
+        "error in module ",
+        "in ",
+        "tx=17 ",
+        "tx 17: ",
+        "TxProfile ",
+        "SendLocalList: ",
+        "INFO:root: ",
+        "payload=",
+        "|",
+        "2 > 1, ",
+    ],
 )
 def test_other_words_say_nothing(lead: str) -> None:
     assert direction_in(lead) == (None, None)

@@ -52,7 +52,15 @@ def test_the_oldest_is_given_up_when_too_many_wait() -> None:
     given_up = [exchanges.opened(call(str(number), number)) for number in range(MAX_OPEN + 2)]
     assert [c.id for c in given_up if c is not None] == ["0", "1"]
     same = [exchanges.opened(call("x", number)) for number in range(MAX_OPEN + 3)]
-    assert sum(c is not None for c in same) >= 2
+    assert all(given_up is not None for given_up in same)
+
+
+def test_also_those_with_the_same_id_are_given_up_one_by_one_and_none_is_forgotten() -> None:
+    exchanges = Exchanges()
+    calls = [call(str(number // 3), number) for number in range(3 * MAX_OPEN)]
+    given_up = [given_up for asked in calls if (given_up := exchanges.opened(asked)) is not None]
+    assert len(given_up) == 2 * MAX_OPEN
+    assert sorted(asked.time for asked in [*given_up, *exchanges.unanswered()]) == list(range(3 * MAX_OPEN))
 
 
 def test_ids_used_before_are_noticed() -> None:

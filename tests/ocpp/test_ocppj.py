@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldkit.events import MessageType, OcppError
-from fieldkit.ocpp.ocppj import Frame, parse
+from fieldkit.ocpp.ocppj import MAX_NESTING, Frame, parse
 
 
 def rules(frame: Frame) -> list[str]:
@@ -17,12 +17,16 @@ def rules(frame: Frame) -> list[str]:
 
 
 def test_a_call() -> None:
-    assert parse(b'[2,"19223201","Heartbeat",{}]') == Frame(MessageType.CALL, "19223201", "Heartbeat", {}, None, (), True)
+    assert parse(b'[2,"19223201","Heartbeat",{}]') == Frame(
+        MessageType.CALL, "19223201", "Heartbeat", {}, None, (), True
+    )
 
 
 def test_a_result() -> None:
     frame = parse(b' [3, "19223201", {"currentTime": "2026-11-21T10:00:00Z"}]\n')
-    assert frame == Frame(MessageType.CALLRESULT, "19223201", "", {"currentTime": "2026-11-21T10:00:00Z"}, None, (), True)
+    assert frame == Frame(
+        MessageType.CALLRESULT, "19223201", "", {"currentTime": "2026-11-21T10:00:00Z"}, None, (), True
+    )
 
 
 @pytest.mark.parametrize("number", [4, 5])
@@ -117,6 +121,30 @@ def test_nesting_without_end_is_named() -> None:
     assert rules(frame)[0] in ("json.nesting", "json.syntax")
 
 
+@pytest.mark.parametrize("level", ["[%s]", '{"a":%s}'])
+def test_what_is_nested_deeper_than_anybody_needs_is_named_and_not_handed_on(level: str) -> None:
+    def nested(depth: int) -> bytes:
+        value = "1"
+        for _ in range(depth):
+            value = level % value
+        return ('[2,"1","DataTransfer",{"data":%s}]' % value).encode()
+
+    frame = parse(nested(MAX_NESTING + 1))
+    assert (frame.type, frame.id, frame.action, frame.payload) == (MessageType.CALL, "1", "DataTransfer", None)
+    assert rules(frame) == ["json.nesting"]
+    assert parse(nested(MAX_NESTING - 2)).problems == ()
+
+
+def test_brackets_in_texts_are_no_levels() -> None:
+    text = json.dumps("[{" * MAX_NESTING + '\\"[')
+    assert parse(f'[2,"1","DataTransfer",{{"data":{text}}}]'.encode()).problems == ()
+
+
+def test_a_constant_that_is_not_json_is_told_once() -> None:
+    frame = parse(b'[3,"1",{"data":[%s]}]' % b",".join([b"NaN"] * 1000))
+    assert rules(frame) == ["json.constant"]
+
+
 @given(st.binary(max_size=200))
 def test_arbitrary_bytes_never_fail(data: bytes) -> None:
     frame = parse(data, "1.6")
@@ -129,8 +157,15 @@ def test_arbitrary_bytes_never_fail(data: bytes) -> None:
     st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9), lambda x: st.lists(x, max_size=3), max_leaves=8),
     st.data(),
 )  # fmt: skip
-def test_what_is_well_formed_is_read_whole_and_a_cut_never_lies(number: int, id_: str, value: object, data: st.DataObject) -> None:
-    bodies = {2: ["A", {"k": value}], 3: [{"k": value}], 4: ["InternalError", "d", {"k": value}], 6: ["A", {"k": value}]}
+def test_what_is_well_formed_is_read_whole_and_a_cut_never_lies(
+    number: int, id_: str, value: object, data: st.DataObject
+) -> None:
+    bodies = {
+        2: ["A", {"k": value}],
+        3: [{"k": value}],
+        4: ["InternalError", "d", {"k": value}],
+        6: ["A", {"k": value}],
+    }
     bodies[5] = bodies[4]
     text = json.dumps([number, id_, *bodies[number]]).encode()
     frame = parse(text, "2.1")

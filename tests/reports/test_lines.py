@@ -115,7 +115,9 @@ def closed(
 
 def hello(connection: Connection, from_client: bool, name: str = "", resumed: bool = False) -> TlsHello:
     versions = (0x0303, 0x0304) if from_client else (0x0304,)
-    return TlsHello(TEN + MS, (4,), connection, from_client, 0x0304, versions, (), (), (), (), (), name, (), resumed, False)
+    return TlsHello(
+        TEN + MS, (4,), connection, from_client, 0x0304, versions, (), (), (), (), (), name, (), resumed, False
+    )
 
 
 def page(*events: Event, **options: Any) -> list[str]:

@@ -28,7 +28,8 @@ def boot_16(session: Session) -> None:
 
 
 def heartbeat(session: Session) -> None:
-    session.call("station", "Heartbeat", {}, {"currentTime": session.timestamp()}, after=30)
+    session.clock.wait(30)
+    session.call("station", "Heartbeat", {}, {"currentTime": session.timestamp()})
 
 
 def configure_16(session: Session) -> None:
@@ -64,8 +65,9 @@ def charge_16(session: Session, *, samples: int = 3) -> None:
             "meterValue": [{"timestamp": session.timestamp(), "sampledValue": sampled}],
         }
         session.call("station", "MeterValues", values, {})
+    session.clock.wait(20)
     stop = {"transactionId": 4711, "meterStop": 1740, "timestamp": session.timestamp(), "reason": "EVDisconnected"}
-    session.call("station", "StopTransaction", stop, {"idTagInfo": {"status": "Accepted"}}, after=20)
+    session.call("station", "StopTransaction", stop, {"idTagInfo": {"status": "Accepted"}})
 
 
 def boot_2(session: Session) -> None:
@@ -107,8 +109,9 @@ def charge_2(session: Session, *, samples: int = 3) -> None:
         }
         updated = _event(session, "Updated", "MeterValuePeriodic", number, meterValue=[meter])
         session.call("station", "TransactionEvent", updated, {})
+    session.clock.wait(20)
     ended = _event(session, "Ended", "EVDeparted", samples + 1, stopped="EVDisconnected")
-    session.call("station", "TransactionEvent", ended, {}, after=20)
+    session.call("station", "TransactionEvent", ended, {})
 
 
 def _event(

@@ -614,10 +614,7 @@ def test_what_is_followed_is_never_forgotten(monkeypatch: pytest.MonkeyPatch) ->
 
 def without_place(events: Iterable[Event]) -> list[str]:
     """Events without the addresses of their connection."""
-    return [
-        repr(event).replace(repr(getattr(event, "connection", None)), "connection")
-        for event in events
-    ]
+    return [repr(event).replace(repr(getattr(event, "connection", None)), "connection") for event in events]
 
 
 def varied() -> list[Segment]:
@@ -751,9 +748,9 @@ def test_damaged_packets_are_taken_alike_by_both_ways(
         return found
 
     fast = Onlooker().frames(*packets(lambda inner: ethernet(inner, ethertype=0x0800, padded=False))).ends()
-    general = Onlooker().frames(
-        *packets(lambda inner: ethernet(inner, ethertype=0x0800, vlans=(1,), padded=False))
-    ).ends()
+    general = (
+        Onlooker().frames(*packets(lambda inner: ethernet(inner, ethertype=0x0800, vlans=(1,), padded=False))).ends()
+    )
     assert said_by_tcp(fast) == said_by_tcp(general)
 
 

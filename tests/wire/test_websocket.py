@@ -170,7 +170,9 @@ def test_an_oversized_frame_is_passed_over_not_held() -> None:
 
 
 def test_a_lying_length_does_not_silence_the_connection() -> None:
-    heard = Heard(from_client=False).feed(b"\x81\x7f" + struct.pack(">Q", 4 << 30) + b"[2,", frame(1, HELLO, mask=False))
+    heard = Heard(from_client=False).feed(
+        b"\x81\x7f" + struct.pack(">Q", 4 << 30) + b"[2,", frame(1, HELLO, mask=False)
+    )
     assert heard.texts == [HELLO]
 
 
