@@ -116,6 +116,9 @@ def command(
                 _write(events, writer, chosen, outcome)
     except SourceError as error:
         outcome.unusable(str(error))
+    finally:
+        for source in opened:
+            source.close()
     sys.stdout.flush()
     outcome.conclude(opened)
     return outcome.exit_code()

@@ -137,6 +137,8 @@ class Outcome:
         for source in sources:
             if source.zone_assumed:
                 self._say(f"{source.name}: its times name no zone and were read as UTC (--zone says otherwise)")
+            if source.date_assumed:
+                self._say(f"{source.name}: its times name no full date; the rest was taken from messages or the file")
         if not tally.messages and not tally.damaged:
             self._say(self._nothing())
 

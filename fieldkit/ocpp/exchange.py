@@ -20,6 +20,15 @@ MAX_REMEMBERED = 128
 OTHER: Final[dict[Sender, Sender]] = {"station": "csms", "csms": "station"}
 
 
+def latency(answer: OcppMessage) -> int | None:
+    """Nanoseconds from the CALL to its answer; None for anything but an answer whose CALL was seen, and where a log
+    gives both the same time, as one without times does."""
+    call = answer.call
+    if call is None or (answer.time == call.time and answer.channel.connection is None):
+        return None
+    return answer.time - call.time
+
+
 class Exchanges:
     """The open CALLs of one conversation."""
 

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import Any, Final, TypeAlias
 
 from fieldkit.events import Endpoint, MessageType, OcppMessage
+from fieldkit.ocpp.exchange import latency
 
 Values: TypeAlias = tuple[Any, ...]
 Reader: TypeAlias = Callable[[OcppMessage], Values]
@@ -97,8 +98,8 @@ def _problem(message: OcppMessage) -> Values:
 
 
 def _latency(message: OcppMessage) -> Values:
-    call = message.call
-    return () if call is None else (message.time - call.time,)
+    waited = latency(message)
+    return () if waited is None else (waited,)
 
 
 def _endpoint(end: Endpoint) -> Values:

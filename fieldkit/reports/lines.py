@@ -27,6 +27,7 @@ from fieldkit.events import (
     TlsSecrets,
     Unanswered,
 )
+from fieldkit.ocpp.exchange import latency
 from fieldkit.ocpp.gist import gist
 from fieldkit.ocpp.secrets import conceal_text
 from fieldkit.reports import sentences
@@ -127,14 +128,14 @@ class LineWriter:
         if name is None or name.channel is not channel:
             name = self._introduce(message)
         page = self._page
-        call = message.call
         action = message.action
         if not (action.isascii() and action.isalnum()):
             action = terminal(action, 40) or "?"
         said = gist(message, self._show_ids)
         late = ""
-        if call is not None and call.time > 0 and message.time > 0:
-            late = f"+{sentences.duration(message.time - call.time)}"
+        waited = latency(message)
+        if waited is not None:
+            late = f"+{sentences.duration(waited)}"
         room = " " * (page.column - name.width)
         head = f"{page.clock(message.time)}  {name.text}{room} {_ARROWS[message.sender]} {_WORDS[message.type]} "
         text = f"{action:<{_ACTION}} {said}" if said or late else action

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from fieldkit.events import Event, MessageType, OcppChannel, OcppMessage
+from fieldkit.ocpp.exchange import latency as latency_of
 from fieldkit.ocpp.secrets import conceal_all, conceal_text
 
 _DIRECTIONS: Final = {"station": "cp-to-csms", "csms": "csms-to-cp"}
@@ -35,20 +36,33 @@ _NAMES: Final = {
 _BEYOND: Final = {MessageType.SEND: "SEND", MessageType.CALLRESULTERROR: "CALLRESULTERROR", None: "unreadable"}
 
 
+def _by_the_book(*, ascii_only: bool) -> Callable[[Any], str]:
+    """The standard library's writer; but NaN and the infinities, for which JSON has no word, become null."""
+    encode = json.JSONEncoder(ensure_ascii=ascii_only, allow_nan=False, separators=(",", ":"), default=str).encode
+
+    def dump(value: Any) -> str:
+        try:
+            text = encode(value)
+        except ValueError:
+            text = encode(json.loads(json.dumps(value, default=str), parse_constant=lambda name: None))
+        return text.encode("utf-8", "replace").decode()
+
+    return dump
+
+
 def _dumper() -> Callable[[Any], str]:
     try:
         import orjson
     except ImportError:
-        encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
-        return lambda value: encode(value).encode("utf-8", "replace").decode()
+        return _by_the_book(ascii_only=False)
+    patient = _by_the_book(ascii_only=True)
 
     def dump(value: Any) -> str:
         try:
             return orjson.dumps(value).decode()
         except (TypeError, ValueError):
             # Lone surrogates, integers beyond 64 bits: legal for Python's parser, not for orjson.
-            text = json.dumps(value, ensure_ascii=True, separators=(",", ":"), default=str)
-            return text.encode("utf-8", "replace").decode()
+            return patient(value)
 
     return dump
 
@@ -132,11 +146,11 @@ class TraceWriter:
         known = self._shared.get(id(channel))
         shared = known if known is not None and known.channel is channel else self._share(channel)
         frames = message.frames
-        call = message.call
         body = self._quick_body(message) if raw is message.raw and not message.problems else ""
         if not body:
             body = self._body(message, payload)
-        latency = "" if call is None else f',"latency_ms":{(message.time - call.time) / 1e6:.3f}'
+        waited = latency_of(message) if message.call is not None else None
+        latency = "" if waited is None else f',"latency_ms":{waited / 1e6:.3f}'
         verdict = ',"valid":true' if message.validated else ""
         if message.problems:
             verdict = self._faults(message)

@@ -18,6 +18,8 @@ BLOCK = 1 << 19
 _ENOUGH = 24
 _ENOUGH_GZIP = 1024
 """Bytes that tell a capture from a log: a pcap header, or so much that gunzipped it gives one."""
+_PIECE = 1024
+"""Bytes inflated at a time: what a piece with damage in it holds before that is lost."""
 _HEAD = 65_536
 """Bytes looked at to tell a capture from a log."""
 
@@ -41,7 +43,10 @@ class FileSource:
         self.is_log = False
         self.zone_assumed = False
         """The log's times carry no zone and were read as ``utc_offset`` says."""
+        self.date_assumed = False
+        """The log's times carry no date, or no year; it was taken from the messages or from the file's own date."""
         self._utc_offset = utc_offset
+        self._written: int | None = None  # when the file was last changed: log lines may lack the year or the date
         self._file = self._open(name)
         try:
             self._head = self._read_head()
@@ -50,6 +55,8 @@ class FileSource:
 
     def _open(self, name: str) -> FileIO:
         if name == "-":
+            if sys.stdin is None:
+                raise SourceError("stdin: there is no standard input")
             if sys.stdin.isatty():
                 raise SourceError("stdin is a terminal: pipe a capture or a log into it")
             # Unbuffered: what a live capture has written so far is handed over without waiting for a full block.
@@ -59,6 +66,7 @@ class FileSource:
             status = path.stat()
             if stat.S_ISDIR(status.st_mode):
                 raise SourceError(f"{name} is a directory: name the files in it")
+            self._written = status.st_mtime_ns
             self.size = status.st_size if stat.S_ISREG(status.st_mode) else 0
             return path.open("rb", buffering=0)
         except FileNotFoundError as error:
@@ -124,30 +132,39 @@ class FileSource:
         from fieldkit.logs.reader import LogReader
 
         self.is_log = True
-        reader = LogReader(self.name, utc_offset=self._utc_offset)
-        for block in _gunzipped(self.blocks()) if self._head[:2] == b"\x1f\x8b" else self.blocks():
+        reader = LogReader(self.name, utc_offset=self._utc_offset, around=self._written)
+        damage: list[str] = []
+        for block in _gunzipped(self.blocks(), damage) if self._head[:2] == b"\x1f\x8b" else self.blocks():
             yield from reader.feed(block)
         yield from reader.finish()
+        for reason in damage:
+            yield DecodeError(0, (), None, "gzip", reason, b"", 0)
         self.zone_assumed = reader.zone_assumed
+        self.date_assumed = reader.date_assumed
 
     def close(self) -> None:
         self._file.close()
 
 
-def _gunzipped(blocks: Iterator[bytes]) -> Iterator[bytes]:
-    """A gzipped log, inflated in bounded pieces; a damaged end yields what there was before it."""
+def _gunzipped(blocks: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:
+    """A gzipped log, inflated in bounded pieces; a damaged one yields what there was before the damage."""
     inflater = zlib.decompressobj(31)
+    begun = False
     for block in blocks:
-        data = block
-        while data:
-            try:
-                yield inflater.decompress(data, BLOCK)
-            except zlib.error:
-                return
-            if inflater.eof:
-                data, inflater = inflater.unused_data, zlib.decompressobj(31)
-            else:
+        for at in range(0, len(block), _PIECE):
+            data = block[at : at + _PIECE]
+            while data:
+                begun = True
+                try:
+                    yield inflater.decompress(data, BLOCK)
+                except zlib.error:
+                    damage.append("the gzip data is damaged; nothing behind that place can be unpacked")
+                    return
                 data = inflater.unconsumed_tail
+                if inflater.eof:  # another log may have been appended, or the zeros of a tape
+                    begun, data, inflater = False, inflater.unused_data.lstrip(b"\0"), zlib.decompressobj(31)
+    if begun:
+        damage.append("the gzip data was cut: the file was still being written or its transfer was cut")
 
 
 def read_keylog(name: str) -> str:
