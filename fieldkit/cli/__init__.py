@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib import import_module
+from typing import Any
 
 import click
 
@@ -27,6 +29,15 @@ class _LazyGroup(click.Group):
         command = import_module(f"fieldkit.cli.{cmd_name}").command
         assert isinstance(command, click.Command)
         return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            # `fieldkit decode … | head`: the reader has had enough. Click would end with 1, which means findings, and
+            # Python would complain of what it cannot flush at exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return ExitCode.OK
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
@@ -56,8 +67,4 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = getattr(error, "exit_code", ExitCode.USAGE)
-    except BrokenPipeError:
-        # `fieldkit decode … | head`: the reader has had enough. Python would complain once more at exit.
-        sys.stderr.close()
-        status = ExitCode.OK
     sys.exit(int(status) if isinstance(status, int) else ExitCode.OK)

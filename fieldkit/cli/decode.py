@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import sys
 from collections.abc import Callable, Iterator
+from io import TextIOWrapper
 from typing import TYPE_CHECKING, Protocol
 
 import click
@@ -90,7 +91,7 @@ def command(
     """
     from fieldkit.sources.file import FileSource, SourceError
 
-    chosen = _compile_filter(filter_text)
+    chosen = _compile_filter(filter_text, utc=utc)
     offset = _utc_offset(zone)
     # Decoding makes many small objects and hardly any cycles: let the collector look less often.
     gc.set_threshold(100_000, 50, 50)
@@ -105,6 +106,12 @@ def command(
         return outcome.exit_code()
     try:
         keys = _keys(keylog, opened)
+    except SourceError as error:
+        outcome.unusable(str(error))
+        return outcome.exit_code()
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # an arrow is no reason to give up on a terminal that has none
+    try:
         workers = _workers(opened, form, jobs)
         with Progress(opened) as progress:
             if workers > 1:
@@ -113,7 +120,7 @@ def command(
                 writer = _writer(form, utc=utc, show_ids=show_ids, color=color, verbose=verbose)
                 schemas = _schemas() if validate else None
                 events = _events(opened, keys, schemas, full=form == "events", progress=progress)
-                _write(events, writer, chosen, outcome)
+                _write(events, writer, chosen, outcome, live=any(not source.size for source in opened))
     except SourceError as error:
         outcome.unusable(str(error))
     finally:
@@ -125,9 +132,14 @@ def command(
 
 
 def _write(
-    batches: Iterator[list[Event]], writer: _Writer, chosen: Callable[[Event], bool] | None, outcome: Outcome
+    batches: Iterator[list[Event]],
+    writer: _Writer,
+    chosen: Callable[[Event], bool] | None,
+    outcome: Outcome,
+    *,
+    live: bool,
 ) -> None:
-    """The loop that every event passes."""
+    """The loop that every event passes. ``live``: somebody may be waiting for what comes through a pipe."""
     note, concerns = outcome.note, outcome.CONCERNS
     write, flush, wants = writer.event, writer.flush, writer.wants
     try:
@@ -139,6 +151,8 @@ def _write(
                 if (wants is None or kind in wants) and (chosen is None or chosen(event)):
                     write(event)
             flush()
+            if live:
+                sys.stdout.flush()
     finally:
         writer.finish()
 
@@ -263,15 +277,21 @@ def _writer(form: str, *, utc: bool, show_ids: bool, color: str, verbose: bool) 
     return EventWriter(sys.stdout.buffer.write)
 
 
-def _compile_filter(text: str | None) -> Callable[[Event], bool] | None:
+def _compile_filter(text: str | None, *, utc: bool) -> Callable[[Event], bool] | None:
     """Does the filter let an event through? Only messages are judged; what surrounds them is left out."""
     if not text:
         return None
+    from datetime import datetime
+
     from fieldkit.events import OcppMessage
     from fieldkit.query import FilterError, compile_filter
 
+    # A clock time in the filter means the clock that the output shows.
+    local = datetime.now().astimezone().utcoffset()
     try:
-        found: Filter = compile_filter(text)
+        found: Filter = compile_filter(
+            text, utc_offset_seconds=0 if utc or local is None else int(local.total_seconds())
+        )
     except FilterError as error:
         raise click.UsageError(str(error)) from error
     matches = found.matches
@@ -283,7 +303,7 @@ def _utc_offset(zone: str | None) -> int | None:
         return None
     import re
 
-    match = re.fullmatch(r"([+-−]?)(\d{1,2})(?::?(\d\d))?", zone.strip())
+    match = re.fullmatch(r"([-+−]?)(\d{1,2})(?::?(\d\d))?", zone.strip())
     if zone.strip().upper() in ("Z", "UTC"):
         return 0
     if match is None or int(match[2]) > 14 or int(match[3] or 0) > 59:

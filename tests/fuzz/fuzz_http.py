@@ -62,8 +62,8 @@ def decode(pieces: Sequence[Piece], cut: Cut) -> tuple[list[Event], bool, bool, 
     layer.finish(len(pieces), (len(pieces),))
     assert budget.used == 0, f"{budget.used} bytes are never given back"
     rest = [b"".join(chunk for chunk, _, _ in layer.take_rest(side)) for side in (True, False)]
-    if layer.upgrade is not None and layer.upgrade.response is None:
-        rest = []  # where WebSocket begins was guessed from what had come so far
+    if not layer.tunnel and (layer.upgrade is None or layer.upgrade.response is None):
+        rest = []  # nobody asks for it; or where WebSocket begins was guessed from what had come so far
     return events, layer.upgrade is not None, layer.tunnel, layer.boring, rest
 
 

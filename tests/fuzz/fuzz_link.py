@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from tests.fuzz.harness import fuzz, instrumented, join_pieces, mutate_pieces, saved_seeds, split_pieces
 
 with instrumented(__name__):
-    import fieldkit.wire.tlscipher
     from fieldkit.events import Event, PacketBatch
     from fieldkit.wire.flows import FlowTable
     from fieldkit.wire.ip import IpDecoder

@@ -11,7 +11,6 @@ from typing import Final
 from tests.fuzz.harness import Scramble, fuzz, instrumented, saved_seeds
 
 with instrumented(__name__):
-    import fieldkit.ocpp.logged
     from fieldkit import schemastore
     from fieldkit.events import DecodeError, Event, LoggedFrame
     from fieldkit.logs import LogReader

@@ -8,7 +8,6 @@ from tests.fuzz.capturemutation import is_plain, mutate_capture, records_of
 from tests.fuzz.harness import fuzz, instrumented, saved_seeds
 
 with instrumented(__name__):
-    import fieldkit.wire.tlscipher
     from fieldkit import schemastore
     from fieldkit.events import Event, PacketBatch, TlsSecrets
     from fieldkit.ocpp.schema import Schemas
@@ -18,7 +17,8 @@ with instrumented(__name__):
     from tests.fuzz.overheard import capture_files, key_log
     from tests.fuzz.promises import EXPANSION, check_events, check_lives, check_writers
 
-LARGEST_SEED = 6000
+LARGEST_SEED = 3500
+LARGEST = 8192
 
 _schemas = Schemas(schemastore.load)
 
@@ -50,7 +50,7 @@ def seeds() -> Iterator[bytes]:
     for path in capture_files():
         data = path.read_bytes()
         if not is_plain(data):
-            if len(data) <= 40_000:
+            if len(data) <= LARGEST:
                 yield data
             continue
         header, records = data[:24], records_of(data)
@@ -66,4 +66,4 @@ def seeds() -> Iterator[bytes]:
 mutate = mutate_capture
 
 if __name__ == "__main__":
-    fuzz(one_input, seeds, mutate)
+    fuzz(one_input, seeds, mutate, largest=LARGEST)

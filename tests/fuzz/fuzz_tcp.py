@@ -17,7 +17,6 @@ from tests.fuzz.harness import Decisions, fuzz, instrumented, mutate_bytes, save
 from tests.fuzz.packetwriter import ACK, FILE_HEADER, FIN, PSH, RST, SYN, Address, packet, record
 
 with instrumented(__name__):
-    import fieldkit.wire.tlscipher
     from fieldkit.events import DecodeError, Event, PacketBatch, Retransmission, StreamGap, WsMessage
     from fieldkit.wire.flows import FlowTable
     from fieldkit.wire.pcap import PcapReader

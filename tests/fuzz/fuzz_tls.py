@@ -9,7 +9,6 @@ from typing import Any
 from tests.fuzz.harness import Piece, fuzz, instrumented, join_pieces, mutate_pieces, saved_seeds, split_pieces
 
 with instrumented(__name__):
-    import fieldkit.wire.tlscipher
     from fieldkit.events import (
         Connection,
         DecodeError,

@@ -18,12 +18,13 @@ Without atheris, ``test_fuzz_targets.py`` runs all of them over their seeds and 
 from __future__ import annotations
 
 import hashlib
+import importlib
 import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
 from random import Random
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
 OneInput: TypeAlias = Callable[[bytes], None]
 Seeds: TypeAlias = Callable[[], Iterable[bytes]]
@@ -31,24 +32,33 @@ Scramble: TypeAlias = Callable[[bytes, int], bytes]
 """Makes of some bytes others, at most so many."""
 Mutate: TypeAlias = Callable[[bytes, int, Random, Scramble], bytes]
 
+REPOSITORY: Final = Path(__file__).parents[2]
 SEEDS: Final = Path(__file__).parent / "seeds"
 
 
-def instrumented(name: str) -> AbstractContextManager[Any]:
+@contextmanager
+def instrumented(name: str) -> Iterator[None]:
     """Around a target's imports of fieldkit: libFuzzer then sees which way the code takes. ``name`` is the target's
     ``__name__``: where it is imported by a test there is no libFuzzer, and perhaps no atheris."""
     if name != "__main__":
-        return nullcontext()
+        yield
+        return
     import atheris
 
-    return atheris.instrument_imports(include=["fieldkit"])
+    with atheris.instrument_imports(include=["fieldkit"]):
+        yield
+        # Layers that fieldkit itself loads when it first needs them would come too late for this.
+        for package in ("ocpp", "wire"):
+            for module in sorted((REPOSITORY / "fieldkit" / package).glob("[a-z]*.py")):
+                importlib.import_module(f"fieldkit.{package}.{module.stem}")
 
 
-def fuzz(one_input: OneInput, seeds: Seeds, mutate: Mutate) -> None:
-    """Run a target with the arguments of the command line; does not return."""
+def fuzz(one_input: OneInput, seeds: Seeds, mutate: Mutate, *, largest: int = 4096) -> None:
+    """Run a target with the arguments of the command line; does not return. ``largest``: bytes of an input; small ones
+    are quick, and nearly everything that can go wrong goes wrong in small ones."""
     import atheris
 
-    arguments = sys.argv
+    arguments = [*sys.argv, f"-max_len={largest}"]
     corpus = next((Path(argument) for argument in arguments[1:] if Path(argument).is_dir()), None)
     if corpus is not None:
         # libFuzzer keeps what it finds in the first directory and only reads the others.

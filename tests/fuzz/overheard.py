@@ -13,7 +13,7 @@ from typing import Any, Final
 from unittest.mock import patch
 
 from fieldkit.events import Sender
-from fieldkit.ocpp import soapcall
+from fieldkit.ocpp import soap
 from fieldkit.ocpp.conversation import Conversation
 from fieldkit.pipeline import Pipeline
 from fieldkit.wire.container import CaptureReader
@@ -112,7 +112,7 @@ def _listening(heard: Overheard) -> Iterator[None]:
             (TlsLayer, "feed", on_tls),
             (WebSocketReader, "feed", on_websocket),
             (Conversation, "feed", on_message),
-            (soapcall, "parse_envelope", on_envelope),
+            (soap, "parse_envelope", on_envelope),
         ):
             stack.enter_context(patch.object(owner, name, _telling(getattr(owner, name), tell)))
         yield
