@@ -29,8 +29,8 @@ MIN_BYTES = 32 << 20
 """Captures smaller than this are decoded before a second process has started."""
 MAX_WORKERS = 8
 
-_HEADER = struct.Struct("!III")
-"""Number of records, bytes of their text, bytes of the final report (0 but for the last one)."""
+_HEADER = struct.Struct("!IIIQ")
+"""Number of records, bytes of their text, bytes of the final report (0 but for the last one), bytes read so far."""
 
 
 class Worker(Protocol):
@@ -89,9 +89,10 @@ def _work(name: str, make: Callable[[int], Worker], number: int, writing: int) -
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         worker = make(number)
         with os.fdopen(writing, "wb", 1 << 20) as pipe:
-            for item in FileSource(name).items():
-                _send(pipe, worker.records(feed(worker.pipeline, item)), b"")
-            _send(pipe, worker.records(worker.pipeline.finish()), pickle.dumps(worker.report()))
+            source = FileSource(name)
+            for item in source.items():
+                _send(pipe, worker.records(feed(worker.pipeline, item)), b"", source.read)
+            _send(pipe, worker.records(worker.pipeline.finish()), pickle.dumps(worker.report()), source.read)
         status = 0
     except BrokenPipeError:
         status = 0  # the parent has had enough
@@ -101,10 +102,10 @@ def _work(name: str, make: Callable[[int], Worker], number: int, writing: int) -
         os._exit(status)
 
 
-def _send(pipe: BinaryIO, records: tuple[list[OcppMessage], list[bytes]], report: bytes) -> None:
+def _send(pipe: BinaryIO, records: tuple[list[OcppMessage], list[bytes]], report: bytes, read: int) -> None:
     messages, lines = records
     text = b"".join(lines)
-    pipe.write(_HEADER.pack(len(lines), len(text), len(report)))
+    pipe.write(_HEADER.pack(len(lines), len(text), len(report), read))
     if lines:
         pipe.write(array("q", [message.time for message in messages]).tobytes())
         pipe.write(array("q", [message.frames[-1] for message in messages]).tobytes())
@@ -122,7 +123,7 @@ def _collect(
         texts: list[bytes] = []
         records: list[tuple[tuple[int, int], int, int, int]] = []
         for number, pipe in enumerate(pipes):
-            count, size, report = _HEADER.unpack(_exactly(pipe, _HEADER.size))
+            count, size, report, source.read = _HEADER.unpack(_exactly(pipe, _HEADER.size))
             times, frames, lengths = (_numbers(pipe, count) for _ in range(3))
             ends = list(accumulate(lengths))
             # What waited behind a hole follows what filled it, though its packets came before: no key lies before the
