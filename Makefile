@@ -79,23 +79,27 @@ contracts: $(VENV)/.developing
 check: $(VENV)/.developing
 	$(RUN)python -m pytest -q $(PYTEST)
 
-# Every tests/fuzz/fuzz_*.py is a target for libFuzzer; they share the time. What a target is worth knowing about is
-# kept: the inputs that reached new code under build/fuzz/NAME, the one that broke it as build/fuzz/NAME-crash-….
-# tests/fuzz/seeds/NAME, where it exists, is what a target begins with.
+# Every tests/fuzz/fuzz_*.py is a target for libFuzzer; they share the time, their start-up included. What is worth
+# keeping of a run is kept: the inputs that reached new code under build/fuzz/NAME, the one that broke it as
+# build/fuzz/NAME-crash-… (or -timeout-…), all that libFuzzer said in build/fuzz/NAME.log.
 fuzz: $(VENV)/.developing
 	@if [ "$(FUZZ_SECONDS)" -eq 0 ]; then echo 'fuzz: left out'; exit 0; fi; \
 	if ! $(RUN)python -c 'import atheris' 2>/dev/null; then \
 		echo 'fuzz: left out, atheris has no wheel for this machine'; exit 0; fi; \
 	set -- tests/fuzz/fuzz_*.py; \
-	[ -e "$$1" ] || { echo 'fuzz: no targets'; exit 0; }; \
-	seconds=$$(( $(FUZZ_SECONDS) / $$# )); [ $$seconds -ge 1 ] || seconds=1; \
+	end=$$(( $$(date +%s) + $(FUZZ_SECONDS) )); \
 	for target; do \
 		name=$$(basename $$target .py); work=build/fuzz/$$name; mkdir -p $$work; \
-		seeds=tests/fuzz/seeds/$$name; [ -d $$seeds ] || seeds=; \
-		echo "fuzz: $$name, $$seconds s"; \
-		PYTHONPATH=. $(RUN)python $$target -max_total_time=$$seconds -timeout=10 -rss_limit_mb=1024 \
-			-artifact_prefix=$$work- $$work $$seeds >$$work.log 2>&1 || { tail -n 40 $$work.log; exit 1; }; \
-		tail -n 1 $$work.log; \
+		seconds=$$(( (end - $$(date +%s)) / $$# - 2 )); [ $$seconds -ge 1 ] || seconds=1; \
+		PYTHONHASHSEED=0 PYTHONPATH=. $(RUN)python $$target -seed=1 -max_total_time=$$seconds -timeout=10 \
+			-rss_limit_mb=1024 -artifact_prefix=$$work- $$work >$$work.log 2>&1 || { \
+			tail -n 40 $$work.log | cut -c -500; \
+			echo "fuzz: $$name has found something. Again:"; \
+			echo "    PYTHONPATH=. $(RUN)python $$target $$(ls -td $$work-*-* | head -n 1)"; \
+			exit 1; }; \
+		sed -n "s|^#\([0-9]*\)[^a-zA-Z]*DONE *cov: \([0-9]*\).*corp: \([0-9]*\)/.*exec/s: \([0-9]*\) rss: \(.*\)Mb.*|\
+fuzz: $$name: \1 runs (\4/s), \2 branches, \3 inputs kept, \5 MB|p" $$work.log | tail -n 1; \
+		shift; \
 	done
 
 # --------------------------------------------------------------------------------------------------------- benchmark
@@ -105,12 +109,7 @@ $(BENCH_CAPTURES)/%.pcap: $(BENCH_TOOLS)/make_capture.py | $(VENV)/.installed
 	$(RUN)python $< $* $@ $(@:.pcap=.jsonl)
 
 bench: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap $(BENCH_CAPTURES)/pure.pcap
-	@command -v tshark >/dev/null || { echo 'This compares with tshark: apt-get install tshark' >&2; exit 1; }
-	@for capture in site pure; do for validation in --no-validate --validate; do \
-		echo "$$capture $$validation"; \
-		$(RUN)python $(BENCH_TOOLS)/compare.py $(BENCH_CAPTURES)/$$capture.pcap $(BENCH_CAPTURES)/$$capture.jsonl -- \
-			$(RUN)fieldkit decode $$validation --format trace $(BENCH_CAPTURES)/$$capture.pcap || exit 1; \
-	done; done
+	@$(RUN)python $(BENCH_TOOLS)/bench.py $(BENCH_CAPTURES) $(RUN)fieldkit
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

@@ -5,8 +5,8 @@ Bytes flow one way. A folder is a stage and imports only from the stages above i
     events     the vocabulary: what goes in, what comes out
     safetext   untrusted text made safe for terminals and documents; secrets hidden
     wire/      containers → packets → streams → frames
-    logs/      what other programs wrote down → the frames in it
     ocpp/      frames → messages → exchanges
+    logs/      what other programs wrote down → the frames in it
     pipeline   composes the stages; query: the filter; schemastore: the published schemas
     sources/   where bytes come from
     cli/       one file a command

@@ -450,6 +450,12 @@ class Orphan:
     answer: OcppMessage
 
 
+NoAnswer: TypeAlias = Literal["connection-closed", "capture-ended", "side-not-captured", "bytes-missing", "given-up"]
+"""Why no answer was seen: the connection ended without one (only this says something of the other side); the capture
+or log ended first; nothing of the other side is in the capture; bytes of the other side are missing since the CALL;
+too many CALLs were open to wait for all."""
+
+
 @event
 class Unanswered:
     """A CALL that had no answer when its connection, or the capture, ended."""
@@ -457,6 +463,7 @@ class Unanswered:
     time: int
     frames: tuple[int, ...]
     call: OcppMessage
+    why: NoAnswer = "connection-closed"
 
 
 # --------------------------------------------------------------------------------------------------------- own

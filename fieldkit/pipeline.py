@@ -26,13 +26,16 @@ from fieldkit.events import (
     PacketBatch,
     Problem,
     Sender,
+    StreamGap,
     TlsSecrets,
+    WsControl,
     WsMessage,
 )
 from fieldkit.ocpp.conversation import Conversation
 from fieldkit.ocpp.soapcall import SoapCalls
 from fieldkit.ocpp.versions import of_subprotocol
 from fieldkit.wire.flows import FlowTable
+from fieldkit.wire.sniff import OCPP_TEXT
 from fieldkit.wire.tlskeys import KeyLog
 
 if TYPE_CHECKING:
@@ -50,11 +53,12 @@ _BINARY = Problem("framing.binary", "", "sent as a binary WebSocket message; OCP
 class _WebSocketSide:
     """What is known of one WebSocket connection besides its messages."""
 
-    __slots__ = ("conversation", "foreign", "is_ocpp", "said_uninflatable")
+    __slots__ = ("conversation", "foreign", "is_foreign", "is_ocpp", "said_uninflatable")
 
     def __init__(self, conversation: Conversation, is_ocpp: bool) -> None:
         self.conversation = conversation
         self.is_ocpp = is_ocpp
+        self.is_foreign = False  # another subprotocol was agreed on
         self.foreign = 0
         self.said_uninflatable = False
 
@@ -132,9 +136,9 @@ class Pipeline:
                 self._place(placed)
         self._soap.finish()
         for conversation in self._stations.values():
-            conversation.finish(self._last_time)
+            conversation.finish(self._last_time, "capture-ended")
         for side in self._websockets.values():
-            side.conversation.finish(self._last_time)
+            side.conversation.finish(self._last_time, "capture-ended")
         self._websockets.clear()
         return self._drain()
 
@@ -171,6 +175,7 @@ class Pipeline:
         noted: tuple[Problem, ...] = ()
         if message.missing:
             if message.missing < 0:
+                side.conversation.misses("station" if message.from_client else "csms", message.time)
                 return
             # U+FFFD, which readers know as "something was here", and which JSON admits inside of strings
             data = data.replace(b"\x00", b"\xef\xbf\xbd")
@@ -188,8 +193,7 @@ class Pipeline:
     @staticmethod
     def _may_be_ocpp(side: _WebSocketSide, message: WsMessage) -> bool:
         """A WebSocket whose handshake did not say OCPP: is it?"""
-        head = message.data[:16].lstrip()
-        if head[:1] == b"[" and head[1:].lstrip()[:1] in (b"2", b"3", b"4", b"5", b"6"):
+        if not side.is_foreign and OCPP_TEXT.match(message.data):
             side.is_ocpp = True
             return True
         side.foreign += 1
@@ -233,7 +237,9 @@ class Pipeline:
     def _on_response(self, response: HttpResponse) -> None:
         self._asked.pop(response.connection.number, None)
         if response.status == 101:
-            self._upgraded(response.connection, response.request, response.headers.get("sec-websocket-protocol", ""))
+            agreed = response.headers.get("sec-websocket-protocol", "")
+            side = self._upgraded(response.connection, response.request, agreed)
+            side.conversation.hears("csms")
         elif response.body or (response.request is not None and response.request.body):
             self._soap.response(response)
 
@@ -255,13 +261,33 @@ class Pipeline:
             version_inferred=inferred,
             sides_inferred=False,
         )
-        return self._open_websocket(connection, channel, is_ocpp=bool(version) or "ocpp" in offered.lower())
+        side = self._open_websocket(connection, channel, is_ocpp=bool(version) or "ocpp" in offered.lower())
+        side.is_foreign = bool(agreed) and "ocpp" not in agreed.lower()
+        return side
+
+    def _on_control(self, control: WsControl) -> None:
+        side = self._websockets.get(control.connection.number)
+        if side is not None:
+            side.conversation.hears("station" if control.from_client else "csms")
+
+    def _on_gap(self, gap: StreamGap) -> None:
+        side = self._websockets.get(gap.connection.number)
+        if side is not None:
+            side.conversation.misses("station" if gap.from_client else "csms", gap.time)
+
+    def _on_error(self, error: DecodeError) -> None:
+        side = self._websockets.get(error.connection.number) if error.connection is not None else None
+        if side is not None and error.lost:
+            # Which side's message it was is not told; an answer may have been in it.
+            side.conversation.misses("station", error.time)
+            side.conversation.misses("csms", error.time)
 
     def _on_closed(self, closed: ConnectionClosed) -> None:
         self._asked.pop(closed.connection.number, None)
         side = self._websockets.pop(closed.connection.number, None)
         if side is not None:
-            side.conversation.finish(closed.time)
+            ended = closed.how in ("end-of-capture", "timeout")
+            side.conversation.finish(closed.time, "capture-ended" if ended else "connection-closed")
         self._soap.closed(closed)
 
     # ------------------------------------------------------------------------------------------------ from a log
@@ -277,7 +303,7 @@ class Pipeline:
         conversation = self._stations.get(frame.station)
         if conversation is None:
             if len(self._stations) >= MAX_LOG_STATIONS:
-                self._stations.pop(next(iter(self._stations))).finish(time)
+                self._stations.pop(next(iter(self._stations))).finish(time, "given-up")
             channel = OcppChannel(
                 station=frame.station or "?",
                 version=frame.version,
@@ -300,6 +326,9 @@ _HANDLERS: Final[dict[type[Any], Callable[[Pipeline, Any], None]]] = {
     HttpRequest: Pipeline._on_request,
     HttpResponse: Pipeline._on_response,
     ConnectionClosed: Pipeline._on_closed,
+    WsControl: Pipeline._on_control,
+    StreamGap: Pipeline._on_gap,
+    DecodeError: Pipeline._on_error,
 }
 
 

@@ -112,6 +112,27 @@ def test_calls_stay_unanswered_when_their_connection_ends() -> None:
     assert events.index(closed) < events.index(unanswered)
 
 
+def test_why_there_was_no_answer() -> None:
+    """Only an end of the connection says something of the other side."""
+    open_, closed, one_sided, holed = connected(), connected(), connected(), connected()
+    for session in (open_, closed, one_sided, holed):
+        session.say("station", HEARTBEAT)
+    closed.close("rst", code=None)
+    holed.say("csms", '[3,"1",{}]')
+    lost = holed.segments[-2]
+    assert lost.payload
+    holed.say("csms", '[2,"9","ClearCache",{}]')
+    holed.close("fin", code=None)
+
+    def why(segments: list[Segment]) -> list[str]:
+        return [event.why for event in overheard(segments).of(Unanswered) if event.call.action == "Heartbeat"]
+
+    assert why(open_.segments) == ["capture-ended"]
+    assert why(closed.segments) == ["connection-closed"]
+    assert why([segment for segment in one_sided.segments if segment.from_client]) == ["side-not-captured"]
+    assert why([segment for segment in holed.segments if segment is not lost]) == ["bytes-missing"]
+
+
 def test_an_id_of_the_last_connection_is_no_reuse_in_the_next() -> None:
     first = connected()
     first.say("station", HEARTBEAT)

@@ -17,6 +17,11 @@ _COMMANDS = {
 }
 
 
+def _give_up_stdout() -> None:
+    """What is still buffered cannot be written either: keep Python from trying again at exit, and complaining."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
 class _LazyGroup(click.Group):
     """Knows the names and one-line descriptions of its commands without importing them."""
 
@@ -34,9 +39,8 @@ class _LazyGroup(click.Group):
         try:
             return super().invoke(ctx)
         except BrokenPipeError:
-            # `fieldkit decode … | head`: the reader has had enough. Click would end with 1, which means findings, and
-            # Python would complain of what it cannot flush at exit.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            # `fieldkit decode … | head`: the reader has had enough. Click would end with 1, which means findings.
+            _give_up_stdout()
             return ExitCode.OK
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -54,6 +58,12 @@ def cli() -> None:
     """Sniff, decode and diagnose OCPP where the charger stands."""
 
 
+def _cannot_write(error: OSError) -> ExitCode:
+    click.echo(f"fieldkit: the output cannot be written: {error.strerror or error}", err=True)
+    _give_up_stdout()
+    return ExitCode.INCOMPLETE
+
+
 def main() -> None:
     """The console script: runs a command and turns the ways it can end into exit codes."""
     try:
@@ -67,4 +77,7 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         status = getattr(error, "exit_code", ExitCode.USAGE)
+    except OSError as error:
+        # Sources raise errors of their own: this is standard output, on a disk that is full for instance.
+        status = _cannot_write(error)
     sys.exit(int(status) if isinstance(status, int) else ExitCode.OK)

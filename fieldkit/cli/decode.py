@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from fieldkit.cli.exitcodes import ExitCode
-from fieldkit.cli.outcome import Outcome, Tally
+from fieldkit.cli.outcome import FAILED, Outcome, Tally
 from fieldkit.cli.progress import Progress
 
 if TYPE_CHECKING:
@@ -104,14 +104,10 @@ def command(
             outcome.unusable(str(error))
     if not opened:
         return outcome.exit_code()
-    try:
-        keys = _keys(keylog, opened)
-    except SourceError as error:
-        outcome.unusable(str(error))
-        return outcome.exit_code()
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # an arrow is no reason to give up on a terminal that has none
     try:
+        keys = _keys(keylog, opened)
         workers = _workers(opened, form, jobs)
         with Progress(opened) as progress:
             if workers > 1:
@@ -174,13 +170,14 @@ def _events(
 
 
 def _keys(names: tuple[str, ...], sources: list[FileSource]) -> KeyLog:
-    from fieldkit.sources.file import read_keylog
+    from fieldkit.sources.file import SourceError, read_keylog
     from fieldkit.wire.tlskeys import KeyLog
 
     # A pcapng may bring secrets along, somewhere in the middle: until then encrypted records are worth holding back.
     keys = KeyLog(expecting=bool(names) or any(source.may_hold_secrets for source in sources))
-    for name in names:
-        keys.add(read_keylog(name))
+    found = sum(keys.add(read_keylog(name)) for name in names)
+    if names and not found:
+        raise SourceError(f"{', '.join(names)}: no TLS secrets in it (lines like CLIENT_RANDOM <hex> <hex>)")
     return keys
 
 
@@ -218,8 +215,11 @@ class _TraceWorker:
         messages = [event for event in events if event.__class__ is kind]
         outcome.tally.messages += len(messages)
         for event in events:
-            # What belongs to no connection is seen by all workers; one tells.
-            if event.__class__ in self._concerns and (self._first or getattr(event, "connection", None) is not None):
+            # What belongs to no connection, or to one on which nothing was said, is seen by all workers; one tells.
+            if event.__class__ in self._concerns and (
+                self._first
+                or (getattr(event, "connection", None) is not None and getattr(event, "how", "") not in FAILED)
+            ):
                 outcome.note(event)
         if chosen is not None:
             messages = [message for message in messages if chosen(message)]

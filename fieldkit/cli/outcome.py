@@ -26,9 +26,21 @@ if TYPE_CHECKING:
 
 _DAMAGE = {"container", "gzip", "pcap", "pcapng"}
 """Layers whose errors mean that the capture itself is damaged."""
-_FAILED = {"refused": "refused", "no-answer": "never answered"}
+_MESSAGES = {"websocket", "deflate", "http", "soap", "log"}
+"""Layers that carry messages: bytes they lose may have been some."""
+FAILED: Final = {"refused": "refused", "no-answer": "never answered"}
+"""Ends of connections on which nothing was said."""
 _SHOWN = 3
 """Damaged places that are told one by one."""
+
+
+def _is_stray(error: DecodeError) -> bool:
+    """The rest of somebody's web traffic that began before the capture."""
+    return error.layer == "http" and error.connection is not None and error.connection.joined_midstream
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 @dataclass(slots=True)
@@ -40,6 +52,12 @@ class Tally:
     """Places where the capture itself is damaged …"""
     damage: list[str] = field(default_factory=list)
     """… and what the first of them are."""
+    undecoded: int = 0
+    """Places where messages, or what may have been messages, could not be decoded …"""
+    lost: int = 0
+    """… the bytes of them …"""
+    undecoded_first: tuple[int, str] | None = None
+    """… and when the first one was met, and why it could not."""
     gaps: int = 0
     missing: int = 0
     """Bytes of WebSocket connections that the capture lacks."""
@@ -56,6 +74,10 @@ class Tally:
         self.messages += other.messages
         self.damaged += other.damaged
         self.damage = (self.damage + other.damage)[:_SHOWN]
+        self.undecoded += other.undecoded
+        self.lost += other.lost
+        both = [first for first in (self.undecoded_first, other.undecoded_first) if first is not None]
+        self.undecoded_first = min(both, default=None)
         self.gaps += other.gaps
         self.missing += other.missing
         self.snapped += other.snapped
@@ -71,7 +93,8 @@ class Outcome:
         self.tally = Tally()
         self._quiet = quiet
         self._unusable = False
-        self._websockets: set[int] = set()
+        self._protocols: dict[int, str] = {}
+        """Of connections that are open, what they have turned out to be so far."""
 
     CONCERNS: Final = frozenset(
         {OcppMessage, DecodeError, ConnectionRecognised, ConnectionClosed, StreamGap, CaptureDropped, TlsOpaque}
@@ -88,19 +111,27 @@ class Outcome:
                 tally.damaged += 1
                 if len(tally.damage) < _SHOWN:
                     tally.damage.append(event.reason)
+            elif event.lost and event.layer in _MESSAGES and not _is_stray(event):
+                tally.undecoded += 1
+                tally.lost += event.lost
+                if tally.undecoded_first is None:
+                    tally.undecoded_first = (event.time, event.reason)
         elif isinstance(event, ConnectionRecognised):
             if event.protocol != "mirror":
+                # TLS with HTTP inside that becomes WebSocket is one connection: what it becomes last counts.
+                number = event.connection.number
+                if number in self._protocols:
+                    tally.connections[self._protocols[number]] -= 1
                 tally.connections[event.protocol] += 1
-            if event.protocol == "websocket":
-                self._websockets.add(event.connection.number)
+                self._protocols[number] = event.protocol
         elif isinstance(event, ConnectionClosed):
-            self._websockets.discard(event.connection.number)
-            if event.how in _FAILED:
-                tally.connections[_FAILED[event.how]] += 1
+            self._protocols.pop(event.connection.number, None)
+            if event.how in FAILED:
+                tally.connections[FAILED[event.how]] += 1
         elif isinstance(event, StreamGap) and event.snapped:
             tally.snapped += event.missing
         elif isinstance(event, StreamGap):
-            if event.connection.number in self._websockets:
+            if self._protocols.get(event.connection.number) == "websocket":
                 tally.gaps += 1
                 tally.missing += event.missing
         elif isinstance(event, CaptureDropped):
@@ -124,8 +155,13 @@ class Outcome:
             return
         if tally.gaps:
             self._say(
-                f"{tally.gaps:,} gaps: {tally.missing:,} bytes of WebSocket connections are missing in the capture, "
-                "messages may be lacking"
+                f"{_counted(tally.gaps, 'gap')}: {_counted(tally.missing, 'byte')} of WebSocket connections "
+                "are missing in the capture, messages may be lacking"
+            )
+        if tally.undecoded_first is not None:
+            self._say(
+                f"{_counted(tally.undecoded, 'piece')} of traffic ({_counted(tally.lost, 'byte')}) could not be decoded"
+                f", messages may be lacking; the first: {tally.undecoded_first[1]}"
             )
         if tally.snapped:
             self._say(
@@ -139,11 +175,16 @@ class Outcome:
                 self._say(f"{source.name}: its times name no zone and were read as UTC (--zone says otherwise)")
             if source.date_assumed:
                 self._say(f"{source.name}: its times name no full date; the rest was taken from messages or the file")
-        if not tally.messages and not tally.damaged:
+        if (
+            not tally.messages
+            and not tally.damaged
+            and not tally.undecoded
+            and (tally.connections or not self._unusable)
+        ):
             self._say(self._nothing())
 
     def _nothing(self) -> str:
-        seen = [f"{number:,} {name}" for name, number in self.tally.connections.most_common()]
+        seen = [f"{number:,} {name}" for name, number in self.tally.connections.most_common() if number]
         text = "no OCPP messages found"
         text += f"; TCP connections seen: {', '.join(seen)}" if seen else ", and no TCP connection"
         if self.tally.opaque:
@@ -159,8 +200,8 @@ class Outcome:
         tally = self.tally
         if self._unusable:
             return ExitCode.SOURCE
-        if tally.damaged and not tally.messages and not tally.connections:
+        if (tally.damaged or tally.undecoded) and not tally.messages and not tally.connections:
             return ExitCode.SOURCE
-        if tally.damaged or tally.gaps or tally.snapped or tally.dropped:
+        if tally.damaged or tally.undecoded or tally.gaps or tally.snapped or tally.dropped:
             return ExitCode.INCOMPLETE
         return ExitCode.OK

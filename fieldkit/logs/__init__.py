@@ -8,9 +8,11 @@ from what surrounds them the time, the direction and the station, as far as it s
     textlog     lines of text                unclosed    frames that go on on the next line
     jsonlog     JSON lines and documents     records     one JSON object → its frames
     csvlog      tables                       columns     what their columns are for
+    idless      rows without message ids
     trace       Open OCPP Trace records      roles       names of columns and keys
     frametext   recognising, salvaging and unescaping a frame
     linefields  direction and station out of a line
+    alike       stations by the look of other stations' names
     times       the dates and clocks that logs write
     twins       the same frame logged twice
     sighting    what all of them hand on

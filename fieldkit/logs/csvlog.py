@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from fieldkit.logs.columns import Columns, Row
 from fieldkit.logs.frametext import START, cut
+from fieldkit.logs.idless import IdlessRows
 from fieldkit.logs.linefields import LineFields
 from fieldkit.logs.records import Context, Records, split_frame
 from fieldkit.logs.roles import places_of
@@ -111,6 +112,7 @@ class CsvLog:
         self._records = Records(times, self._text.frames_in)
         self._fields = LineFields(times)
         self._columns = Columns(times)
+        self._idless = IdlessRows()
         self._sample: list[Row] | None = []
         self._sample_size = 0
         self._parts: list[str] = []
@@ -201,9 +203,15 @@ class CsvLog:
             if not self._had_heading and line <= _MAX_PREAMBLE and self._heading(record):
                 return
             row = self._row(record)
-            if self._columns.names and (text := split_frame(self._columns.named(row.cells))) is not None:
-                row.found = [Sighting(text, line, last_line)]
-                self._place(row)
+            if self._columns.names:
+                named = self._columns.named(row.cells)
+                text = split_frame(named)
+                sighting = (
+                    Sighting(text, line, last_line) if text is not None else self._idless.read(named, line, last_line)
+                )
+                if sighting is not None:
+                    row.found = [sighting]
+                    self._place(row)
             return
         row = self._row(record)
         if start is not None:

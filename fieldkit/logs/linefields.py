@@ -201,10 +201,12 @@ _NO_STATIONS: Final = frozenset(
         conn handler worker ocpp ocpp16 ocpp201 ocpp21 ocppj ocpp-j v16 v201 ws wss websocket websockets http
         https tcp mqtt kafka redis the a an all mo ao charger chargers station stations chargepoint chargepoints
         cp evse received receive recv receiving sent send sending in out rx tx incoming outgoing from to with
-        for unknown default local remote stdout stderr app api node java python
+        for ok done unknown default local remote stdout stderr app api node java python
     """.split()
 )
 _NAME: Final = r"[^\s\"'\[\](){}<>,;|=]"
+_NUMBERED: Final = frozenset("cp cs charger station chargepoint evse client".split())
+"""Words that are a name with a number behind them: CP_6."""
 _KEYS: Final = (
     r"(?:charge_?box_?(?:id(?:entity)?)?|charge_?point_?(?:id(?:entity)?|name)?|charging_?(?:station|point)_?(?:id|name)?"
     r"|station_?(?:id(?:entity)?|name)|station|cp_?id|cb_?id|charger_?(?:id|name|serial)?|identity|ocpp_?(?:id|identity)"
@@ -222,6 +224,23 @@ _NAME_COLON_WORD: Final = re.compile(
     rf"({_NAME}{{1,{MAX_STATION}}}):\s{{1,4}}(?i:receive message|receive[ds]?|recv|send|sent|sending|rx|tx|<<|>>)\b"
     r"[^:]{0,40}:?\s*$"
 )
+_NAME_WORD: Final = re.compile(
+    rf"(?:(?:^|[\s\])|])(?P<before>[A-Za-z]{{1,24}})\s{{1,4}})?(?<![^\s\])|])(?P<name>{_NAME}{{2,{MAX_STATION}}})\s{{1,4}}"
+    r"(?:(?i:receive[ds]?|receiving|recv|rcvd|sen[dt]s?|sending|rx|tx)|<[-=]{1,2}|[-=]{1,2}>|[←→⇐⇒])"
+    r"(?:\s(?i:messages?|frames?|msg|text|call|callresult|callerror|request|response))?\s?:?\s*$"
+)
+"""CP_6 received: …, without a colon behind the name."""
+_OF_SOMETHING: Final = frozenset(
+    "session conn connection transaction tx thread id request req message msg socket user tag evse port".split()
+)
+"""What follows these is their number, not a station."""
+_WORDS_IN_NAMES: Final = re.compile(
+    r"ocpp[\w.]{0,6}|v?[\d.]+j?|on|id|is|was|has|just|http|java|web|data|boot|meter|status|firmware|security|log|start|stop"
+    r"|heartbeat|authorize|transfer|transaction|values?|notification|notify|event|get|set|change|clear|reset|remote|trigger"
+    r"|unlock|configuration|profile|variables|report|local|list|send|update|sign|certificate|charge|charging|point|station",
+    re.IGNORECASE,
+)
+"""What names of events, modules and actions are made of: on-message, boot_notification, ocpp-server."""
 _WORD_NAME: Final = re.compile(
     rf"\b(?i:recv|receive[d]?|receiving|sen[dt]|sending|rx|tx)\s({_NAME}{{2,{MAX_STATION}}}?):?\s*$"
 )
@@ -270,6 +289,11 @@ def station_in(text: str, after: str = "") -> str:
             name = _identity(match[1])
             if name and not _PROGRAM_PART.search(name):
                 return name
+    found_name = _NAME_WORD.search(text)
+    if found_name is not None and (found_name["before"] or "").lower() not in _OF_SOMETHING:
+        name = _plain_name(found_name["name"])
+        if name:
+            return name
     for pattern in (_FROM_TO, _NAME_ARROW, _PIPED):
         for match in pattern.finditer(text):
             name = _identity(match[1])
@@ -277,6 +301,18 @@ def station_in(text: str, after: str = "") -> str:
             if name and any(map(str.isdigit, name)) and not _PROGRAM_PART.search(name):
                 return name
     return ""
+
+
+def _plain_name(token: str) -> str:
+    """A token that is an identity by its looks alone, since nothing announces it as one; empty if it is not."""
+    *loggers, last = token.strip(":").split(":")  # Python's INFO:root:…
+    name = _identity(last if all(word.lower() in _NO_STATIONS for word in loggers) else token)
+    if _PROGRAM_PART.search(name) or not re.search(r"[^\W\d_]", name) or not re.search(r"[\d_-]", name):
+        return ""
+    words = [word for word in re.split(r"[_-]", name) if word]
+    numbered = len(words) > 1 and words[-1].isdigit() and words[0].lower() in _NUMBERED
+    common = all(word.lower() in _NO_STATIONS or _WORDS_IN_NAMES.fullmatch(word) for word in words)
+    return name if numbered or not common else ""
 
 
 def _identity(name: str) -> str:

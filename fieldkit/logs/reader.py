@@ -9,6 +9,7 @@ from collections import deque
 from typing import Final, Protocol
 
 from fieldkit.events import DecodeError, LoggedFrame
+from fieldkit.logs.alike import named_alike, shape
 from fieldkit.logs.csvlog import CsvLog, delimiter_of, heading
 from fieldkit.logs.frametext import ELIDED, START, legible
 from fieldkit.logs.jsonlog import JsonDocument, JsonLines
@@ -21,6 +22,8 @@ from fieldkit.logs.twins import Twins
 _HEAD: Final = 16_384
 """Characters by which the kind of a file is told; what comes less at a time waits for them."""
 _HEAD_LINES: Final = 60
+_MAX_SHAPES: Final = 64
+"""Kinds of names that stations have; a log of one operator has a few."""
 _MAX_UNDATED: Final = 64
 """Frames that wait for one of them to tell the date, when lines have only a time of day."""
 _MAX_UNDATED_SIZE: Final = 1 << 20
@@ -113,8 +116,11 @@ class LogReader:
         self._undated_size = 0
         self._decoder: codecs.IncrementalDecoder | None = None
         self._encoding = "utf-8"
-        self._start = b""
+        self._start = bytearray()
         """The first bytes, kept for the encoding and for what to say of a file without frames."""
+        self._binary = False
+        self._shapes: set[str] = set()
+        """How the names of stations look that the log has named so far."""
         self._head: list[str] = []
         self._head_size = 0
         self._log: _Format | None = None
@@ -146,18 +152,24 @@ class LogReader:
     def feed(self, block: bytes) -> list[LoggedFrame | DecodeError]:
         """The next bytes; what they complete."""
         self._bytes += len(block)
+        if self._binary:
+            return []
         if self._decoder is None:
             self._start += block
-            if len(self._start) < 64:
+            if len(self._start) < _HEAD:
                 return []
             block = self._begin_decoding()
+            if self._decoder is None:
+                return []
         assert self._decoder is not None
         self._characters(self._decoder.decode(bytes(block)))
         return self._drain()
 
     def finish(self) -> list[LoggedFrame | DecodeError]:
         """The log is at its end; what was held back."""
-        block = self._begin_decoding() if self._decoder is None else b""
+        block = self._begin_decoding() if self._decoder is None and not self._binary else b""
+        if self._decoder is None:
+            return [self._nothing_found()]
         assert self._decoder is not None
         self._characters(self._decoder.decode(block, final=True))
         if self._log is None:
@@ -172,10 +184,17 @@ class LogReader:
         return self._drain()
 
     def _begin_decoding(self) -> bytes:
-        self._encoding, mark = _encoding(self._start)
+        head = bytes(self._start[:_HEAD])
+        if head.strip() and not looks_like_log(head):
+            # Frames may be found in a capture or an archive as well, but not what belongs to them.
+            self._binary = True
+            del self._start[64:]
+            return b""
+        self._encoding, mark = _encoding(head)
         errors = "fieldkit.latin1" if self._encoding == "utf-8" else "replace"
         self._decoder = codecs.getincrementaldecoder(self._encoding)(errors)
-        block, self._start = self._start[mark:], self._start[:64]
+        block = bytes(self._start[mark:])
+        del self._start[64:]
         return block
 
     def _drain(self) -> list[LoggedFrame | DecodeError]:
@@ -243,14 +262,16 @@ class LogReader:
     def _nothing_found(self) -> DecodeError:
         if not self._bytes:
             reason = "the log is empty"
-        elif not looks_like_log(self._start):
-            reason = "this is not text: no log, and no capture that is known"
+        elif self._binary:
+            # Nothing was read of it: the file is no source at all.
+            reason = "neither a known capture format nor text: there are no lines in which frames could be looked for"
+            return DecodeError(0, (), None, "container", reason, bytes(self._start[:64]), self._bytes)
         else:
             reason = (
                 f"no OCPP frame was found in {self.lines} lines of what seems to be {self.format}; looked for arrays "
                 'like [2,"id","Action",{…}], also escaped or in JSON and CSV, and for SOAP envelopes of OCPP'
             )
-        return DecodeError(0, (), None, "log", reason, self._start[:64], self._bytes)
+        return DecodeError(0, (), None, "log", reason, bytes(self._start[:64]), 0)
 
     # ------------------------------------------------------------------------------------------------ frames, dated
 
@@ -258,6 +279,9 @@ class LogReader:
         if isinstance(item, DecodeError):
             self._out.append(item)
             return
+        general = shape(item.station)
+        if general and len(self._shapes) < _MAX_SHAPES:
+            self._shapes.add(general)
         for sighting in self._twins.feed(item):
             self._date(sighting)
 
@@ -292,6 +316,9 @@ class LogReader:
         return next((sighting.stamp for sighting in self._undated if sighting.stamp is not None), None)
 
     def _hand_on(self, sighting: Sighting) -> None:
+        if not sighting.station and sighting.lead and self._shapes:
+            # Where the log names CP_8, CP_6 is a station too, and no frame that it may have to guess the station of.
+            sighting.station = named_alike(sighting.lead, self._shapes)
         stamp = sighting.stamp
         time = self._calendar.resolve(stamp) if stamp is not None else None
         line, last = sighting.line, sighting.last_line

@@ -11,6 +11,7 @@ import re
 from collections import deque
 from typing import Final
 
+from fieldkit.logs.alike import named_alike, shape
 from fieldkit.logs.frametext import CUT, ELIDED
 from fieldkit.logs.sighting import Sighting
 from fieldkit.logs.times import DAY, SECOND
@@ -61,8 +62,14 @@ class Twins:
 def _are_twins(earlier: Sighting, later: Sighting) -> bool:
     if earlier.text != later.text and not (_is_part(earlier, later) or _is_part(later, earlier)):
         return False
-    if earlier.station and later.station and earlier.station != later.station:
-        return False
+    if earlier.station != later.station:
+        station = earlier.station or later.station
+        if earlier.station and later.station:
+            return False
+        # What a line does not announce as a station may be one: then it is another's frame.
+        nameless = later if earlier.station else earlier
+        if shape(station) and named_alike(nameless.lead or "", (shape(station),)) not in ("", station):
+            return False
     if earlier.sender and later.sender and earlier.sender != later.sender:
         return False
     if earlier.last_line == later.line:

@@ -13,6 +13,7 @@ from fieldkit.events import (
     Emit,
     Exchange,
     MessageType,
+    NoAnswer,
     OcppChannel,
     OcppError,
     OcppMessage,
@@ -47,6 +48,8 @@ class Conversation:
         self._emit = emit
         self._schemas = schemas
         self._exchanges = Exchanges()
+        self._heard: set[Sender] = set()
+        self._holes: dict[Sender, int] = {}
         self._concluded: dict[Sender, OcppMessage] = {}  # each side's CALL that was answered last
         self._tell_exchanges = exchanges
         self._vetted: dict[Sender, dict[str, tuple[Problem, ...]]] = {"station": {}, "csms": {}}
@@ -72,7 +75,7 @@ class Conversation:
             problems = noted + problems
         call: OcppMessage | None = None
         if type_ is _CALL or type_ is _SEND:
-            if type_ is _CALL and id_:
+            if type_ is _CALL and id_ and not (channel.station_inferred and channel.connection is None):
                 reused = self._exchanges.earlier_use(sender, id_, raw)
                 if reused:
                     problems += (_REUSED[reused],)
@@ -107,6 +110,7 @@ class Conversation:
                 validated = True
                 problems += found
         self.messages += 1
+        self._heard.add(sender)
         message = OcppMessage(
             time, frames, source, self.channel, sender, type_, id_, action, payload, error, raw, problems,
             validated, call,
@@ -165,15 +169,30 @@ class Conversation:
         )  # fmt: skip
         self._pair(message, call)
 
-    def abandon(self, call: OcppMessage, time: int) -> None:
-        """Give up waiting: this CALL can have no answer any more."""
-        if self._exchanges.answered(OTHER[call.sender], call.id) is not None:
-            self._emit(Unanswered(time, call.frames, call))
+    def hears(self, sender: Sender) -> None:
+        """Note that this side is in the capture, whether or not it says any OCPP."""
+        self._heard.add(sender)
 
-    def finish(self, time: int) -> None:
+    def misses(self, sender: Sender, time: int) -> None:
+        """Something that this side said could not be read or is not in the capture."""
+        self._holes[sender] = time
+
+    def abandon(self, call: OcppMessage, time: int, why: NoAnswer) -> None:
+        """Give up waiting: this CALL can have no answer any more."""
+        if self._exchanges.withdrawn(call):
+            self._emit(Unanswered(time, call.frames, call, why))
+
+    def finish(self, time: int, why: NoAnswer = "connection-closed") -> None:
         """The connection, or the log, ended: what is open stays unanswered."""
         for call in self._exchanges.unanswered():
-            self._emit(Unanswered(time, call.frames, call))
+            self._emit(Unanswered(time, call.frames, call, self._excuse(call) or why))
+
+    def _excuse(self, call: OcppMessage) -> NoAnswer | None:
+        """What may have hidden an answer from us, so that nobody is accused of not having given it."""
+        answerer = OTHER[call.sender]
+        if answerer not in self._heard:
+            return "side-not-captured"
+        return "bytes-missing" if self._holes.get(answerer, -1) >= call.time else None
 
     # ------------------------------------------------------------------------------------------------------ parts
 
@@ -185,7 +204,7 @@ class Conversation:
         elif message.type is _CALL:
             given_up = self._exchanges.opened(message)
             if given_up is not None:
-                self._emit(Unanswered(message.time, given_up.frames, given_up))
+                self._emit(Unanswered(message.time, given_up.frames, given_up, "given-up"))
         elif message.type is not None and message.type is not _SEND:
             self._emit(Orphan(message.time, message.frames, message))
 

@@ -72,6 +72,14 @@ class Exchanges:
         """The CALL that an answer from ``sender`` belongs to; it is closed by it."""
         return self._closed(OTHER[sender], id_, -1)
 
+    def withdrawn(self, call: OcppMessage) -> bool:
+        """Close this very CALL, if it is open; others may have its id."""
+        found = self._open[call.sender].get(call.id, ())
+        for which, other in enumerate(found if isinstance(found, list) else (found,)):
+            if other is call:
+                return self._closed(call.sender, call.id, which) is call
+        return False
+
     def _closed(self, caller: Sender, id_: str, which: int) -> OcppMessage | None:
         """Take out the CALL with this id; of several the one at ``which``."""
         calls = self._open[caller]

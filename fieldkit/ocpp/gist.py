@@ -20,8 +20,8 @@ from typing import Any, Final, NamedTuple, TypeAlias
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.ocpp import phrases, quantities
 from fieldkit.ocpp.phrases import Phrase, View, plain
-from fieldkit.ocpp.secrets import conceal, conceal_text
-from fieldkit.safetext import shorten, terminal
+from fieldkit.ocpp.secrets import HIDDEN, conceal, conceal_text
+from fieldkit.safetext import mask, shorten, terminal
 
 GIST_LIMIT: Final = 160
 """Characters of a gist: it shares its line with time, station and action."""
@@ -37,7 +37,12 @@ def gist(message: OcppMessage, show_ids: bool = False) -> str:
         return terminal(_error(message, view), GIST_LIMIT)
     raw, payload = conceal(message)
     if payload is None:
-        return terminal(raw.strip(), GIST_LIMIT)
+        text = raw.strip()[: 4 * GIST_LIMIT]
+        return terminal(text if show_ids else phrases.masked(text), GIST_LIMIT)
+    if payload.__class__ is str and payload == HIDDEN:
+        return HIDDEN
+    if message.action == "DataTransfer" and not show_ids:
+        payload = _transferred(message, payload)
     template = (_ANSWERS if message.type is MessageType.CALLRESULT else _CALLS).get(message.action)
     text = _filled(template, payload, view) if template else ""
     return terminal(text or _generic(payload, view), GIST_LIMIT)
@@ -49,11 +54,35 @@ def _error(message: OcppMessage, view: View) -> str:
     code = shorten(str(error.code), phrases.LONGEST_VALUE)
     description = conceal_text(shorten(str(error.description), GIST_LIMIT), message)
     if not view.show_ids:
-        description = phrases.masked(description, message.call.payload if message.call else None)
+        description = without_ids(description, message)
     details = conceal(message)[1] if error.details else None
     more = _generic(details, view) if details else ""
     text = ": ".join(filter(None, (code, description))) or "no error code"
     return f"{text} ({more})" if more else text
+
+
+def without_ids(text: str, message: OcppMessage) -> str:
+    """A text about ``message``, or quoted from it, with the identity tokens of it and of its call masked."""
+    known: set[str] = set()
+    for told in (message, message.call):
+        if told is not None:
+            known |= phrases.tokens_told(told.raw) if told.payload is None else phrases.tokens_in(told.payload)
+    return phrases.masked(text, known)
+
+
+def _transferred(message: OcppMessage, payload: Any) -> Any:
+    """A DataTransfer whose messageId says that its data is an identity token, with the token masked."""
+    asked = message.call.payload if message.call is not None else payload
+    if not (isinstance(asked, dict) and isinstance(payload, dict)):
+        return payload
+    name, data = asked.get("messageId"), payload.get("data")
+    if not (isinstance(name, str) and isinstance(data, str) and phrases.names_token(name)):
+        return payload
+    plain = data[:1] not in _STRUCTURED and "=" not in data and ":" not in data
+    return {**payload, "data": mask(data)} if plain else payload
+
+
+_STRUCTURED: Final = ("{", "[", "<")
 
 
 def _generic(payload: Any, view: View) -> str:
@@ -65,12 +94,10 @@ def _generic(payload: Any, view: View) -> str:
         if len(texts) == _MOST_FIELDS:
             texts.append(f"+{len(payload) - _MOST_FIELDS} more")
             break
-        said = (phrases.token if _IDENTITY.search(str(name)) else plain)(value, view)
+        named = phrases.names_token(str(name))
+        said = phrases.token(value, view) if named else phrases.open_text(plain(value, view), view)
         texts.append(f"{shorten(str(name), 30)}={f'[{said}]' if isinstance(value, list) and said[:1] != '[' else said}")
     return ", ".join(texts)
-
-
-_IDENTITY: Final = re.compile(r"id_?tag(?!info)|id_?token(?!info)|emaid|rfid", re.IGNORECASE)
 
 
 # ---------------------------------------------------------------------------------------------------------- templates

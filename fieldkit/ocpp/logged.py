@@ -17,8 +17,10 @@ the log names. A few frames are held back where the next ones may tell.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import deque
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -60,6 +62,36 @@ _EMPTY: Final = re.compile(r"\[\s*3\s*,[^{]{0,300}\{\s*\}\s*\]\s*\Z")
 """Most empty answers are to StatusNotification, MeterValues and StopTransaction."""
 
 
+_SAYS: Final[Mapping[str, frozenset[str]]] = {
+    "Heartbeat": frozenset({"currentTime"}),
+    "BootNotification": frozenset({"currentTime", "interval"}),
+    "Authorize": frozenset({"idTagInfo", "idTokenInfo"}),
+    "StartTransaction": frozenset({"idTagInfo", "transactionId"}),
+    "GetConfiguration": frozenset({"configurationKey", "unknownKey"}),
+    "GetLocalListVersion": frozenset({"listVersion", "versionNumber"}),
+    "GetVariables": frozenset({"getVariableResult"}),
+    "SetVariables": frozenset({"setVariableResult"}),
+}
+"""What answers to these actions have, and hardly any other has: one of it (1.6 §6, 2.x Part 2 §1)."""
+_MAY_SAY: Final[Mapping[str, frozenset[str]]] = {
+    "StopTransaction": frozenset({"idTagInfo"}),
+    "TransactionEvent": frozenset({"idTokenInfo", "totalCost", "chargingPriority", "updatedPersonalMessage"}),
+    "RequestStartTransaction": frozenset({"transactionId"}),
+}
+"""What answers to these may have of it."""
+_TELLING: Final = frozenset().union(*_SAYS.values(), *_MAY_SAY.values())
+_WORDLESS: Final = frozenset(
+    """
+        StatusNotification MeterValues DiagnosticsStatusNotification FirmwareStatusNotification LogStatusNotification
+        SecurityEventNotification SignedFirmwareStatusNotification NotifyReport NotifyEvent NotifyMonitoringReport
+        NotifyCustomerInformation NotifyDisplayMessages NotifyChargingLimit ClearedChargingLimit
+        ReportChargingProfiles ReservationStatusUpdate
+    """.split()
+)
+"""Actions whose answers are empty."""
+_MAY_BE_EMPTY: Final = _WORDLESS | {"StopTransaction", "TransactionEvent", "GetDiagnostics", "UpdateFirmware"}
+
+
 class Placed(NamedTuple):
     """A frame with its sender and station filled in, and whether the log had said them."""
 
@@ -85,6 +117,7 @@ class _Call:
     sender: Sender
     relative: str | None
     answered: bool
+    action: str
 
 
 @dataclass(slots=True)
@@ -143,7 +176,7 @@ class LoggedFrames:
             if sender is not None:
                 source.votes += 1 if (sender == "station") == (frame.relative == "in") else -1
         elif head.kind in (3, 4) and self._waiting:
-            self._answer_came(head, station)
+            self._answer_came(head, station, frame.text)
         self._waiting.append(_Waiting(frame, head, station, False))
         self._waiting_size += len(frame.text)
         placed = self._place(len(self._waiting) > LOOKAHEAD)
@@ -166,16 +199,25 @@ class LoggedFrames:
             source = self._sources[name] = _Source()
         return source
 
-    def _answer_came(self, head: _Head, station: str) -> None:
+    def _answer_came(self, head: _Head, station: str, text: str) -> None:
         """A CALL that waits to hear its station may hear it from its answer."""
+        keys: frozenset[str] | None = None
+        read = False
+        last: _Waiting | None = None
         for waiting in reversed(self._waiting):
             if waiting.head.id == head.id and waiting.head.kind == 2 and not waiting.saw_answer:
+                if waiting.station and waiting.station == station:
+                    return
                 if not waiting.station:
-                    waiting.station = station
-                    waiting.saw_answer = True
-                    return
-                if waiting.station == station:
-                    return
+                    if not read:
+                        keys, read = _keys(text) if head.kind == 3 else None, True
+                    if _fit(waiting.head.action, keys) > 0:
+                        last = waiting
+                        break
+                    last = last or waiting
+        if last is not None:
+            last.station = station
+            last.saw_answer = True
 
     def _place(self, forced: bool) -> list[Placed]:
         """Place from the front what can be; ``forced``: the first one in any case."""
@@ -224,7 +266,7 @@ class LoggedFrames:
             call.answered = True
             call.station = call.station or station
         elif head.kind == 2:
-            self._remember(head.id, _Call(station, sender, frame.relative, False))
+            self._remember(head.id, _Call(station, sender, frame.relative, False, head.action))
         if sender != frame.sender or station != frame.station:
             frame = LoggedFrame(
                 frame.time, frame.frames, frame.source, station, sender, frame.relative, frame.version, frame.transport,
@@ -238,10 +280,13 @@ class LoggedFrames:
         return waiting.head.kind == 2 and not waiting.saw_answer and bool(source.station or source.frames <= LOOKAHEAD)
 
     def _call_of(self, head: _Head, station: str, frame: LoggedFrame, told: Sender | None) -> _Call | None:
-        """The CALL that this answers: of the same station, open, most recent."""
+        """The CALL that this answers: of the same station, open, with such an answer, most recent."""
         best: _Call | None = None
         best_score = 0
-        for call in self._calls.get(head.id, ()):
+        calls = self._calls.get(head.id, ())
+        # Stations that count 1, 2, 3 share ids: where the log does not tell them apart, what an answer says may.
+        keys = _keys(frame.text) if head.kind == 3 and not station and len(calls) > 1 else None
+        for call in calls:
             if station and call.station and call.station != station:
                 continue
             expected = call.sender if head.kind == 5 else _opposite(call.sender)
@@ -250,7 +295,8 @@ class LoggedFrames:
             opposed = frame.relative is not None and call.relative is not None and head.kind != 5
             if opposed and frame.relative == call.relative and told is None:
                 continue
-            score = 1 + 4 * (bool(station) and call.station == station) + 2 * (call.answered == (head.kind == 5))
+            score = 1 + 8 * (bool(station) and call.station == station) + 4 * (call.answered == (head.kind == 5))
+            score += _fit(call.action, keys)
             if score >= best_score:
                 best, best_score = call, score
         return best
@@ -268,6 +314,37 @@ class LoggedFrames:
         if len(same) > MAX_SAME_ID:
             del same[0]
         self._order.append((id_, call))
+
+
+def _fit(action: str, keys: frozenset[str] | None) -> int:
+    """Whether an answer with these keys (None: unknown) is one to this action: 2 yes, 0 no, 1 perhaps."""
+    if keys is None or not action:
+        return 1
+    if not keys:
+        return 2 if action in _MAY_BE_EMPTY else 0 if sender_of(action) is not None else 1
+    if action in _WORDLESS:
+        return 0
+    says = _SAYS.get(action)
+    if says is not None:
+        return 2 if keys & says else 0
+    may_say = _MAY_SAY.get(action, frozenset())
+    if keys & may_say:
+        return 2
+    # "TransactionEvent" and "StopTransaction" say that or nothing.
+    return 0 if keys & _TELLING or action in ("StopTransaction", "TransactionEvent") else 1
+
+
+def _keys(text: str) -> frozenset[str] | None:
+    """What the payload of an answer consists of; None when it cannot be read."""
+    if len(text) > _MAX_SEARCHED:
+        return None
+    try:
+        value = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(value, list) or len(value) < 3 or not isinstance(value[2], dict):
+        return None
+    return frozenset(value[2]) - {"customData"}
 
 
 def _opposite(sender: Sender) -> Sender:

@@ -7,7 +7,7 @@ any type and any size: it is what a station sent, not what the schema asks for.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import islice
@@ -20,6 +20,12 @@ LONGEST_VALUE: Final = 60
 
 _SHORTEST_TOKEN: Final = 4
 """A card number of three characters or less is in too many words to be replaced in a text."""
+_MOST_SEARCHED: Final = 20_000
+"""Values of a payload that are searched for identity tokens, where an error may quote them."""
+_MOST_READ: Final = 65_536
+"""Characters of a text that are."""
+_LONGEST_NAME: Final = 64
+"""Characters of a member's name; OCPP's own have 30 at most."""
 _MOST_JUDGED: Final = 1000
 """Entries of a list whose outcome is looked at."""
 _MOST_LISTED: Final = 2
@@ -70,25 +76,80 @@ def number(value: float) -> str:
 def quoted(value: Any, view: View) -> str:
     """Free text, in quotation marks; identity tokens in it are masked."""
     if not isinstance(value, str):
-        return plain(value, view)
+        return open_text(plain(value, view), view)
     if not value:
         return ""
     text = shorten(value, 2 * LONGEST_VALUE)
     return f'"{shorten(text if view.show_ids else masked(text), LONGEST_VALUE)}"'
 
 
-def masked(text: str, about: Any = None) -> str:
-    """Free text with the identity tokens masked that it names as such, or that the payload it is about holds."""
-    if isinstance(about, dict):
-        for holder in (about.get("idTag"), about.get("idToken")):
-            known = holder.get("idToken") if isinstance(holder, dict) else holder
-            if isinstance(known, str) and len(known) >= _SHORTEST_TOKEN:
-                text = text.replace(known, mask(known))
-    return _TOKEN_IN_TEXT.sub(lambda found: found[1] + mask(found[2]), text)
+def open_text(text: str, view: View) -> str:
+    """A text from the wire, its identity tokens masked unless asked for."""
+    return text if view.show_ids else masked(text)
 
 
+def masked(text: str, known: Iterable[str] = ()) -> str:
+    """Free text with the identity tokens masked that it names as such, and those that are ``known``."""
+    low = text.lower()
+    if quoted_here := {token for token in known if len(token) >= _SHORTEST_TOKEN and token.lower() in low}:
+        longest_first = sorted(quoted_here, key=len, reverse=True)
+        pattern = re.compile("|".join(map(re.escape, longest_first)), re.IGNORECASE)
+        parts = pattern.split(text)
+        found = [mask(token) for token in pattern.findall(text)]
+        # What is masked already must not be taken for a token once more.
+        return "".join([_masked_named(part) + token for part, token in zip(parts, [*found, ""], strict=True)])
+    return _masked_named(text)
+
+
+def tokens_in(tree: Any) -> set[str]:
+    """The identity tokens of a payload, wherever they stand in it."""
+    found: set[str] = set()
+    stack: list[tuple[bool, Any]] = [(False, tree)]
+    unread = _MOST_READ
+    for _ in range(_MOST_SEARCHED):
+        if not stack:
+            break
+        named, value = stack.pop()
+        room = max(0, _MOST_SEARCHED - len(stack))
+        if isinstance(value, dict):
+            # An idToken of 2.x is an object with an idToken in it, beside its type.
+            stack += [(names_token(str(name)), item) for name, item in islice(value.items(), room)]
+        elif isinstance(value, list):
+            stack += [(named, item) for item in islice(value, room)]
+        elif named and isinstance(value, (str, int)) and not isinstance(value, bool):
+            found.add(plain(value, View(0, True)) if isinstance(value, int) else value)
+        elif isinstance(value, str) and len(value) > _SHORTEST_TOKEN and unread > 0:
+            found |= tokens_told(value[:unread])
+            unread -= len(value)
+    return found
+
+
+def tokens_told(text: str) -> set[str]:
+    """The identity tokens that a text names as such."""
+    return {match[2] for match in _TOKEN_IN_TEXT.finditer(text[:_MOST_READ])}
+
+
+def names_token(name: str) -> bool:
+    """Whether a member of this name holds an identity token."""
+    return _TOKEN_NAME.search(name[:_LONGEST_NAME]) is not None
+
+
+def _masked_named(text: str) -> str:
+    return _TOKEN_IN_TEXT.sub(lambda match: match[1] + mask(match[2]), text)
+
+
+_NAMES: Final = (
+    r"id[_ -]?tag(?!info)|id[_ -]?token(?!info)|emaid|rfid|card[_ -]?(?:no|nr|id|number|uid)"
+    # "uid" and "tag" are in other words too (uuid, stage): they stand alone or begin with a capital.
+    r"|(?-i:(?<![A-Za-z])(?:[Uu]id|UID|[Tt]ag|TAG)|(?<=[a-z0-9])(?:Uid|UID|Tag))(?:[_ -]?(?:id|no|nr|number|uid))?"
+    r"(?-i:(?![a-z]))"
+)
+_TOKEN_NAME: Final = re.compile(rf"(?:{_NAMES})(?!.*(?:status|type|info|enabled))", re.IGNORECASE)
 _TOKEN_IN_TEXT: Final = re.compile(
-    r"""((?:id_?tag|id_?token|emaid|rfid|card_?(?:no|nr|id|number|uid))[\w-]{0,20}\\?["']?\s?[:=]\s?\\?["']?)([^\s"'\\,;&}<]+)""",
+    # With a sign between name and value (JSON in a string in JSON has backslashes, XML an attribute perhaps) …
+    rf"""((?:{_NAMES})[\w-]{{0,20}}(?:\\{{0,7}}["'])?\s{{0,3}}(?:[:=]|(?:\s[^<>]{{0,80}})?>)\s{{0,3}}(?:\\{{0,7}}["'])?"""
+    # … or without, in a sentence: "tag 04A1B2C3 unknown". Then it has a digit.
+    rf"""|\b(?:{_NAMES})[ ]["'(]?(?=[A-Za-z*-]{{0,20}}[0-9]))([^\s"'\\,;&{{}}\[\]()<>]+)""",
     re.IGNORECASE,
 )
 
@@ -149,7 +210,7 @@ def why(value: Any, view: View) -> str:
     """A statusInfo of 2.x."""
     if not isinstance(value, dict):
         return plain(value, view)
-    reason, more = plain(value.get("reasonCode"), view), plain(value.get("additionalInfo"), view)
+    reason, more = plain(value.get("reasonCode"), view), open_text(plain(value.get("additionalInfo"), view), view)
     return f"{reason}: {more}" if reason and more else reason or more
 
 

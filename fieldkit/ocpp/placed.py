@@ -2,7 +2,8 @@
 
 ``json.loads`` and an XML parser tell what a text says but not where, and refuse a broken one. Who wants to change one
 value and leave the rest as it was sent, cut off in the middle perhaps, needs both. Names are kept in order and may
-repeat, as they may on the wire. No recursion and no second look at any character: the text may be hostile.
+repeat, as they may on the wire. No recursion and no second look at any character: the text may be hostile. A tree takes
+a hundred times the memory of its text, so no more is read than ``MAX_TEXT`` and ``MAX_TOKENS``.
 """
 
 from __future__ import annotations
@@ -10,6 +11,15 @@ from __future__ import annotations
 import json
 import re
 from typing import Any, Final
+
+MAX_TEXT: Final = 128 << 10
+"""Characters of a text that is read. Honest messages end far below: stations have buffers of a few ten thousand."""
+MAX_TOKENS: Final = 40_000
+"""Words and brackets of JSON, tags and texts of XML: a tree of so many takes at most 10 MB and a tenth of a second."""
+
+
+class TooLongError(ValueError):
+    """A text is not read, because its tree would be too large."""
 
 
 class Leaf(str):
@@ -33,6 +43,14 @@ class Branch(list["tuple[str | None, Any]"]):
         self.cut = True
 
 
+class Tree(Branch):
+    """All of a text."""
+
+    __slots__ = ("tokens",)
+    tokens: int
+    """How many the text was made of."""
+
+
 _JSON_TOKEN: Final = re.compile(
     r'"(?:[^"\\]++|\\.?)*+"?' r"|'(?:[^'\\]++|\\.?)*+'?" r"""|[{}\[\],:]|[^\s"'{}\[\],:]++""", re.DOTALL
 )
@@ -50,18 +68,21 @@ _XML_NAMED: Final = {"lt": "<", "gt": ">", "amp": "&", "quot": '"', "apos": "'"}
 _XML_SPECIAL: Final = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'": "&apos;"})
 
 
-def read_json(text: str) -> tuple[Branch, bool]:
+def read_json(text: str, most: int = MAX_TOKENS) -> tuple[Tree, bool]:
     """A tree of JSON text, and whether every value in it has its name for certain.
 
     A value that is missing (``"transactionId":,``), a comma too many and an end that was cut off do no harm to that;
-    a lost quote, colon or bracket does.
+    a lost quote, colon or bracket does. ``TooLongError`` where there are more than ``most`` tokens.
     """
-    root = Branch()
+    root = _tree(text)
     stack: list[tuple[Branch, str]] = [(root, "[")]
     name: str | None = None
     sound = True
     after_value = False  # where JSON goes on with a comma, a colon or a closing bracket
-    for found in _JSON_TOKEN.finditer(text):
+    count = 0
+    for count, found in enumerate(_JSON_TOKEN.finditer(text), 1):
+        if count > most:
+            raise TooLongError
         token = found[0]
         branch, kind = stack[-1]
         sign = token[0]
@@ -94,17 +115,20 @@ def read_json(text: str) -> tuple[Branch, bool]:
             scalar = sign not in "\"'" and _JSON_SCALAR.fullmatch(token) is not None
             branch.append((name, _leaf(value, found.start(), found.end(), scalar)))
             name, after_value = None, True
+    root.tokens = count
     return root, sound
 
 
-def read_xml(text: str) -> tuple[Branch, bool]:
+def read_xml(text: str, most: int = MAX_TOKENS) -> tuple[Tree, bool]:
     """A tree of XML text, and whether its tags match.
 
     Prefixes are dropped, for senders choose them freely. An element's attributes stand before it, under the name "@".
-    Entities of the sender's own are not looked up: a document that declares any counts as broken.
+    Entities of the sender's own are not looked up: a document that declares any counts as broken. ``TooLongError``
+    where there are more than ``most`` tokens.
     """
-    root = Branch()
-    branches, names, starts = [root], [""], [0]
+    root = _tree(text)
+    branches: list[Branch] = [root]
+    names, starts = [""], [0]
     written: list[list[str]] = [[]]
     sound = "<!DOCTYPE" not in text and "<!ENTITY" not in text
     end = 0
@@ -118,6 +142,9 @@ def read_xml(text: str) -> tuple[Branch, bool]:
         branches[-1].append((name, branch or _leaf(characters, start, stop)))
 
     for found in _XML_TOKEN.finditer(text):
+        root.tokens += 1
+        if root.tokens > most:
+            raise TooLongError
         sound = sound and found.start() == end
         end = found.end()
         if (characters := found["text"]) is not None:
@@ -133,6 +160,7 @@ def read_xml(text: str) -> tuple[Branch, bool]:
                 sound = False
         else:
             if attributes := _xml_attributes(text, *found.span("attributes")):
+                root.tokens += len(attributes)
                 branches[-1].append(("@", attributes))
             if not found["attributes"].endswith("/"):
                 branches.append(Branch())
@@ -153,6 +181,14 @@ def xml_escape(text: str) -> str:
 def xml_unescape(text: str) -> str:
     """``text`` with the references undone that need no declaration."""
     return _XML_REFERENCE.sub(_referred, text) if "&" in text else text
+
+
+def _tree(text: str) -> Tree:
+    if len(text) > MAX_TEXT:
+        raise TooLongError
+    root = Tree()
+    root.tokens = 0
+    return root
 
 
 def _leaf(text: str, start: int, end: int, scalar: bool = False) -> Leaf:

@@ -8,7 +8,8 @@ inside ``DataTransfer``, and URLs for firmware and logs come as ``ftp://user:pas
 ``conceal`` puts "(hidden)" in their place, in the payload and in the frame's text alike. The text is edited where the
 secret stands and stays as it was sent everywhere else. Both are searched by the same rules as trees of named values:
 the payload is one, and from the text ``placed`` reads one, whole or broken. Where a frame is too broken to say which
-value belongs to which name, all of its payload is withheld.
+value belongs to which name, all of its payload is withheld; so it is where a message is suspicious and too long to be
+taken apart at a bearable price (``placed.MAX_TEXT``, ``placed.MAX_TOKENS``).
 """
 
 from __future__ import annotations
@@ -19,7 +20,17 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from fieldkit.events import OcppMessage
-from fieldkit.ocpp.placed import Branch, Leaf, read_json, read_xml, xml_escape, xml_unescape
+from fieldkit.ocpp.placed import (
+    MAX_TEXT,
+    MAX_TOKENS,
+    Branch,
+    Leaf,
+    TooLongError,
+    read_json,
+    read_xml,
+    xml_escape,
+    xml_unescape,
+)
 
 HIDDEN: Final = "(hidden)"
 
@@ -28,6 +39,24 @@ _MAX_NESTING: Final = 4
 
 _CHUNK: Final = 48
 """Messages looked through at once: enough to make the single look cheap, few enough that one find costs little."""
+
+_SINGLE: Final = 16 << 10
+"""A message longer than this is looked through on its own."""
+
+_WINDOW: Final = 64 << 10
+"""Characters looked through at once, so that the copies with escapes undone stay small."""
+_OVERLAP: Final = 8 << 10
+"""What windows share. The longest a pattern finds are 300 characters, each perhaps an escape within an escape."""
+_CROWD: Final = 1500
+"""So often in one window, and what takes long to tell counts as suspicious without being told."""
+_LONG_WAY: Final = "\\" * 16
+"""Escapes within escapes, deeper than JSON is nested by honest people."""
+_MOST_KNOWN: Final = 200
+"""Secrets of one message that the texts about it are searched for, one by one."""
+_MOST_HEAD: Final = 4096
+"""Characters before the body of an envelope."""
+_CUT_OFF: Final = re.compile(r"[^\]}>\s]\s{0,99}\Z")
+"""How a text ends whose brackets or tags cannot all be closed."""
 
 _BETWEEN: Final = "-->?>\n"
 """Put between messages that are looked through at once: a comment that one leaves open ends there."""
@@ -61,6 +90,9 @@ _SECRET_NAME: Final = re.compile(
 )
 """In the name of a configuration key, variable or member, in lower case. An idToken is an identity: masked (see
 safetext.mask), not hidden."""
+
+_CROWDING: Final = ("://", "key", "pwd", "psk", "vpn", "\\u00", "&")
+"""What takes longer to tell than to find."""
 
 _BLOB: Final = "[a-z0-9+/]{24}"
 """So much of base64 on both sides, and a "pwd" in it is chance."""
@@ -110,6 +142,8 @@ _HEADER: Final = re.compile(r"\b((?:basic|bearer) {1,3})(?!realm=|charset=)[\w+/
 _DOCUMENTS: Final = ("{", "[", '"', "<")
 """How a text begins that is JSON or XML."""
 
+_QUOTED: Final = re.compile(r"""'[^']*(?:'|\Z)|"[^"]*(?:"|\Z)""")
+
 _FRAME_HEAD: Final = re.compile(
     r'\s*\[\s*(?:[26]\s*,\s*"[^"\\]{0,60}"\s*,\s*"[A-Za-z0-9]{1,60}"|[345]\s*,\s*"[^"\\]{0,60}")\s*,'
 )
@@ -126,8 +160,14 @@ def conceal(message: OcppMessage) -> tuple[str, Any]:
             return message.raw, message.payload
         hider = _Hider()
     else:
-        hider = _answer_hider(message, call)
+        answering = _answer_hider(message, call)
+        if answering is None:
+            return HIDDEN, HIDDEN
+        hider = answering
+    hider.broken = message.payload is None
     raw = hider.document(message.raw, 0)
+    if hider.too_long:
+        return raw, message.payload if raw is message.raw else HIDDEN
     in_raw = frozenset(hider.found)
     hider.found.clear()
     payload = hider.payload(message.payload)
@@ -143,7 +183,8 @@ def conceal_all(messages: Sequence[OcppMessage]) -> list[tuple[str, Any]]:
     concealed: list[tuple[str, Any]] = []
     for begin in range(0, len(messages), _CHUNK):
         chunk = messages[begin : begin + _CHUNK]
-        if _suspect(_BETWEEN.join([message.raw for message in chunk])):
+        texts = [message.raw for message in chunk]
+        if max(map(len, texts)) > _SINGLE or _suspect(_BETWEEN.join(texts)):
             concealed += map(conceal, chunk)
         else:
             concealed += [
@@ -162,9 +203,13 @@ def conceal_text(text: str, message: OcppMessage | None = None) -> str:
     """
     hider = _Hider()
     if message is not None:
-        hider.known = hidden_values(message)
-        if message.call is not None:
-            hider.known |= hidden_values(message.call)
+        own = _hidden(message)
+        asked = _hidden(message.call) if message.call is not None else frozenset()
+        if asked is None or (own is None and message.error is not None):
+            return HIDDEN
+        hider.known = asked | own if own is not None else asked
+        if own is None:
+            text = _QUOTED.sub(HIDDEN, text)  # what a schema or parser complains of it quotes
     return hider.text(text, 0)
 
 
@@ -177,18 +222,30 @@ def conceal_document(text: str) -> str:
 
 def hidden_values(message: OcppMessage) -> frozenset[str]:
     """What ``conceal`` would hide in this message, very short values left out."""
+    return _hidden(message) or frozenset()
+
+
+def _hidden(message: OcppMessage) -> frozenset[str] | None:
+    """None where all of it is withheld, unread."""
     if not _suspicious(message):
         return frozenset()
     hider = _Hider()
-    hider.document(message.raw, 0)
+    hider.broken = message.payload is None
+    raw = hider.document(message.raw, 0)
+    if hider.too_long:
+        return frozenset() if raw is message.raw else None
     hider.payload(message.payload)
     return frozenset(hider.found)
 
 
-def _answer_hider(message: OcppMessage, call: OcppMessage) -> _Hider:
+def _answer_hider(message: OcppMessage, call: OcppMessage) -> _Hider | None:
+    """None where the answer may quote anything of a call that was too long to be read."""
     hider = _Hider()
     if message.error:
-        hider.known = hidden_values(call)
+        known = _hidden(call)
+        if known is None:
+            return None
+        hider.known = known
     elif isinstance(call.payload, dict) and _is_entry(call.payload):
         hider.members = frozenset({"data"})  # DataTransfer "GetPassword" is answered with the password
     return hider
@@ -214,7 +271,21 @@ def _suspicious(message: OcppMessage) -> bool:
 
 def _suspect(text: str) -> bool:
     """Whether a text may hold a secret, whatever its letters hide behind: escapes, or the comments of XML."""
+    if len(text) <= _WINDOW:
+        return _looks_secret(text)
+    if _LONG_WAY in text:
+        return True
+    begin = text.find("?>", 0, 200) + 2 if text.startswith("<?xml") else 0
+    return any(
+        _looks_secret(text[max(0, start - _OVERLAP) : start + _WINDOW], part=True)
+        for start in range(begin, len(text), _WINDOW)
+    )
+
+
+def _looks_secret(text: str, part: bool = False) -> bool:
     low = text.lower()
+    if part and _unclear(low):
+        return True
     for form in (low, _XML_MARKS.sub("", low)) if "<" in low else (low,):
         for _ in range(_MAX_NESTING):
             if _spells_secret(form):
@@ -224,6 +295,8 @@ def _suspect(text: str) -> bool:
             if plain == form:
                 break
             form = plain
+            if part and _unclear(form):
+                return True
         else:
             return True
         # JSON may spell the "<" of XML as an escape. In this order no comment hides what is not XML.
@@ -239,6 +312,11 @@ def _spells_secret(low: str) -> bool:
     return False
 
 
+def _unclear(low: str) -> bool:
+    """Whether a part of a long text would take too long, or has a comment, which might end in another part."""
+    return "<!" in low or "<?" in low or any(low.count(mark) > _CROWD for mark in _CROWDING)
+
+
 def _ascii(found: re.Match[str]) -> str:
     return chr(int(found[1], 16)).lower()
 
@@ -246,7 +324,7 @@ def _ascii(found: re.Match[str]) -> str:
 class _Hider:
     """Goes through the text and the payload of one message and collects what it hid."""
 
-    __slots__ = ("found", "known", "members")
+    __slots__ = ("broken", "found", "known", "members", "room", "too_long")
 
     def __init__(self) -> None:
         self.found: set[str] = set()
@@ -254,9 +332,16 @@ class _Hider:
         """Secrets that any string may quote."""
         self.members: frozenset[str] = frozenset()
         """Members that are secret in this very message."""
+        self.broken = False
+        """The message could not be parsed: it may end anywhere."""
+        self.room = MAX_TOKENS
+        """Tokens that may still be read, of the text and of all texts within it together."""
+        self.too_long = False
+        """The text was not taken apart, for its size."""
 
     def payload(self, payload: Any) -> Any:
         """A copy without secrets, or the payload itself."""
+        self.room = MAX_TOKENS
         holder = [_copied(payload)]
         edited = False
         for place, key, _, new in self._secrets(holder, 0):
@@ -267,7 +352,11 @@ class _Hider:
     def document(self, text: str, depth: int) -> str:
         """JSON or XML text without secrets."""
         xml = text.lstrip()[:1] == "<"
-        root, sound = read_xml(text) if xml else read_json(text)
+        try:
+            root, sound = (read_xml if xml else read_json)(text, self.room)
+        except TooLongError:
+            return self._unread(text, depth, xml)
+        self.room -= root.tokens
         if not sound and _suspect(text):
             return self._withheld(text, xml)
         pieces: list[str] = []
@@ -282,7 +371,11 @@ class _Hider:
         """A string without the secrets that it spells out."""
         if len(text) < _QUOTABLE:
             return text
-        if text.lstrip()[:1] in _DOCUMENTS and _suspect(text):
+        if len(self.known) > _MOST_KNOWN or (len(text) > MAX_TEXT and _suspect(text)):
+            return HIDDEN
+        if len(text) > MAX_TEXT:
+            pass  # there is nothing that it spells out
+        elif text.lstrip()[:1] in _DOCUMENTS and _suspect(text):
             text = self.document(text, depth + 1) if depth < _MAX_NESTING else HIDDEN
         else:
             if "PRIVATE KEY" in text:
@@ -297,8 +390,17 @@ class _Hider:
             text = text.replace(value, HIDDEN)
         return text
 
+    def _unread(self, text: str, depth: int, xml: bool) -> str:
+        """What is too long to be taken apart: all or nothing."""
+        if depth == 0:
+            self.too_long = True
+        else:
+            self.room = 0
+        doubtful = self.known or self.members or self.broken or _CUT_OFF.search(text[-100:])
+        return self._withheld(text, xml) if doubtful or _suspect(text) else text
+
     def _withheld(self, text: str, xml: bool) -> str:
-        head = _XML_BODY.search(text) if xml else _FRAME_HEAD.match(text)
+        head = _XML_BODY.search(text, 0, _MOST_HEAD) if xml else _FRAME_HEAD.match(text)
         return (self.text(text[: head.end()], _MAX_NESTING) if head else "") + HIDDEN
 
     def _secrets(self, root: Any, depth: int) -> Iterator[tuple[Any, Any, Any, str]]:

@@ -8,15 +8,17 @@ the SOAP header. An answer comes in the HTTP response to its call; WS-Addressing
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from fieldkit.events import (
     Connection,
     ConnectionClosed,
+    ConnectionEnd,
     Emit,
     HttpRequest,
     HttpResponse,
     LoggedFrame,
+    NoAnswer,
     OcppChannel,
     OcppError,
     OcppMessage,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 MAX_STATIONS = 10_000
 MAX_WAITING = 1024
 """HTTP requests whose response is still to come, over all connections."""
+
+_WHY: Final[dict[ConnectionEnd, NoAnswer]] = {"end-of-capture": "capture-ended", "timeout": "capture-ended"}
 
 
 class SoapCalls:
@@ -61,7 +65,7 @@ class SoapCalls:
         self._waiting[id(request)] = (request, conversation, message)
         if len(self._waiting) > MAX_WAITING:
             _, oldest, call = self._waiting.pop(next(iter(self._waiting)))
-            oldest.abandon(call, request.time)
+            oldest.abandon(call, request.time, "given-up")
 
     def response(self, response: HttpResponse) -> None:
         """The answer to a POST that was an OCPP call (others are not ours)."""
@@ -129,13 +133,13 @@ class SoapCalls:
         for key, (request, conversation, call) in list(self._waiting.items()):
             if request.connection is closed.connection:
                 del self._waiting[key]
-                conversation.abandon(call, closed.time)
+                conversation.abandon(call, closed.time, _WHY.get(closed.how, "connection-closed"))
 
     def finish(self) -> None:
         """The source is at its end."""
         self._waiting.clear()
         for conversation in self._conversations.values():
-            conversation.finish(self._last_time)
+            conversation.finish(self._last_time, "capture-ended")
 
     # ------------------------------------------------------------------------------------------------------ parts
 
@@ -185,7 +189,7 @@ class SoapCalls:
         conversation = self._conversations.get(station)
         if conversation is None:
             if len(self._conversations) >= MAX_STATIONS:
-                self._conversations.pop(next(iter(self._conversations))).finish(self._last_time)
+                self._conversations.pop(next(iter(self._conversations))).finish(self._last_time, "given-up")
             channel = OcppChannel(
                 station=station,
                 version=envelope.version,

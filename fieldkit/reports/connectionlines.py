@@ -62,9 +62,24 @@ class _Held(NamedTuple):
 class _Link:
     """What is known, and held back, of one connection."""
 
-    __slots__ = ("asked", "client_hello", "close_seen", "held", "name", "server_hello", "show", "websocket")
+    __slots__ = (
+        "asked",
+        "client_hello",
+        "close_seen",
+        "cut",
+        "cut_at",
+        "cut_bytes",
+        "held",
+        "name",
+        "server_hello",
+        "show",
+        "source",
+        "websocket",
+    )
 
     def __init__(self, connection: Connection, show: _Show) -> None:
+        self.source = connection.source
+        """Where it is seen; of the pieces of one capture, the one that is being read."""
         self.name = terminal(connection.client.address, WIDEST)
         """What stands in the station's column: the client's address until the identity is known."""
         self.show = show
@@ -77,6 +92,11 @@ class _Link:
         """It carries OCPP-J, so the client is the station."""
         self.close_seen = False
         """A WebSocket close frame has told of the end."""
+        self.cut = 0
+        """Packets of which the capture has only the beginning."""
+        self.cut_at = -1
+        """Time of the last of them."""
+        self.cut_bytes = 0
 
 
 class ConnectionLines:
@@ -110,15 +130,24 @@ class ConnectionLines:
                 }
             )
 
-    def is_ocpp(self, connection: Connection, station: str, *, websocket: bool) -> None:
-        """A message was seen on it, of this station."""
+    def is_ocpp(self, connection: Connection, station: str, source: str, *, websocket: bool) -> None:
+        """A message was seen on it, of this station, in this source."""
         link = self._link(connection)
+        link.source = source
         link.name = station
         link.websocket = websocket
         self._reveal(link)
 
+    def moved(self, connection: Connection, source: str) -> None:
+        """It goes on in another piece of the capture."""
+        if connection.number in self._links:
+            self._links[connection.number].source = source
+
     def error(self, event: DecodeError, connection: Connection) -> None:
         """Something on this connection could not be decoded."""
+        known = self._links.get(connection.number)
+        if known is not None and known.cut_at == event.time and "missing" in event.reason:
+            return  # The packet was cut: that is told, and what it carried is missing for no other reason.
         if event.layer == "deflate":
             # A WebSocket joined midway whose messages stay compressed: it may well be OCPP, and this is all we know.
             link = self._link(connection)
@@ -150,11 +179,21 @@ class ConnectionLines:
         self._tell(event.connection, event.time, "*", "TCP", f"looks like {what}")
 
     def _gap(self, event: StreamGap) -> None:
+        if event.snapped:
+            self._cut(event)
+            return
         who = self._side(event.connection, event.from_client)
         text = f"{event.missing} bytes from {who} are missing in the capture"
-        if event.snapped:
-            text = f"{event.missing} bytes from {who} are cut off: the capture keeps only the beginning of long packets"
         self._tell(event.connection, event.time, "!", "GAP", text)
+
+    def _cut(self, event: StreamGap) -> None:
+        """A snap length cuts every long packet: told of the first, the others are counted."""
+        link = self._link(event.connection)
+        if not link.cut:
+            self._tell(event.connection, event.time, "!", "GAP", sentences.PACKETS_CUT)
+        link.cut += 1
+        link.cut_at = event.time
+        link.cut_bytes += event.missing
 
     def _retransmission(self, event: Retransmission) -> None:
         who = self._side(event.connection, event.from_client)
@@ -165,7 +204,8 @@ class ConnectionLines:
         if event.how == "refused" or event.how == "no-answer":
             self._links.pop(connection.number, None)
             text = sentences.failed_to_connect(event)
-            self._page.line(event.time, terminal(connection.client.address, WIDEST), "!", "FAILED", text, RED)
+            name = terminal(connection.client.address, WIDEST)
+            self._page.line(event.time, name, "!", "FAILED", text, RED, connection.source)
             return
         if connection.number not in self._links and not self._verbose:
             self._not_shown += 1  # nothing was ever said of it
@@ -174,6 +214,8 @@ class ConnectionLines:
         open_still = event.how == "end-of-capture"
         if not open_still:
             self._failed_on_the_way(link, event)
+        if link.cut > 1:
+            self._tell(connection, event.time, "!", "GAP", sentences.packets_cut(link.cut, link.cut_bytes))
         who = None if event.by_client is None else self._side(connection, event.by_client)
         text = sentences.tcp_closed(event, who)
         if open_still:
@@ -321,7 +363,7 @@ class ConnectionLines:
             link.held.append(_Held(at, sign, word, text))
 
     def _put(self, link: _Link, at: int, sign: str, word: str, text: str) -> None:
-        self._page.line(at, link.name, sign, word, text, CYAN if sign == "*" else RED)
+        self._page.line(at, link.name, sign, word, text, CYAN if sign == "*" else RED, link.source)
 
     def _side(self, connection: Connection, from_client: bool) -> str:
         link = self._links.get(connection.number)

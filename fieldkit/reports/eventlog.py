@@ -10,8 +10,9 @@ then its fields under their own names, with these exceptions.
   answer names its ``call`` by id alone. A response names its ``request`` the same way.
 - What carries an OCPP message, the WebSocket message or SOAP body, is ``{"length": …}``: the ``OcppMessage`` has it as
   ``raw``.
-- Passwords and keys are hidden. Of TLS secrets, of decrypted stream bytes and of bytes that might hold a credential
-  and cannot be searched for it, only the number is written.
+- Passwords and keys are hidden, and so is the value of every HTTP header that is not known to be harmless. Of TLS
+  secrets, of decrypted stream bytes and of bytes that might hold a credential and cannot be searched for it, only the
+  number is written.
 """
 
 from __future__ import annotations
@@ -48,10 +49,18 @@ _SHORT: Final = 64
 """Bytes up to which hex is read with pleasure."""
 _DEEPEST: Final = 100
 """Levels of a payload written; what is nested deeper is named so. orjson stops at 254."""
-_PRIVATE_HEADERS: Final = frozenset(
-    {"authorization", "cookie", "proxy-authorization", "set-cookie", "x-api-key", "x-auth-token"}
+_OPEN_HEADERS: Final = frozenset(
+    """
+    host upgrade connection sec-websocket-key sec-websocket-accept sec-websocket-version sec-websocket-protocol
+    sec-websocket-extensions user-agent server date age expires last-modified cache-control pragma vary
+    content-type content-length content-encoding content-language content-disposition transfer-encoding te trailer
+    accept accept-encoding accept-language accept-charset accept-ranges allow expect keep-alive retry-after location
+    origin soapaction via forwarded x-forwarded-for x-forwarded-host x-forwarded-port x-forwarded-proto x-real-ip
+    www-authenticate proxy-authenticate strict-transport-security x-powered-by
+    """.split()
 )
-_CREDENTIAL: Final = re.compile(rb"authori[sz]|basic|bearer|cookie|pass|pwd|secret|token|key|://", re.IGNORECASE)
+"""Headers whose value is no credential. Any other may be one: gateways name theirs as they like (X-Auth, ApiKey)."""
+_CREDENTIAL: Final = re.compile(rb"auth|basic|bearer|cookie|pass|pwd|secret|token|key|://", re.IGNORECASE)
 """What makes torn bytes too dangerous to show: they are too short to tell a secret's name from its value."""
 
 
@@ -242,8 +251,7 @@ def _on_opened(event: ConnectionOpened, record: dict[str, Any]) -> None:
 
 def _on_head(event: HttpRequest | HttpResponse, record: dict[str, Any]) -> None:
     record["headers"] = {
-        name: HIDDEN if name.lower() in _PRIVATE_HEADERS else conceal_text(value)
-        for name, value in event.headers.items()
+        name: conceal_text(value) if name.lower() in _OPEN_HEADERS else HIDDEN for name, value in event.headers.items()
     }
     record["body"] = _length(event.body) if b"Envelope" in event.body else _concealed(event.body)
     if isinstance(event, HttpRequest):
@@ -268,7 +276,7 @@ def _on_stream_bytes(event: StreamBytes, record: dict[str, Any]) -> None:
 
 def _on_error(event: DecodeError, record: dict[str, Any]) -> None:
     record["reason"] = conceal_text(event.reason)
-    if _CREDENTIAL.search(event.data):
+    if event.layer == "http" or _CREDENTIAL.search(event.data):  # a torn header may have any name
         record["data"] = _length(event.data)
 
 

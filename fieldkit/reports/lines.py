@@ -6,7 +6,8 @@
     10:00:00.181  CP001    ← RESULT BootNotification       Accepted, heartbeat every 300 s  +61 ms
 
 "→" is said by the station, "←" is said to it, "*" tells of the connection or the capture, "!" of trouble. What the
-capture does not state but fieldkit concluded carries a "?". Colour repeats what the signs say.
+capture does not state but fieldkit concluded carries a "?". Colour repeats what the signs say. What several sources
+show is told apart by a tag, [1] [2], before the station.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from fieldkit.ocpp.gist import gist
 from fieldkit.ocpp.secrets import conceal_text
 from fieldkit.reports import sentences
 from fieldkit.reports.connectionlines import ConnectionLines
-from fieldkit.reports.page import BOLD, CYAN, DIM, PLAIN, RED, RESET, WIDEST, YELLOW, Page
+from fieldkit.reports.page import BOLD, CYAN, DIM, PLAIN, RED, RESET, WIDEST, YELLOW, Page, tail
 from fieldkit.safetext import display_width, terminal
 
 MAX_CHANNELS: Final = 10_000
@@ -60,10 +61,12 @@ _ARROWS: Final = {"station": "→", "csms": "←"}
 class _Name:
     """A station as it stands in its column."""
 
-    __slots__ = ("channel", "text", "width")
+    __slots__ = ("channel", "source", "text", "width")
 
-    def __init__(self, channel: OcppChannel, text: str) -> None:
+    def __init__(self, channel: OcppChannel, text: str, source: str) -> None:
         self.channel = channel
+        self.source = source
+        """Where its last message was seen."""
         self.text = text
         self.width = display_width(text)
 
@@ -90,6 +93,8 @@ class LineWriter:
         self._versions: dict[object, str] = {}
         """What was last said of a channel's version."""
         self._told: set[tuple[str, Problem | str]] = set()
+        self._one_sided: set[object] = set()
+        """Conversations of which it was told that only one side was seen."""
         self._last: object = None
         """The message whose line was the last one."""
         self._handlers: dict[type[Any], Callable[[Any], None]] = {
@@ -127,7 +132,11 @@ class LineWriter:
         name = self._names.get(id(channel))
         if name is None or name.channel is not channel:
             name = self._introduce(message)
+        elif name.source is not message.source:
+            self._moved(name, message)
         page = self._page
+        page.latest = message.time
+        tag = page.tag(message.source)
         action = message.action
         if not (action.isascii() and action.isalnum()):
             action = terminal(action, 40) or "?"
@@ -137,7 +146,7 @@ class LineWriter:
         if waited is not None:
             late = f"+{sentences.duration(waited)}"
         room = " " * (page.column - name.width)
-        head = f"{page.clock(message.time)}  {name.text}{room} {_ARROWS[message.sender]} {_WORDS[message.type]} "
+        head = f"{page.clock(message.time)}  {tag}{name.text}{room} {_ARROWS[message.sender]} {_WORDS[message.type]} "
         text = f"{action:<{_ACTION}} {said}" if said or late else action
         if late:
             text = f"{text}  {late}" if said else text + late
@@ -177,11 +186,20 @@ class LineWriter:
 
     def _unanswered(self, event: Unanswered) -> None:
         call = event.call
-        who = "station" if call.sender == "csms" else "CSMS"
+        station = _station(call.channel)
+        if event.why == "side-not-captured":
+            key = _conversation(call.channel, station)
+            if key not in self._one_sided:
+                if len(self._one_sided) >= MAX_CHANNELS:
+                    self._one_sided.clear()
+                self._one_sided.add(key)
+                self._page.line(event.time, station, "*", "NOTE", sentences.one_sided(event), CYAN, call.source)
+            return
+        sign, said = sentences.no_answer(event)
         sent = f"of {self._page.time_of_day(call.time)} " if call.time > 0 else ""
-        waited = f", waited {sentences.duration(event.time - call.time)}" if 0 < call.time <= event.time else ""
-        text = f"{terminal(call.action, 40) or '?':<{_ACTION}} {sent}never answered by {who}{waited}"
-        self._page.line(event.time, _station(call.channel), "!", _WORDS[call.type].rstrip(), text, RED)
+        text = f"{terminal(call.action, 40) or '?':<{_ACTION}} {sent}{said}"
+        style = RED if sign == "!" else CYAN
+        self._page.line(event.time, station, sign, _WORDS[call.type].rstrip(), text, style, call.source)
 
     # --------------------------------------------------------------------------------------------------- channels
 
@@ -191,20 +209,25 @@ class LineWriter:
         station = _station(channel)
         if len(self._names) >= MAX_CHANNELS:
             self._names.clear()
-        name = self._names[id(channel)] = _Name(channel, station)
+        name = self._names[id(channel)] = _Name(channel, station, message.source)
         self._page.make_room(station)
         if channel.connection is not None:
-            self._connections.is_ocpp(channel.connection, station, websocket=channel.transport == "json")
+            websocket = channel.transport == "json"
+            self._connections.is_ocpp(channel.connection, station, message.source, websocket=websocket)
         self._tell_version(message, station)
         return name
+
+    def _moved(self, name: _Name, message: OcppMessage) -> None:
+        """The conversation goes on in the next piece of the same capture."""
+        name.source = message.source
+        if name.channel.connection is not None:
+            self._connections.moved(name.channel.connection, message.source)
 
     def _tell_version(self, message: OcppMessage, station: str) -> None:
         channel = message.channel
         connection = channel.connection
         version = f"OCPP {terminal(channel.version, 10)}{'?' * channel.version_inferred}" if channel.version else ""
-        # Over SOAP each call may have a connection of its own, and a log has none: there the station is what lasts.
-        lasting = connection is not None and channel.transport == "json"
-        key = connection.number if connection is not None and lasting else (channel.transport, station)
+        key = _conversation(channel, station)
         before = self._versions.get(key)
         if before == version:
             return
@@ -212,7 +235,8 @@ class LineWriter:
             self._versions.clear()
         self._versions[key] = version
         if before is not None:
-            self._page.line(message.time, station, "*", "NOTE", f"{version or 'OCPP of unknown version'}", CYAN)
+            text = version or "OCPP of unknown version"
+            self._page.line(message.time, station, "*", "NOTE", text, CYAN, message.source)
             return
         inferred = [
             word
@@ -223,16 +247,18 @@ class LineWriter:
             )
             if flag
         ]
+        lasting = connection is not None and channel.transport == "json"
         if lasting and not inferred:
             return  # the upgrade has said it
         parts = [
-            sentences.route(connection) if connection is not None else f"log {_tail(message.source)}",
+            sentences.route(connection) if connection is not None else f"log {tail(message.source)}",
             "joined while open" if lasting and channel.sides_inferred else "",
             "SOAP" if channel.transport == "soap" else "",
             version,
         ]
         note = f" ({', '.join(inferred)} inferred)" if inferred else ""
-        self._page.line(message.time, station, "*", "OPEN", ", ".join(filter(None, parts)) + note, CYAN)
+        text = ", ".join(filter(None, parts)) + note
+        self._page.line(message.time, station, "*", "OPEN", text, CYAN, message.source)
 
     # ---------------------------------------------------------------------------------------------------- capture
 
@@ -261,9 +287,12 @@ def _station(channel: OcppChannel) -> str:
     return terminal(channel.station, WIDEST)
 
 
-def _tail(name: str) -> str:
-    """The end of a path, which is what tells files apart."""
-    return terminal(name if len(name) <= 40 else f"…{name[-39:]}")
+def _conversation(channel: OcppChannel, station: str) -> object:
+    """What lasts: the connection; over SOAP, where each call may have its own, and in a log, which has none, the
+    station."""
+    if channel.connection is not None and channel.transport == "json":
+        return channel.connection.number
+    return channel.transport, station
 
 
 def _style(type_: MessageType | None) -> str:

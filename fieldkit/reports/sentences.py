@@ -19,6 +19,7 @@ from fieldkit.events import (
     TlsAlert,
     TlsCertificates,
     TlsHello,
+    Unanswered,
     WsControl,
 )
 from fieldkit.ocpp.secrets import conceal_text
@@ -252,8 +253,41 @@ def tcp_closed(event: ConnectionClosed, who: str | None) -> str:
         case "replaced":
             return f"its ports were taken by a new connection{lasted}"
         case "end-of-capture":
-            return f"still open at the end of the capture{lasted}"
+            # A station that reconnects leaves several behind: the port tells them apart.
+            return f"{endpoint(event.connection.client)} still open at the end of the capture{lasted}"
     return f"{event.how}{lasted}"
+
+
+PACKETS_CUT: Final = "packets are cut: the capture keeps only the beginning of long ones (told once a connection)"
+
+
+def packets_cut(packets: int, missing: int) -> str:
+    """How much is missing of a connection because of the capture's snap length."""
+    return f"{packets} packets were cut in all, {missing} bytes of them are missing"
+
+
+def no_answer(event: Unanswered) -> tuple[str, str]:
+    """Why a CALL has no answer, and its sign: "!" where somebody failed, "*" where only the capture did."""
+    call = event.call
+    who = "station" if call.sender == "csms" else "CSMS"
+    waited = duration(event.time - call.time) if 0 < call.time <= event.time else ""
+    match event.why:
+        case "capture-ended" if call.channel.connection is None:
+            return "*", "no answer in the log"
+        case "capture-ended":
+            return "*", "no answer in the capture" + (f", which ends {waited} later" if waited else "")
+        case "bytes-missing":
+            return "*", f"no answer seen; bytes from the {who} are missing in between"
+        case "given-up":
+            return "!", "no answer; too many CALLs are open"
+    return "!", f"never answered by {who}" + (f", waited {waited}" if waited else "")
+
+
+def one_sided(event: Unanswered) -> str:
+    """Nothing of the other side was seen."""
+    who = "station" if event.call.sender == "station" else "CSMS"
+    where = "log" if event.call.channel.connection is None else "capture"
+    return f"only the {who}'s side is in the {where}: answers cannot be seen"
 
 
 def broken(event: DecodeError) -> str:

@@ -118,9 +118,11 @@ class FileSource:
 
     def items(self) -> Iterator[Item]:
         """Batches of packets with what the container says beside them, or the frames of a log."""
+        from fieldkit.logs.reader import looks_like_log
         from fieldkit.wire.container import CaptureReader, is_capture
 
-        if is_capture(self._head) or not self._head:
+        if is_capture(self._head) or not (self._head[:2] == b"\x1f\x8b" or looks_like_log(self._head)):
+            # A capture; or nothing that can be read, and the capture reader knows what it is.
             reader = CaptureReader()
             for block in self.blocks():
                 yield from reader.feed(block)

@@ -202,7 +202,6 @@ class FlowTable:
                 continue
             time = time_of(buffer, start)
             state.next_seq = (seq + total - header) & MASK
-            state.last_seq = seq
             state.last_time = time
             if state.peer.waiting:
                 self._acknowledge(batch, frame, state)

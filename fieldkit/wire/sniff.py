@@ -10,11 +10,14 @@ from __future__ import annotations
 import re
 from enum import Enum
 
-_OCPP_TEXT = re.compile(rb"\s*\[\s*[2-6]\s*,")
+OCPP_TEXT = re.compile(rb'\s*\[\s*[2-6]\s*,\s*(?:\d{1,12}\s*,\s*)?"')
 """How every OCPP-J message begins (OCPP-J 1.6 §4.2, 2.1 Part 4 §4.2)."""
 
 _HTTP = re.compile(rb"(?:(GET|POST|HEAD|PUT|OPTIONS|CONNECT|DELETE|PATCH) [!-~]|HTTP/1\.[01] [1-5]\d\d)")
 _CANDIDATE = re.compile(rb"[\x01\x81\x82\x88-\x8a\xc1]")
+
+_HEAD = 32
+"""Bytes of a message that are unmasked to look at its beginning."""
 
 _SEARCH_LIMIT = 65536
 """Bytes of one chunk in which the beginning of a frame is searched."""
@@ -110,10 +113,10 @@ def _frame(data: bytes, at: int) -> tuple[bool, bool] | None:
         key = data[body : body + 4]
         body += 4
     if first in (0x81, 0x01):
-        head = data[body : body + min(length, 12)]
+        head = data[body : body + min(length, _HEAD)]
         if masked:
             head = bytes(byte ^ key[i & 3] for i, byte in enumerate(head) if len(key) == 4)
-        return (masked, True) if _OCPP_TEXT.match(head) else None
+        return (masked, True) if OCPP_TEXT.match(head) else None
     end = body + length
     ends_well = end == size or (end + 2 <= size and data[end] in (0x81, 0x88, 0x89, 0x8A, 0xC1))
     if first in (0x89, 0x8A) and length <= 125 and ends_well:

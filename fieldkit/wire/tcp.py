@@ -91,7 +91,6 @@ class Direction:
         "acked_at",
         "budget",
         "fin_at",
-        "last_seq",
         "last_time",
         "next_seq",
         "peer",
@@ -119,7 +118,6 @@ class Direction:
         self.fin_at = -1
         self.reach = -1
         """Where a segment ended whose tail the snap length cut off, -1 when there was none."""
-        self.last_seq = -1
         self.last_time = 0
         self.waiting: dict[int, tuple[bytes, tuple[int, tuple[int, ...]]]] = {}
         """Segments ahead of the hole by sequence number: their data, and when and with which frames it came."""
@@ -149,7 +147,6 @@ class Direction:
 
     def _deliver(self, data: bytes, seq: int, time: int, frames: tuple[int, ...]) -> None:
         self.next_seq = (seq + len(data)) & MASK
-        self.last_seq = seq
         self.last_time = time
         if self.sinks:
             self.sinks[self.side](data, time, frames)

@@ -33,6 +33,20 @@ _ONCE = {
 }
 
 
+def _goes_on(data: bytes, at: int, masked: bool) -> bool:
+    """Whether ``data`` ends, or another frame plainly begins, at ``at``."""
+    return at == len(data) or find_frame(data[at : at + 64], masked) == 0
+
+
+def _fault_of(first: int) -> str:
+    """Why a frame that begins so breaks RFC 6455: reserved bits and opcodes (§5.2), control frames (§5.5)."""
+    if first & 0x30:
+        return "a frame has a reserved bit set (RSV2 or RSV3), for which no extension was negotiated"
+    if first & 0x0F not in (0, 1, 2, 8, 9, 10):
+        return f"a frame has opcode {first & 0x0F}, which is reserved"
+    return "a control frame is fragmented or marked as compressed"
+
+
 class WebSocketReader:
     """Frames of one direction."""
 
@@ -227,8 +241,12 @@ class WebSocketReader:
                     self._abandon_fragments(time, seen)
                 self._emit(WsMessage(time, seen, self._connection, masked_side, True, False, payload, 0))
             elif self._is_nonsense(first, length, body - at):
-                self._refuse(data, at, time, seen)
-                return
+                if length > 125 or not _goes_on(data, end, masked_side):
+                    self._refuse(data, at, time, seen)
+                    return
+                # What follows is in order, so this was a frame all the same: one that breaks the rules.
+                self._drop_fragments()
+                self._complain(_fault_of(first), time, seen, data[at:end], end - at)
             else:
                 self._frame(first, payload, time, seen)
             at = end
@@ -252,11 +270,11 @@ class WebSocketReader:
         """The capture frames that carried ``begin`` to ``end``."""
         if pieces is None:
             return ()
-        found: list[int] = []
+        found: dict[int, None] = {}  # a message may come in a million pieces
         for number, (start, frames) in enumerate(pieces):
             stop = pieces[number + 1][0] if number + 1 < len(pieces) else end + 1
             if start < end and stop > begin:
-                found.extend(frame for frame in frames if frame not in found)
+                found.update(dict.fromkeys(frames))
         return tuple(found)
 
     def _is_nonsense(self, first: int, length: int, header: int) -> bool:
@@ -323,6 +341,7 @@ class WebSocketReader:
                         "a compressed message does not inflate, or to more than fieldkit takes",
                         time, frames, payload, len(payload),
                     )  # fmt: skip
+                    return
             else:
                 payload, missing = inflated
         self._emit(WsMessage(time, frames, self._connection, self._from_client, text, compressed, payload, missing))

@@ -5,9 +5,10 @@ An input begins with the link type; its pieces are the packets.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from random import Random
 
-from tests.fuzz.harness import fuzz, instrumented, join_pieces, mutate_pieces, saved_seeds, split_pieces
+from tests.fuzz.harness import Scramble, fuzz, instrumented, join_pieces, mutate_pieces, saved_seeds, split_pieces
 
 with instrumented(__name__):
     from fieldkit.events import Event, PacketBatch
@@ -27,14 +28,10 @@ with instrumented(__name__):
         ipv4,
         ipv6,
         routing,
-        packet as ip_packet,
     )
+    from tests.traffic.packets import packet as ip_packet
 
-from random import Random
-
-from tests.fuzz.harness import Scramble
-
-LINKTYPES = sorted({linktype for linktype, _ in ENCAPSULATIONS.values()}) + [999]
+LINKTYPES = [*sorted({linktype for linktype, _ in ENCAPSULATIONS.values()}), 999]
 BEGIN = 1_700_000_000 * 10**9
 
 
@@ -111,8 +108,8 @@ def seeds() -> Iterator[bytes]:
     yield _input(linktype, [wrap(ipv6(*six, whole[40:], extensions=extensions)) for whole in talks[1]])
 
 
-def _input(linktype: int, packets: object) -> bytes:
-    return bytes((LINKTYPES.index(linktype),)) + join_pieces((0, packet) for packet in packets)  # type: ignore[attr-defined]
+def _input(linktype: int, packets: Iterable[bytes]) -> bytes:
+    return bytes((LINKTYPES.index(linktype),)) + join_pieces((0, packet) for packet in packets)
 
 
 if __name__ == "__main__":

@@ -105,8 +105,9 @@ def mutate(data: bytes, most: int, random: Random, scramble: Scramble) -> bytes:
 
 _ODD: Final[tuple[Any, ...]] = (
     None, True, False, 0, 1, -1, 1.0, 0.3, 11.25, 1e308, 2**63, 2**64, -(2**70), "", "x", "x" * 300, "1",
-    "2026-08-31T08:00:00Z", "2026-08-31T08:00:00", "2026-02-30T24:61:00.123456789+25:00", "\x1b[31m", "\u202e", "\ud800",
-    "é", "\0", "http://user:secret@host/", "ftp:", [], {}, [[]], {"": {}}, float("nan"), "Accepted", "AuthorizationKey",
+    "2026-08-31T08:00:00Z", "2026-08-31T08:00:00", "2026-02-30T24:61:00.123456789+25:00", "\x1b[31m", "\u202e",
+    "\ud800", "é", "\0", "http://user:secret@host/", "ftp:", [], {}, [[]], {"": {}}, float("nan"), "Accepted",
+    "AuthorizationKey",
 )  # fmt: skip
 
 

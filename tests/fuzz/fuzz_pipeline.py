@@ -1,4 +1,4 @@
-"""Everything together: a capture in, three kinds of output out. An input is a file: ``fieldkit decode`` takes it too."""
+"""Everything together: a capture in, three kinds of output out. An input is a file, as ``fieldkit decode`` takes it."""
 
 from __future__ import annotations
 
@@ -50,8 +50,7 @@ def seeds() -> Iterator[bytes]:
     for path in capture_files():
         data = path.read_bytes()
         if not is_plain(data):
-            if len(data) <= LARGEST:
-                yield data
+            yield data[:LARGEST]
             continue
         header, records = data[:24], records_of(data)
         for first in (0, len(records) // 2):

@@ -18,7 +18,7 @@ with instrumented(__name__):
     from tests.fuzz.promises import MAX_PROBLEMS, MAX_SENTENCE, check_events, check_writers
     from tests.traffic.conversation import MONDAY
     from tests.traffic.segments import Clock
-    from tests.traffic.soaptalk import SoapTalk
+    from tests.traffic.soaptalk import Fields, SoapTalk
 
 RESPONSE, CLOSE = 1, 2
 TYPES: Final = (
@@ -125,7 +125,7 @@ def seeds() -> Iterator[bytes]:
     talk = SoapTalk("CP_7", clock=Clock(MONDAY))
     talk.call("station", "BootNotification", {"chargePointVendor": "V", "chargePointModel": "M"})
     sample = {"value": "1", "unit": "Wh", "context": "Sample.Periodic"}
-    values = {"timestamp": "2026-08-31T08:00:00Z", "sampledValue": [sample, sample]}
+    values: Fields = {"timestamp": "2026-08-31T08:00:00Z", "sampledValue": [sample, sample]}
     talk.call("station", "MeterValues", {"connectorId": "1", "transactionId": "x", "meterValue": [values]})
     talk.answer("station", "urn:uuid:00000000-0000-4000-8000-000000000002", "MeterValues", {})
     talk.fault("station", "urn:uuid:1", "MeterValues", "SecurityError", "no such station")

@@ -17,7 +17,7 @@ from tests.fuzz.harness import Decisions, fuzz, instrumented, mutate_bytes, save
 from tests.fuzz.packetwriter import ACK, FILE_HEADER, FIN, PSH, RST, SYN, Address, packet, record
 
 with instrumented(__name__):
-    from fieldkit.events import DecodeError, Event, PacketBatch, Retransmission, StreamGap, WsMessage
+    from fieldkit.events import DecodeError, Event, PacketBatch, StreamGap, WsMessage
     from fieldkit.wire.flows import FlowTable
     from fieldkit.wire.pcap import PcapReader
     from fieldkit.wire.tlskeys import KeyLog
@@ -29,7 +29,8 @@ BEGIN = 1_700_000_000 * 10**9
 
 UPGRADE = (
     b"GET /ocpp/CP_7 HTTP/1.1\r\nHost: csms\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
+    b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+    b"Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n"
 )
 SWITCHING = (
     b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"

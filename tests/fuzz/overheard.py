@@ -96,7 +96,7 @@ def _listening(heard: Overheard) -> Iterator[None]:
         entry(layer, lambda: appended(heard.tls, [])).append((SIDES[from_client], data))
 
     def on_websocket(reader: Any, data: bytes) -> None:
-        made = (reader._from_client, reader._inflater is not None, [])
+        made: tuple[bool, bool, list[bytes]] = (reader._from_client, reader._inflater is not None, [])
         entry(reader, lambda: appended(heard.websocket, made))[2].append(data)
 
     def on_message(conversation: Conversation, data: bytes, sender: Sender) -> None:

@@ -118,6 +118,16 @@ def test_other_words_say_nothing(lead: str) -> None:
         ("error: CS-KEBA-00001 | sending ", "CS-KEBA-00001"),
         ("CP_1 >> ", "CP_1"),
         ("CP_1 sees ", ""),
+        ("\t INFO CP_6 received: ", "CP_6"),
+        ("INFO CP_6 received ", "CP_6"),
+        ("INFO CP_6 sent: ", "CP_6"),
+        ("[INFO] CP6 recv: ", "CP6"),
+        ("CP-6 send ", "CP-6"),
+        ("CP_6 receive: ", "CP_6"),
+        ("CP_6 <-: ", "CP_6"),
+        ("CP_6 -> ", "CP_6"),
+        ("INFO:root:CP_6 received ", "CP_6"),
+        ("my_box received message: ", "my_box"),
     ],
 )
 def test_the_log_names_the_station(lead: str, station: str) -> None:
@@ -132,6 +142,9 @@ def test_the_log_names_the_station(lead: str, station: str) -> None:
         "ocpp: send ", "Received from queue: ", "sent to the backend: ", "[2026-11-21] received ", "[17] received ",
         "/usr/lib/node/ocpp/WebsocketNetworkConnection.js:211 Received ", "received message: ", "from server: ",
         "station: received ",
+        "worker-3 received: ", "ocpp1.6 received: ", "17 received: ", "session 53a8f814-c569 received: ",
+        "ocpp-server sent: ", "boot_notification received: ", "on_message received: ", "INFO received: ",
+        "connId=ab-12 received: ", "transaction tx-17 sent ", "2024-01-01 received ",
     ],
 )  # fmt: skip
 def test_words_and_threads_are_no_stations(lead: str) -> None:

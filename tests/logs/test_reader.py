@@ -171,7 +171,7 @@ class TestNothingFound:
         assert isinstance(error, DecodeError)
         assert error.layer == "log"
         assert "no OCPP frame was found in 10 lines of what seems to be text" in error.reason
-        assert error.lost == 170
+        assert error.lost == 0
 
     def test_an_empty_file(self) -> None:
         (error,) = read(b"")
@@ -181,8 +181,29 @@ class TestNothingFound:
     def test_no_text(self) -> None:
         (error,) = read(b"\x89PNG\r\n\x1a\n" + bytes(range(256)) * 4)
         assert isinstance(error, DecodeError)
-        assert error.reason.startswith("this is not text")
+        assert error.reason.startswith("neither a known capture format nor text")
         assert len(error.data) == 64
+
+    @pytest.mark.parametrize("step", [0, 7, 5000])
+    @pytest.mark.parametrize(
+        "data",
+        [
+            bytes(40) + b"\n" + CALL.encode() + b"\n",
+            bytes(range(1, 32)) * 3 + CALL.encode(),
+            bytes(range(256)) * 200 + CALL.encode() + b"\n",
+            b"\x7fELF" + CALL.encode() * 1000,
+        ],
+        ids=["NULs", "control characters", "long", "magic"],
+    )
+    def test_frames_in_something_binary_are_no_log(self, data: bytes, step: int) -> None:
+        (error,) = read(data, step)
+        assert isinstance(error, DecodeError)
+        assert error.layer == "container"
+        assert error.reason.startswith("neither a known capture format nor text")
+        assert (error.lost, error.data) == (len(data), data[:64])
+
+    def test_a_stray_control_character_does_not_make_a_log_binary(self) -> None:
+        assert len(frames(f"10:00:00 \x00 received {CALL}\n" + "10:00:01 power limit 17 W\n" * 10)) == 1
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from fieldkit.events import (
     Event,
     Exchange,
     MessageType,
+    NoAnswer,
     OcppChannel,
     OcppError,
     OcppMessage,
@@ -144,11 +145,46 @@ def test_what_is_open_at_the_end_stays_unanswered() -> None:
     assert talk.ends().of(Unanswered) == talk.of(Unanswered)[:2]
 
 
+@pytest.mark.parametrize(
+    ("answered_before", "misses", "ended", "why"),
+    [
+        (True, None, "connection-closed", "connection-closed"),
+        (True, None, "capture-ended", "capture-ended"),
+        (False, None, "connection-closed", "side-not-captured"),
+        (True, 1, "connection-closed", "connection-closed"),
+        (True, 5, "connection-closed", "bytes-missing"),
+        (True, 5, "capture-ended", "bytes-missing"),
+    ],
+)
+def test_nobody_is_accused_of_an_answer_that_may_have_been_missed(
+    answered_before: bool, misses: int | None, ended: NoAnswer, why: NoAnswer
+) -> None:
+    """``misses``: the second of the hole on the CSMS's side; the CALL is of second 3."""
+    talk = Talk().station(2, "1", "Heartbeat", {})
+    if answered_before:
+        talk.csms(3, "1", NOW)
+    else:
+        talk.station(2, "2", "Heartbeat", {})
+    talk.station(2, "3", "Heartbeat", {})
+    if misses is not None:
+        talk.conversation.misses("station", 9_000_000_000)
+        talk.conversation.misses("csms", misses * 1_000_000_000)
+    talk.conversation.finish(9_000_000_000, ended)
+    assert talk.of(Unanswered)[-1].call.id == "3"
+    assert talk.of(Unanswered)[-1].why == why
+
+
+def test_a_side_may_be_in_the_capture_without_a_word_of_ocpp() -> None:
+    talk = Talk().station(2, "1", "Heartbeat", {})
+    talk.conversation.hears("csms")
+    assert [unanswered.why for unanswered in talk.ends().of(Unanswered)] == ["connection-closed"]
+
+
 def test_a_side_that_is_never_answered_gives_its_oldest_call_up() -> None:
     talk = Talk(validate=False)
     for number in range(MAX_OPEN + 1):
         talk.station(2, str(number), "Heartbeat", {})
-    assert [given_up.call.id for given_up in talk.of(Unanswered)] == ["0"]
+    assert [(given_up.call.id, given_up.why) for given_up in talk.of(Unanswered)] == [("0", "given-up")]
     talk.csms(3, "0", NOW)
     assert len(talk.of(Orphan)) == 1
 

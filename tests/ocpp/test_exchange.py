@@ -38,6 +38,19 @@ def test_an_id_used_twice_is_answered_latest_first() -> None:
     assert [exchanges.answered("csms", "1") for _ in range(4)] == [third, second, first, None]
 
 
+def test_a_call_that_is_withdrawn_takes_no_other_with_it() -> None:
+    exchanges = Exchanges()
+    first, second, third = call("1", 1), call("1", 2), call("1", 3)
+    exchanges.opened(first)
+    assert exchanges.answered("csms", "1") is first
+    exchanges.opened(second)
+    assert not exchanges.withdrawn(first)
+    exchanges.opened(third)
+    assert exchanges.withdrawn(second)
+    assert not exchanges.withdrawn(second)
+    assert list(exchanges.unanswered()) == [third]
+
+
 def test_what_is_left_is_unanswered_in_order_of_time() -> None:
     exchanges = Exchanges()
     late, early = call("1", 5), call("2", 3, sender="csms")

@@ -200,6 +200,32 @@ class TestStation:
         assert senders(*calls, *answers) == ["station"] * 3 + ["csms"] * 3
         assert senders(*resets, *calls, *answers) == ["csms"] * 2 + ["station"] * 3 + ["csms"] * 3
 
+    @pytest.mark.parametrize(
+        ("first", "second", "answer", "station"),
+        [
+            ("Heartbeat", "Authorize", '{"currentTime":"2024-01-01T10:00:00Z"}', "A"),
+            ("Authorize", "Heartbeat", '{"idTagInfo":{"status":"Accepted"}}', "A"),
+            ("Heartbeat", "Authorize", '{"idTagInfo":{"status":"Accepted"}}', "B"),
+            ("StatusNotification", "Heartbeat", "{}", "A"),
+            ("MeterValues", "BootNotification", "{}", "A"),
+            ("DataTransfer", "StatusNotification", '{"status":"Accepted"}', "A"),
+            ("StopTransaction", "StartTransaction", "{}", "A"),
+            ("Heartbeat", "VendorThing", '{"whatever":1}', "B"),
+            ("Heartbeat", "Heartbeat", '{"currentTime":"2024-01-01T10:00:00Z"}', "B"),
+            ("Heartbeat", "Authorize", "{broken", "B"),
+        ],
+    )
+    def test_an_answer_of_nobody_goes_to_the_call_that_it_may_answer(
+        self, first: str, second: str, answer: str, station: str
+    ) -> None:
+        calls = [frame(f'[2,"1","{first}",{{}}]', "A"), frame(f'[2,"1","{second}",{{}}]', "B")]
+        assert stations(*calls, frame(f'[3,"1",{answer}]')) == ["A", "B", station]
+
+    def test_a_call_of_nobody_hears_its_station_from_an_answer_that_it_may_have(self) -> None:
+        calls = [frame('[2,"1","Heartbeat",{}]'), frame('[2,"1","Authorize",{}]')]
+        answers = [frame('[3,"1",{"currentTime":"x"}]', "A"), frame('[3,"1",{"idTagInfo":{}}]', "B")]
+        assert stations(*calls, *answers) == ["A", "B", "A", "B"]
+
     def test_two_logs_do_not_mix(self) -> None:
         placed = place(frame(BOOT, "A"), frame('[2,"7","Heartbeat",{}]', source="other"))
         assert [one.frame.station for one in placed] == ["A", ""]

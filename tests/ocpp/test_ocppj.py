@@ -127,7 +127,7 @@ def test_what_is_nested_deeper_than_anybody_needs_is_named_and_not_handed_on(lev
         value = "1"
         for _ in range(depth):
             value = level % value
-        return ('[2,"1","DataTransfer",{"data":%s}]' % value).encode()
+        return f'[2,"1","DataTransfer",{{"data":{value}}}]'.encode()
 
     frame = parse(nested(MAX_NESTING + 1))
     assert (frame.type, frame.id, frame.action, frame.payload) == (MessageType.CALL, "1", "DataTransfer", None)
@@ -154,13 +154,17 @@ def test_arbitrary_bytes_never_fail(data: bytes) -> None:
 @given(
     st.sampled_from([2, 3, 4, 5, 6]),
     st.text(min_size=1, max_size=36),
-    st.recursive(st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9), lambda x: st.lists(x, max_size=3), max_leaves=8),
+    st.recursive(
+        st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=9),
+        lambda inner: st.lists(inner, max_size=3),
+        max_leaves=8,
+    ),
     st.data(),
-)  # fmt: skip
+)
 def test_what_is_well_formed_is_read_whole_and_a_cut_never_lies(
     number: int, id_: str, value: object, data: st.DataObject
 ) -> None:
-    bodies = {
+    bodies: dict[int, list[object]] = {
         2: ["A", {"k": value}],
         3: [{"k": value}],
         4: ["InternalError", "d", {"k": value}],

@@ -33,7 +33,7 @@ def said(
             payload = frame[2]
         else:
             error, payload = OcppError(*frame[2:5]), frame[4]
-    except ValueError:
+    except (ValueError, IndexError):
         pass
     action = action or (call.action if call else "")
     return OcppMessage(

@@ -233,7 +233,7 @@ def test_at_the_end_of_the_capture_what_is_open_stays_unanswered() -> None:
     web = Web()
     web.posts(to_csms(1), HEARTBEAT)
     web.calls.finish()
-    assert web.of(Unanswered) == [Unanswered(1_000_000_000, (1,), web.messages[0])]
+    assert web.of(Unanswered) == [Unanswered(1_000_000_000, (1,), web.messages[0], "side-not-captured")]
 
 
 def test_calls_without_message_id_are_told_apart() -> None:

@@ -47,7 +47,7 @@ from fieldkit.events import (
 )
 from fieldkit.reports.connectionlines import MAX_HELD, MAX_OPAQUE
 from fieldkit.reports.lines import MAX_PROBLEMS, LineWriter
-from fieldkit.reports.page import WIDEST
+from fieldkit.reports.page import MAX_SOURCES, WIDEST
 
 TEN = 1_773_223_200 * 10**9
 """2026-03-11 10:00:00 UTC."""
@@ -239,7 +239,125 @@ def test_answers_without_a_call_and_calls_without_an_answer() -> None:
     ]  # fmt: skip
 
 
+def test_a_call_without_an_answer_accuses_nobody_where_the_capture_is_to_blame() -> None:
+    call_ = call("Heartbeat", {}, TEN)
+    in_log = replace(call_, channel=replace(CP, connection=None))
+    lines = page(
+        call_,
+        Unanswered(TEN + 8600 * MS, (1,), call_, "connection-closed"),
+        Unanswered(TEN + 8600 * MS, (1,), replace(call_, time=TEN + 8590 * MS), "capture-ended"),
+        Unanswered(TEN + 8600 * MS, (1,), replace(call_, time=0), "capture-ended"),
+        Unanswered(TEN + 8600 * MS, (1,), in_log, "capture-ended"),
+        Unanswered(TEN + 8600 * MS, (1,), call_, "bytes-missing"),
+        Unanswered(TEN + 8600 * MS, (1,), replace(call_, sender="csms"), "bytes-missing"),
+        Unanswered(TEN + 8600 * MS, (1,), call_, "given-up"),
+    )
+    assert lines[2:] == [
+        "10:00:08.600  CP001    ! CALL   Heartbeat              of 10:00:00.000 never answered by CSMS, waited 8.6 s",
+        "10:00:08.600  CP001    * CALL   Heartbeat              of 10:00:08.590 no answer in the capture, which ends 10 ms later",
+        "10:00:08.600  CP001    * CALL   Heartbeat              no answer in the capture",
+        "10:00:08.600  CP001    * CALL   Heartbeat              of 10:00:00.000 no answer in the log",
+        "10:00:08.600  CP001    * CALL   Heartbeat              of 10:00:00.000 no answer seen; bytes from the CSMS are missing in between",
+        "10:00:08.600  CP001    * CALL   Heartbeat              of 10:00:00.000 no answer seen; bytes from the station are missing in between",
+        "10:00:08.600  CP001    ! CALL   Heartbeat              of 10:00:00.000 no answer; too many CALLs are open",
+    ]  # fmt: skip
+
+
+def test_a_conversation_with_one_side_missing_is_told_of_once() -> None:
+    said = call("Heartbeat", {}, TEN)
+    asked = replace(said, sender="csms", channel=replace(CP, station="CP002", connection=link(2)))
+    logged = replace(said, channel=replace(CP, connection=None))
+    lines = page(*(Unanswered(TEN + S, (1,), each, "side-not-captured") for each in (said, said, asked, logged, asked)))
+    assert lines[1:] == [
+        "10:00:01.000  CP001    * NOTE   only the station's side is in the capture: answers cannot be seen",
+        "10:00:01.000  CP002    * NOTE   only the CSMS's side is in the capture: answers cannot be seen",
+        "10:00:01.000  CP001    * NOTE   only the station's side is in the log: answers cannot be seen",
+    ]
+
+
+# ------------------------------------------------------------------------------------------------------ several sources
+
+
+def test_lines_of_several_sources_are_told_apart() -> None:
+    there = replace(link(2, "192.168.1.50"), source="/captures/wan.pcap")
+    at_wan = replace(CP, connection=there)
+    odd = Problem("time.format", "", "a time without a zone")
+    lines = page(
+        call("Heartbeat", {}),
+        StreamGap(TEN + S, (7,), LINK, True, 60),
+        call("Heartbeat", {}, TEN + S, at_wan, source=there.source),
+        call("Heartbeat", {}, TEN + 2 * S, problems=(odd,)),
+        CaptureDropped(TEN + 3 * S, (), "", 5),
+        closed("refused", connection=replace(link(3), source=there.source)),
+        closed("end-of-capture", connection=there),
+        closed("end-of-capture"),
+    )
+    assert lines == [
+        DAY,
+        "10:00:00.000  CP001    → CALL   Heartbeat",
+        "10:00:01.000  CP001    ! GAP    60 bytes from station are missing in the capture",
+        "── [1] x.pcap: all lines so far ──",
+        "── [2] /captures/wan.pcap ──",
+        "10:00:01.000  [2] CP001    → CALL   Heartbeat",
+        "10:00:02.000  [1] CP001    → CALL   Heartbeat",
+        "                           ! a time without a zone (time.format)",
+        "10:00:03.000               ! LOST   5 packets were not captured",
+        "10:01:00.000  [2] 10.0.0.5 ! FAILED TCP connection 10.0.0.5:40001 → 10.0.0.1:9000: refused",
+        "10:01:00.000  [2] CP001    * OPEN   192.168.1.50:40001 still open at the end of the capture after 1 min",
+        "10:01:00.000  [1] CP001    * OPEN   10.0.0.5:40001 still open at the end of the capture after 1 min",
+    ]
+
+
+def test_a_connection_that_goes_on_in_the_next_piece_of_a_capture_moves_there() -> None:
+    pieces = (call("Heartbeat", {}, TEN + number * S, source=f"ring{number}.pcap") for number in range(1, 12))
+    lines = page(*pieces, closed("rst", True))
+    assert lines[1:5] == [
+        "10:00:01.000  CP001    → CALL   Heartbeat",
+        "── [1] ring1.pcap: all lines so far ──",
+        "── [2] ring2.pcap ──",
+        "10:00:02.000  [2] CP001    → CALL   Heartbeat",
+    ]
+    assert lines[-5:] == [
+        "── [10] ring10.pcap ──",
+        "10:00:10.000  [10] CP001    → CALL   Heartbeat",
+        "── [11] ring11.pcap ──",
+        "10:00:11.000  [11] CP001    → CALL   Heartbeat",
+        "10:01:00.000  [11] CP001    ! CLOSED TCP connection reset by station after 1 min, without a WebSocket close",
+    ]
+
+
+def test_names_of_sources_are_bounded_and_harmless() -> None:
+    lines = page(*(call("Heartbeat", {}, source=f"\x1b[2J{number}") for number in range(MAX_SOURCES + 2)))
+    assert all(line.isprintable() for line in lines)
+    assert sum(line.startswith("── [") for line in lines) == MAX_SOURCES
+    assert lines[-1] == "10:00:00.000        CP001    → CALL   Heartbeat"
+
+
 # -------------------------------------------------------------------------------------------------------- date and time
+
+
+def test_what_is_told_late_says_so() -> None:
+    other = replace(CP, station="CP002", connection=link(2))
+    lines = page(
+        StreamGap(TEN, (7,), LINK, True, 60),
+        StreamGap(TEN + S, (7,), LINK, True, 61),
+        call("Heartbeat", {}, TEN + 2 * S, other),
+        call("Heartbeat", {}, TEN + 3 * S),
+        StreamGap(TEN + 4 * S, (7,), LINK, True, 62),
+    )
+    assert lines[1:] == [
+        "10:00:02.000  CP002    → CALL   Heartbeat",
+        "10:00:00.000  CP001    ! GAP    earlier: 60 bytes from client are missing in the capture",
+        "10:00:01.000  CP001    ! GAP    earlier: 61 bytes from client are missing in the capture",
+        "10:00:03.000  CP001    → CALL   Heartbeat",
+        "10:00:04.000  CP001    ! GAP    62 bytes from station are missing in the capture",
+    ]
+
+
+def test_after_the_clock_was_set_back_nothing_is_late() -> None:
+    gap = StreamGap(TEN, (7,), LINK, True, 60)
+    lines = page(call("Heartbeat", {}, TEN + 3600 * S), call("Heartbeat", {}, TEN), gap)
+    assert lines[-1] == "10:00:00.000  CP001    ! GAP    60 bytes from station are missing in the capture"
 
 
 def test_a_new_day_is_announced() -> None:
@@ -305,9 +423,11 @@ def test_a_log_is_named_once_a_station() -> None:
     assert lines[1:] == [
         "10:00:00.000  CP001    * OPEN   log …someone/exports/of/last/month/steve.log, OCPP 1.6? (version, direction inferred)",
         "10:00:00.000  CP001    → CALL   Heartbeat",
-        "10:00:00.000  CP001    → CALL   Heartbeat",
-        "10:00:00.000  ?        * OPEN   log x.pcap (station inferred)",
-        "10:00:00.000  ?        → CALL   Heartbeat",
+        "── [1] …someone/exports/of/last/month/steve.log: all lines so far ──",
+        "── [2] x.pcap ──",
+        "10:00:00.000  [2] CP001    → CALL   Heartbeat",
+        "10:00:00.000  [2] ?        * OPEN   log x.pcap (station inferred)",
+        "10:00:00.000  [2] ?        → CALL   Heartbeat",
     ]  # fmt: skip
 
 
@@ -457,11 +577,11 @@ def test_verbose_shows_them_all() -> None:
         "10:00:00.000  10.0.0.5 ! GAP    1460 bytes from server are missing in the capture",
         "10:00:00.000  10.0.0.5 * TCP    retransmission of 1460 bytes from server",
         "10:01:00.000  10.0.0.5 ! CLOSED TCP connection reset by client after 1 min",
-        "10:00:00.005  socket.io * HTTP   GET /socket.io/",
-        "10:00:00.012  socket.io * OPEN   10.0.0.5:40001 → 10.0.0.1:9000 /socket.io/, chat, not compressed, no Basic auth",
-        "10:00:00.000  socket.io * PING   from client, 3 bytes",
+        "10:00:00.005  socket.io * HTTP   earlier: GET /socket.io/",
+        "10:00:00.012  socket.io * OPEN   earlier: 10.0.0.5:40001 → 10.0.0.1:9000 /socket.io/, chat, not compressed, no Basic auth",
+        "10:00:00.000  socket.io * PING   earlier: from client, 3 bytes",
         "10:01:00.000  socket.io * CLOSED TCP connection closed by client after 1 min",
-        "10:00:00.000            * NOTE   1 lines of TLS secrets are in the capture",
+        "10:00:00.000            * NOTE   earlier: 1 lines of TLS secrets are in the capture",
     ]  # fmt: skip
 
 
@@ -483,8 +603,51 @@ def test_gaps_and_errors_of_an_ocpp_connection_are_told() -> None:
     assert lines[2:] == [
         "10:00:00.000  CP001    ! GAP    1460 bytes from station are missing in the capture",
         "10:00:01.000  CP001    ! BROKEN websocket: reserved bits are set (17 bytes lost)",
-        "10:01:00.000  CP001    * OPEN   still open at the end of the capture after 1 min",
+        "10:01:00.000  CP001    * OPEN   10.0.0.5:40001 still open at the end of the capture after 1 min",
     ]
+
+
+def test_connections_that_are_still_open_are_told_apart_by_their_port() -> None:
+    lines: list[str] = []
+    for number in (1, 2):
+        connection = link(number, port=40000 + number)
+        request = upgrade(connection)
+        lines += page(request, accepted(request), closed("end-of-capture", connection=connection))[-1:]
+    assert lines == [
+        "10:01:00.000  CP001    * OPEN   10.0.0.5:40001 still open at the end of the capture after 1 min",
+        "10:01:00.000  CP001    * OPEN   10.0.0.5:40002 still open at the end of the capture after 1 min",
+    ]
+
+
+def cut(missing: int, at: int, from_client: bool = True) -> list[Event]:
+    """A packet of which the capture has only the beginning, and what the layer above says of it."""
+    reason = "bytes of this message are missing in the capture"
+    return [
+        StreamGap(at, (7,), LINK, from_client, missing, snapped=True),
+        DecodeError(at, (7,), LINK, "websocket", reason, b"", missing),
+    ]
+
+
+def test_a_capture_that_cuts_packets_says_so_once_a_connection_and_counts() -> None:
+    request = upgrade()
+    head = StreamGap(request.time, (4,), LINK, True, 132, snapped=True)
+    broken = DecodeError(request.time, (4,), LINK, "http", "132 bytes of an HTTP head are missing", b"", 132)
+    lost = replace(broken, time=TEN + 3 * S, reason="bytes of this message are missing in the capture", lost=0)
+    lines = page(head, broken, replace(request, complete=False), accepted(request), *cut(60, TEN + S),
+                 call("Heartbeat", {}, TEN + 2 * S), lost, *cut(8, TEN + 4 * S, False), closed("fin", True))  # fmt: skip
+    assert lines[1:] == [
+        "10:00:00.005  CP001    ! GAP    packets are cut: the capture keeps only the beginning of long ones (told once a connection)",
+        "10:00:00.012  CP001    * OPEN   10.0.0.5:40001 → 10.0.0.1:9000 /ocpp/CP001, ocpp1.6, not compressed, no Basic auth",
+        "10:00:02.000  CP001    → CALL   Heartbeat",
+        "10:00:03.000  CP001    ! BROKEN http: bytes of this message are missing in the capture",
+        "10:01:00.000  CP001    ! GAP    3 packets were cut in all, 200 bytes of them are missing",
+        "10:01:00.000  CP001    ! CLOSED TCP connection closed by station after 1 min, without a WebSocket close",
+    ]  # fmt: skip
+
+
+def test_one_packet_that_is_cut_is_not_counted() -> None:
+    lines = page(call("Heartbeat", {}), *cut(60, TEN + S), closed("fin", True))
+    assert [line.split()[3] for line in lines[1:]] == ["CALL", "GAP", "CLOSED"]
 
 
 def test_compressed_messages_without_context_are_told_though_nobody_knows_what_they_are() -> None:

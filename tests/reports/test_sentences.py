@@ -66,7 +66,7 @@ def test_the_ends_of_a_connection() -> None:
     assert end("rst") == "TCP connection reset after 23.0 s"
     assert end("timeout") == "silent for too long, given up after 23.0 s"
     assert end("replaced") == "its ports were taken by a new connection after 23.0 s"
-    assert end("end-of-capture") == "still open at the end of the capture after 23.0 s"
+    assert end("end-of-capture") == "[2001:db8::5]:40001 still open at the end of the capture after 23.0 s"
 
 
 def test_addresses_of_version_6_stand_in_brackets() -> None:

@@ -24,12 +24,14 @@ from fieldkit.events import (
     Unanswered,
 )
 from fieldkit.pipeline import Pipeline
+from fieldkit.reports.trace import TraceWriter
 from fieldkit.sources import file as file_module
 from fieldkit.sources.file import FileSource
 from fieldkit.sources.merge import CONNECTIONS_PER_LANE, read_merged, read_one
 from tests.traffic.capture import Packet, Pcapng, write_pcap
 from tests.traffic.conversation import MONDAY, Session, merged
 from tests.traffic.decoded import Decoded, as_lines
+from tests.traffic.decoded import decode as decode_in_memory
 from tests.traffic.scripts import usual_hour
 from tests.traffic.segments import SECOND
 from tests.traffic.taps import Tap
@@ -289,3 +291,59 @@ def test_one_source_is_read_block_by_block(tmp_path: Path, monkeypatch: pytest.M
     assert Decoded(event for batch in batches for event in batch).lines == as_lines(session.said)
     assert len(steps) == len(batches) - 1
     assert (len(batches) > 20) == (size == 200)
+
+
+# ---------------------------------------------------------------------------------------------------- traces and logs
+
+
+def trace_of(session: Session) -> bytes:
+    written: list[bytes] = []
+    writer = TraceWriter(written.append)
+    for event in decode_in_memory(write_pcap(packets(session))).events:
+        writer.event(event)
+    writer.finish()
+    return b"".join(written)
+
+
+def test_three_traces_are_one_conversation(tmp_path: Path) -> None:
+    """Each station's own, as three colleagues brought them."""
+    sessions = [spoken(f"CP_{number}", 20 + number, start=MONDAY + number * SECOND) for number in (7, 8, 9)]
+    files = []
+    for session in sessions:
+        files.append(tmp_path / f"{session.station}.jsonl")
+        files[-1].write_bytes(trace_of(session))
+    seen = decode(*reversed(files))
+    assert in_order(seen.events)
+    for session, file in zip(sessions, files, strict=True):
+        mine = [message for message in seen.messages if message.channel.station == session.station]
+        assert [message.raw for message in mine] == [said.text for said in session.said]
+        assert {message.source for message in mine} == {str(file)}
+    assert seen.count(Orphan) == seen.count(Unanswered) == 0
+    stations = [message.channel.station for message in seen.messages]
+    assert len(set(stations[: len(stations) // 2])) == 3, "they were spoken at the same time"
+
+
+def test_a_trace_and_the_capture_that_it_was_made_of_say_the_same_at_the_same_time(tmp_path: Path) -> None:
+    session = spoken()
+    (file,) = write(tmp_path, tap=packets(session))
+    trace = tmp_path / "tap.jsonl"
+    trace.write_bytes(trace_of(session))
+    seen = decode(trace, file)
+    assert in_order(seen.events)
+    from_capture, from_trace = (
+        [(message.time, message.raw) for message in seen.messages if message.source == str(name)]
+        for name in (file, trace)
+    )
+    assert from_capture == from_trace
+    assert len(from_trace) == len(session.said)
+
+
+def test_three_captures_that_overlap(tmp_path: Path) -> None:
+    sessions = [spoken(f"CP_{number}", 20 + number, start=MONDAY + number * SECOND) for number in (7, 8, 9)]
+    seen = decode(*write(tmp_path, **{session.station: packets(session) for session in sessions}))
+    assert in_order(seen.events)
+    numbers = [event.connection.number // CONNECTIONS_PER_LANE for event in seen.of(ConnectionOpened)]
+    assert numbers == [0, 1, 2]
+    for session in sessions:
+        said = [message.raw for message in seen.messages if message.channel.station == session.station]
+        assert said == [one.text for one in session.said]

@@ -96,9 +96,7 @@ def site() -> list[Segment]:
 
 @pytest.mark.parametrize("workers", [2, 3])
 @pytest.mark.parametrize("block", [3000, 1 << 20])
-def test_three_say_what_one_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, block: int
-) -> None:
+def test_three_say_what_one_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int, block: int) -> None:
     monkeypatch.setattr(file_module, "BLOCK", block)
     file = tmp_path / "site.pcap"
     file.write_bytes(write_pcap(Tap().packets(site())))

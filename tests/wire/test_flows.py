@@ -754,6 +754,20 @@ def test_damaged_packets_are_taken_alike_by_both_ways(
     assert said_by_tcp(fast) == said_by_tcp(general)
 
 
+def test_what_waits_is_let_go_when_a_connection_turns_out_to_be_nothing() -> None:
+    """Each side lacks its first segment; what comes behind the client's gap, once the server has acknowledged it, is
+    no protocol that is known."""
+    session = talk(mss=100)
+    session.open()
+    session.send(True, bytes(10_000))
+    session.send(False, bytes(300))
+    firsts = [next(s for s in session.segments if s.payload and s.from_client is side) for side in (True, False)]
+    onlooker = watch(segment for segment in session.segments if segment not in firsts)
+    assert onlooker.recognised == [(1, "unknown")]
+    assert onlooker.table._budget.used == 0
+    assert not onlooker.table._holes
+
+
 # ----------------------------------------------------------------------------------------------------------- division
 
 

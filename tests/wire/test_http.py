@@ -514,6 +514,14 @@ def test_a_hole_in_a_skipped_body_costs_nothing() -> None:
     assert talk.errors == []
 
 
+@pytest.mark.parametrize("cut", [1, 2, 99])
+def test_a_hole_right_behind_a_skipped_body_is_none_of_it(cut: int) -> None:
+    answer = b"HTTP/1.1 401 No\r\nContent-Length: 3\r\n\r\nno!"
+    talk = Talk().client(b"GET / HTTP/1.1\r\n\r\n").server(answer[:-cut]).server(answer[-cut:]).hole(False, 5).end()
+    assert [response.status for response in talk.responses] == [401]
+    assert talk.errors == []
+
+
 def test_a_hole_in_a_kept_body_costs_the_body_and_not_the_place() -> None:
     whole = post(ENVELOPE, SOAP)
     talk = Talk().client(whole[:-50]).hole(True, 30).client(whole[-20:] + UPGRADE)

@@ -231,6 +231,13 @@ def test_any_cut_gives_the_same_events(messages: list[tuple[int, bytes, bool]], 
     assert len(whole) == len(messages)
 
 
+def test_a_message_in_very_many_segments_names_them_all_without_counting_them_over_and_over() -> None:
+    wire = frame(1, b"x" * 40_000)
+    heard = Heard().feed(*(wire[at : at + 1] for at in range(len(wire))))
+    assert heard.texts == [b"x" * 40_000]
+    assert heard.events[0].frames == tuple(range(1, len(wire) + 1))
+
+
 @given(st.lists(st.binary(max_size=80), max_size=10), st.booleans())
 def test_arbitrary_bytes_do_no_harm(chunks: list[bytes], from_client: bool) -> None:
     heard = Heard(from_client=from_client).feed(*chunks)
