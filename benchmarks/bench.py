@@ -19,7 +19,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from compare import Duel, Run, measure, median
+from compare import measure, medians
 
 HERE: Final = Path(__file__).parent
 SMALL: Final = HERE.parent / "captures" / "ocpp16j_vcp_ocpprpc_plain.pcap"
@@ -35,32 +35,32 @@ STARTS: Final = 9
 
 def compare_all(folder: Path, fieldkit: str, runs: int) -> list[list[str]]:
     """Rows of the table."""
-    rows = []
+    rows: list[list[str]] = []
     for capture in (SITE, PURE):
         path = folder / f"{capture}.pcap"
         say(f"{capture}: {runs} runs of each, in turn")
-        commands = [
-            [fieldkit, "decode", "--quiet", validation, "--format", "trace", str(path)] for validation in VALIDATIONS
-        ]
-        duel = Duel(path, path.with_suffix(".jsonl"), commands, "tshark", runs)
-        truth = duel.truth.total()
-        for number, validation in enumerate(VALIDATIONS):
-            note = f" ({duel.extra(number)} that nobody sent)" if duel.extra(number) else ""
-            note += " FAILED" if any(run.failed for run in duel.runs[number]) else ""
+        # A program of its own, for the truth is large.
+        arguments = [str(path), str(path.with_suffix(".jsonl")), "--runs", str(runs)]
+        for validation in VALIDATIONS:
+            arguments += ["--", fieldkit, "decode", "--quiet", validation, "--format", "trace", str(path)]
+        done = subprocess.run(
+            [sys.executable, str(HERE / "compare.py"), *arguments], stdout=subprocess.PIPE, check=True, text=True
+        )
+        results = [json.loads(line) for line in done.stdout.splitlines()]
+        truth = results[0]["truth"]
+        for validation, result in zip(VALIDATIONS, results, strict=True):
+            own = result["command"]
+            note = f" ({own['extra']:,} that nobody sent)" if own["extra"] else ""
+            note += " FAILED" if own["failed"] else ""
+            ratios = [_times(result["ratio_wall"]), _times(result["ratio_cpu"])]
             rows.append(
-                [
-                    f"{capture} {validation}",
-                    _times(duel.ratio(number, "wall")),
-                    _times(duel.ratio(number, "cpu")),
-                    *_figures(duel.runs[number]),
-                    f"{duel.recovered(number):,} of {truth:,}{note}",
-                ]
+                [f"{capture} {validation}", *ratios, *_figures(own), f"{own['recovered']:,} of {truth:,}{note}"]
             )
-        if duel.peer_runs:
-            found = f"{duel.peer_recovered:,} of {truth:,}"
-            rows.append([f"{capture} tshark", "1.0", "1.0", *_figures(duel.peer_runs), found])
-    if all(row[1] == "–" for row in rows):
-        say("tshark is not installed (apt-get install tshark): these are fieldkit's own figures, compared with nothing")
+        peer = results[0]["peer_result"]
+        if "wall" in peer:
+            rows.append([f"{capture} tshark", "1.0", "1.0", *_figures(peer), f"{peer['recovered']:,} of {truth:,}"])
+        else:
+            say("tshark is not installed (apt-get install tshark): fieldkit is measured alone")
     return rows
 
 
@@ -68,8 +68,8 @@ def _times(ratio: float | None) -> str:
     return "–" if ratio is None else f"{ratio:.1f}"
 
 
-def _figures(runs: Sequence[Run]) -> list[str]:
-    return [f"{median(runs, 'wall'):.2f} s", f"{median(runs, 'cpu'):.2f} s", f"{median(runs, 'rss'):.0f} MB"]
+def _figures(medians: dict[str, float]) -> list[str]:
+    return [f"{medians['wall']:.2f} s", f"{medians['cpu']:.2f} s", f"{medians['rss_mb']:.0f} MB"]
 
 
 # ------------------------------------------------------------------------------------------------------------ start-up
@@ -83,7 +83,7 @@ def measure_starts(fieldkit: str) -> list[list[str]]:
         ("the same, not validated", ["decode", "--no-validate", str(SMALL)]),
     ):
         runs = [measure([fieldkit, *arguments]) for _ in range(STARTS)]
-        rows.append([name, *_figures(runs)])
+        rows.append([name, *_figures(medians(runs))])
     return rows
 
 
@@ -301,12 +301,12 @@ def main() -> None:
         compare_all(options.captures, options.fieldkit, options.runs),
     )
     show("Start-up (medians)", ["", "wall", "CPU", "memory"], measure_starts(options.fieldkit))
-    show("Validation alone, one core", ["", "rate", ""], measure_validation(options.captures))
     show(
         "Memory at its peak",
         ["", "largest process", "all together", "wall"],
         measure_memory(options.captures, options.fieldkit, options.times),
     )
+    show("Validation alone, one core", ["", "rate", ""], measure_validation(options.captures))
     say(f"done in {time.perf_counter() - start:.0f} s")
 
 

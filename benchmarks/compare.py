@@ -1,11 +1,11 @@
 """A decoder beside tshark on the same capture: how fast, how large, how complete.
 
-    compare.py CAPTURE TRUTH.jsonl [--runs N] [--peer tshark] -- COMMAND ARGUMENT…
+    compare.py CAPTURE TRUTH.jsonl [--runs N] [--peer tshark] -- COMMAND ARGUMENT… [-- COMMAND ARGUMENT…]…
     compare.py site.pcap site.jsonl -- fieldkit decode --no-validate --format trace site.pcap
 
 COMMAND writes Open OCPP Trace (JSONL, with the frame in "raw") to stdout. Its runs and the peer's alternate, so that a
-machine that gets slower harms both alike, and what counts is the median of the ratios of neighbours. One line of JSON
-comes out: seconds and peak memory of both, the ratios, and how many of the true messages each has found.
+machine that gets slower harms both alike, and what counts is the median of the ratios of neighbours. For each command
+a line of JSON comes out: seconds and peak memory of both, the ratios, and how many of the true messages each has found.
 """
 
 from __future__ import annotations
@@ -49,7 +49,8 @@ class Run:
     cpu: float
     """Seconds, of all its processes."""
     rss: float
-    """MB: peak memory of the process, or of the largest of its children."""
+    """MB: peak memory of the process, or of the largest of its children; but at least what this program itself had when
+    it started it, for a child begins as a copy. So nothing large is to be held here while measuring."""
     failed: bool
 
 
@@ -72,9 +73,6 @@ class Duel:
     """Commands against a peer, run in turn; without the peer's program, among themselves."""
 
     def __init__(self, capture: Path, truth: Path, commands: Sequence[Sequence[str]], peer: str, runs: int) -> None:
-        self.truth: Counter[str] = Counter()
-        with truth.open(encoding="utf-8") as file:
-            self.truth.update(json.loads(line)["msg"] for line in file)
         self.runs: list[list[Run]] = [[] for _ in commands]
         self.peer_runs: list[Run] = []
         with tempfile.TemporaryDirectory() as folder:
@@ -89,6 +87,7 @@ class Duel:
                     done.append(measure(command, output))
                 if has_peer:
                     self.peer_runs.append(measure(("sh", "-c", shell), peer_output))
+            self.truth = _messages(truth)
             self.found = [_raw_frames(output) for output in outputs]
             self.peer_found = _lines(peer_output) if has_peer else Counter[str]()
 
@@ -112,6 +111,11 @@ class Duel:
         return (self.truth & self.peer_found).total()
 
 
+def _messages(path: Path) -> Counter[str]:
+    with path.open(encoding="utf-8") as file:
+        return Counter(json.loads(line)["msg"] for line in file)
+
+
 def _raw_frames(path: Path) -> Counter[str]:
     with path.open(encoding="utf-8") as file:
         return Counter(json.loads(line).get("raw", "") for line in file)
@@ -122,39 +126,46 @@ def _lines(path: Path) -> Counter[str]:
         return Counter(line.rstrip("\n") for line in file)
 
 
-def _medians(runs: Sequence[Run]) -> dict[str, float]:
+def medians(runs: Sequence[Run]) -> dict[str, float]:
     names = {"wall": "wall", "cpu": "cpu", "rss_mb": "rss"}
     return {shown: round(median(runs, name), 3) for shown, name in names.items()} if runs else {}
 
 
 def main() -> None:
-    split = sys.argv.index("--") if "--" in sys.argv else len(sys.argv)
-    parser = argparse.ArgumentParser(description="Compare a decoder with tshark.", usage="%(prog)s … -- COMMAND …")
+    arguments, *commands = _split(sys.argv[1:])
+    parser = argparse.ArgumentParser(description="Compare decoders with tshark.", usage="%(prog)s … -- COMMAND …")
     parser.add_argument("capture", type=Path)
     parser.add_argument("truth", type=Path)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--peer", choices=PEERS, default="tshark")
-    options = parser.parse_args(sys.argv[1:split])
-    command = sys.argv[split + 1 :]
-    if not command:
+    options = parser.parse_args(arguments)
+    if not commands or not all(commands):
         parser.error("no command behind --")
-    duel = Duel(options.capture, options.truth, [command], options.peer, options.runs)
-    result: dict[str, Any] = {
-        "runs": options.runs,
-        "peer": options.peer,
-        "command": _medians(duel.runs[0])
-        | {
-            "recovered": duel.recovered(0),
-            "extra": duel.extra(0),
-            "failed": any(run.failed for run in duel.runs[0]),
-        },
-        "peer_result": _medians(duel.peer_runs) | {"recovered": duel.peer_recovered},
-        "truth": duel.truth.total(),
-    }
-    for name in ("wall", "cpu"):
-        ratio = duel.ratio(0, name)
-        result[f"ratio_{name}"] = None if ratio is None else round(ratio, 2)
-    print(json.dumps(result))
+    duel = Duel(options.capture, options.truth, commands, options.peer, options.runs)
+    for number, runs in enumerate(duel.runs):
+        found = {"recovered": duel.recovered(number), "extra": duel.extra(number)}
+        result: dict[str, Any] = {
+            "runs": options.runs,
+            "peer": options.peer,
+            "command": medians(runs) | found | {"failed": any(run.failed for run in runs)},
+            "peer_result": medians(duel.peer_runs) | {"recovered": duel.peer_recovered},
+            "truth": duel.truth.total(),
+        }
+        for name in ("wall", "cpu"):
+            ratio = duel.ratio(number, name)
+            result[f"ratio_{name}"] = None if ratio is None else round(ratio, 2)
+        print(json.dumps(result))
+
+
+def _split(arguments: Sequence[str]) -> list[list[str]]:
+    """What stands before, between and behind the --."""
+    parts: list[list[str]] = [[]]
+    for argument in arguments:
+        if argument == "--":
+            parts.append([])
+        else:
+            parts[-1].append(argument)
+    return parts
 
 
 if __name__ == "__main__":

@@ -76,13 +76,13 @@ def _transferred(message: OcppMessage, payload: Any) -> Any:
     if not (isinstance(asked, dict) and isinstance(payload, dict)):
         return payload
     name, data = asked.get("messageId"), payload.get("data")
-    if not (isinstance(name, str) and isinstance(data, str) and phrases.names_token(name)):
-        return payload
-    plain = data[:1] not in _STRUCTURED and "=" not in data and ":" not in data
-    return {**payload, "data": mask(data)} if plain else payload
+    if isinstance(name, str) and isinstance(data, str) and phrases.names_token(name) and _BARE.fullmatch(data):
+        return {**payload, "data": mask(data)}
+    return payload
 
 
-_STRUCTURED: Final = ("{", "[", "<")
+_BARE: Final = re.compile(r"[^\s{\[<=:]{1,64}")
+"""A text that is a token, and does not name one."""
 
 
 def _generic(payload: Any, view: View) -> str:

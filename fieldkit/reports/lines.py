@@ -29,7 +29,7 @@ from fieldkit.events import (
     Unanswered,
 )
 from fieldkit.ocpp.exchange import latency
-from fieldkit.ocpp.gist import gist
+from fieldkit.ocpp.gist import gist, without_ids
 from fieldkit.ocpp.secrets import conceal_text
 from fieldkit.reports import sentences
 from fieldkit.reports.connectionlines import ConnectionLines
@@ -166,7 +166,8 @@ class LineWriter:
         again: dict[str, None] = {}
         for problem in message.problems[:MAX_PROBLEMS]:
             path = terminal(problem.path, 80)
-            text = terminal(conceal_text(problem.text, message), 300)
+            text = conceal_text(problem.text, message)
+            text = terminal(text if self._show_ids else without_ids(text, message), 300)
             full = f"{path}: {text}" if path else text
             if (station, full) in self._told:
                 again[terminal(problem.rule, 40)] = None

@@ -71,6 +71,8 @@ _dump = _dumper()
 
 _MAX_WAITING: Final = 480
 """Messages held back until ``flush``: together they are looked through for secrets in a fraction of the time."""
+_MAX_WAITING_SIZE: Final = 1 << 20
+"""Characters of them."""
 _MAX_SHARED: Final = 4096
 """Channels whose common pieces are kept ready."""
 
@@ -112,6 +114,7 @@ class TraceWriter:
         self._shared: dict[int, _Shared] = {}
         self._clock = Clock()
         self._waiting: list[OcppMessage] = []
+        self._waiting_size = 0
 
     wants: Final[frozenset[type[Event]]] = frozenset({OcppMessage})
     """The only events it has use for."""
@@ -120,12 +123,13 @@ class TraceWriter:
         """Write a message; anything else is ignored."""
         if isinstance(event, OcppMessage):
             self._waiting.append(event)
-            if len(self._waiting) >= _MAX_WAITING:
+            self._waiting_size += len(event.raw)
+            if len(self._waiting) >= _MAX_WAITING or self._waiting_size > _MAX_WAITING_SIZE:
                 self.flush()
 
     def flush(self) -> None:
         """Write what waits. Call it whenever there may be nothing more for a while."""
-        waiting, self._waiting = self._waiting, []
+        waiting, self._waiting, self._waiting_size = self._waiting, [], 0
         if waiting:
             self._write("".join(self.lines(waiting)).encode("utf-8", "replace"))
 

@@ -14,6 +14,8 @@ from fieldkit.events import CaptureComment, CaptureDropped, DecodeError, LoggedF
 
 BLOCK = 1 << 19
 """Bytes read at a time: large enough that the loop over packets dominates, small enough for a router."""
+_PACKED_BLOCK = 1 << 16
+"""The same of what is gzipped: it may become a thousand times as much, and what is in a block is in memory at once."""
 
 _ENOUGH = 24
 _ENOUGH_GZIP = 1024
@@ -103,12 +105,13 @@ class FileSource:
     def blocks(self) -> Iterator[bytes]:
         """The bytes of the source."""
         head, self._head = self._head, b""
+        size = _PACKED_BLOCK if head[:2] == b"\x1f\x8b" else BLOCK
         if head:
             self.read += len(head)
             yield head
         while True:
             try:
-                block = self._file.read(BLOCK)
+                block = self._file.read(size)
             except OSError as error:
                 raise SourceError(f"{self.name}: {error.strerror or error}") from error
             if not block:

@@ -17,6 +17,7 @@ import struct
 import sys
 from array import array
 from collections.abc import Callable
+from contextlib import suppress
 from itertools import accumulate, repeat
 from typing import Any, BinaryIO, Protocol
 
@@ -28,6 +29,8 @@ from fieldkit.sources.merge import feed
 MIN_BYTES = 32 << 20
 """Captures smaller than this are decoded before a second process has started."""
 MAX_WORKERS = 8
+_PIPE_BYTES = 1 << 20
+"""What Linux allows anybody (pipe-max-size)."""
 
 _HEADER = struct.Struct("!IIIQ")
 """Number of records, bytes of their text, bytes of the final report (0 but for the last one), bytes read so far."""
@@ -63,7 +66,7 @@ def decode_parallel(
     children: list[int] = []
     try:
         for number in range(workers):
-            reading, writing = os.pipe()
+            reading, writing = _roomy_pipe()
             child = os.fork()
             if not child:
                 for pipe in pipes:
@@ -80,6 +83,16 @@ def decode_parallel(
         for child in children:
             _end(child)
     return reports
+
+
+def _roomy_pipe() -> tuple[int, int]:
+    """A pipe that holds the records of several blocks, so that a worker can run ahead of the others."""
+    import fcntl  # not on Windows, where there is no fork either
+
+    reading, writing = os.pipe()
+    with suppress(OSError, AttributeError):  # not on this system, or beyond the user's limit: slower, that is all
+        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+    return reading, writing
 
 
 def _work(name: str, make: Callable[[int], Worker], number: int, writing: int) -> None:

@@ -30,7 +30,7 @@ from fieldkit.events import (
     PacketBatch,
     TlsOpaque,
 )
-from fieldkit.wire.budget import Budget
+from fieldkit.wire.budget import MAX_INFLATED, Budget
 from fieldkit.wire.ip import IpDecoder, endpoints, reverse_key
 from fieldkit.wire.link import link_name, network_layer
 from fieldkit.wire.sniff import Look, look
@@ -134,6 +134,7 @@ class FlowTable:
         if not batch.starts:
             return
         self.packets += len(batch.starts)
+        self._budget.inflatable = MAX_INFLATED
         done = 0
         if batch.linktype == 1:
             # The fast loop reads fixed offsets without asking for the packet's length. It may read on into the next

@@ -242,7 +242,12 @@ class Body:
         data = bytes(self._data)
         if data:
             for coding in content_codings(self._headers)[:2]:
-                data, complaint = inflate(data, coding, MAX_BODY_BYTES)
+                most = MAX_BODY_BYTES
+                if self._budget is not None:
+                    most = min(most, max(self._budget.inflatable, 0))
+                data, complaint = inflate(data, coding, most)
+                if self._budget is not None:
+                    self._budget.inflatable -= len(data)
                 if complaint:
                     self._complain(complaint, 0 if data else len(self._data))
         return data

@@ -333,7 +333,7 @@ class WebSocketReader:
                     self._once("rsv1", time, frames, payload)
                 self._inflater = Inflater(known=self._from_start)
             context_known = self._inflater.known
-            inflated = self._inflater.inflate(payload, MAX_MESSAGE_BYTES)
+            inflated = self._inflater.inflate(payload, min(MAX_MESSAGE_BYTES, max(self._budget.inflatable, 1)))
             if inflated is None:
                 missing = -1
                 if context_known:
@@ -344,6 +344,7 @@ class WebSocketReader:
                     return
             else:
                 payload, missing = inflated
+                self._budget.inflatable -= len(payload)
         self._emit(WsMessage(time, frames, self._connection, self._from_client, text, compressed, payload, missing))
 
     def _control(self, opcode: int, payload: bytes, time: int, frames: tuple[int, ...]) -> None:

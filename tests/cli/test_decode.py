@@ -255,6 +255,15 @@ def test_a_key_log_that_is_not_there(fieldkit: Fieldkit, tmp_path: Path) -> None
     assert run.err == f"fieldkit: {tmp_path / 'keys.log'}: No such file or directory\n"
 
 
+def test_a_key_log_without_keys(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    """A file that was mistaken for one must not look like a capture without messages."""
+    (tmp_path / "keys.log").write_text("# nothing yet\n")
+    run = fieldkit("decode", "--keylog", tmp_path / "keys.log", TLS)
+    assert (run.code, run.out) == (ExitCode.SOURCE, "")
+    assert "no TLS secrets" in run.err
+    assert str(tmp_path / "keys.log") in run.err
+
+
 # ------------------------------------------------------------------------------------------------------------ --zone
 
 

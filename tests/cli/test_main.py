@@ -150,6 +150,16 @@ def test_head_gets_its_line_and_nobody_complains(tmp_path: Path) -> None:
     assert head.wait() == 0
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no disk that is always full")
+@pytest.mark.parametrize("form", ["text", "trace"])
+def test_a_full_disk_is_told_in_a_line(form: str) -> None:
+    with Path("/dev/full").open("wb") as disk:
+        command = [sys.executable, "-m", "fieldkit", "decode", "--format", form, str(PLAIN)]
+        done = subprocess.run(command, cwd=ROOT, stdout=disk, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == ExitCode.INCOMPLETE
+    assert done.stderr == b"fieldkit: the output cannot be written: No space left on device\n"
+
+
 def test_ctrl_c_keeps_what_was_said_so_far() -> None:
     process = spawn("decode", "--format", "trace", "-", stdin=subprocess.PIPE)
     process.stdin.write(PLAIN.read_bytes()[:3000])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import pytest
@@ -137,6 +138,34 @@ def test_a_short_snap_length_is_told_once_with_the_remedy(capsys: pytest.Capture
     assert code == ExitCode.INCOMPLETE
     assert "1,234 bytes are cut off" in line
     assert "tcpdump -s 0" in line
+
+
+def lost(layer: str, number: int, reason: str, at: int = AT, *, midstream: bool = False) -> DecodeError:
+    connection = replace(link(), joined_midstream=midstream)
+    return DecodeError(at, (3,), connection, layer, reason, b"?", number)
+
+
+@pytest.mark.parametrize("layer", ["websocket", "deflate", "http", "soap", "log"])
+def test_bytes_that_may_have_been_messages_are_admitted(capsys: pytest.CaptureFixture[str], layer: str) -> None:
+    events = (seen("websocket"), MESSAGE, lost(layer, 1200, "the first"), lost(layer, 34, "the second", AT + 1))
+    code, (line,) = told(capsys, *events)
+    assert code == ExitCode.INCOMPLETE
+    assert line.startswith("2 pieces of traffic (1,234 bytes) could not be decoded, messages may be lacking")
+    assert line.endswith("the first: the first")
+
+
+def test_the_rest_of_a_download_that_began_before_the_capture_is_none(capsys: pytest.CaptureFixture[str]) -> None:
+    assert told(capsys, MESSAGE, lost("http", 1200, "no HTTP", midstream=True)) == (ExitCode.OK, [])
+
+
+def test_of_several_processes_the_first_in_time_is_told() -> None:
+    """Not that of the process that was asked first."""
+    one, two, total = Outcome(quiet=True), Outcome(quiet=True), Tally()
+    one.note(lost("websocket", 5, "later", AT + 7))
+    two.note(lost("websocket", 6, "earlier", AT + 3))
+    for outcome in (one, two, Outcome(quiet=True)):
+        total.add(outcome.tally)
+    assert (total.undecoded, total.lost, total.undecoded_first) == (2, 11, (AT + 3, "earlier"))
 
 
 def test_packets_that_were_dropped(capsys: pytest.CaptureFixture[str]) -> None:

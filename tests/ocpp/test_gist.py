@@ -480,6 +480,95 @@ def test_identity_tokens_are_shown_on_demand() -> None:
     assert gist(transfer, show_ids=True) == 'V "rfid=04A1B2C3D4E57F"'
 
 
+TAG = "04A1B2C3D4"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        f'[2,"1","Authorize",{{"idTag":{TAG}}}]',
+        f'[2,"1","Authorize",{{"idTag" : "{TAG}"',
+        f'[2,"1","Authorize",{{"idToken":{{"idToken":"{TAG}","type":"ISO14443"',
+        f'[3,"1",{{"idTagInfo":{{"status":"Accepted","parentIdTag":"{TAG}"',
+        rf'[2,"1","DataTransfer",{{"vendorId":"V","data":"{{\"uid\":\"{TAG}\"',
+        rf'[2,"1","DataTransfer",{{"vendorId":"V","data":"{{\\\"cardUid\\\":\\\"{TAG}\\\"',
+        f"<Body><idTag>{TAG}</idTag",
+        f'<Body><c:parentIdTag xsi:type="x:IdToken">{TAG}</c:idTag',
+    ],
+)
+def test_a_broken_frame_gives_no_card_away(raw: str) -> None:
+    broken = replace(call("Authorize", None), raw=raw)
+    assert gist(broken) == raw.replace(TAG, "04…D4")
+    assert gist(broken, show_ids=True) == raw
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        f"uid={TAG}",
+        f"tag: {TAG}",
+        f"card 12, rfid={TAG}",
+        f"tag {TAG} swiped",
+        f"userTag={TAG}",
+        f'{{"idTag":"{TAG}","n":1}}',
+        f"<uid>{TAG}</uid>",
+    ],
+)
+def test_data_transfer_gives_no_card_away(data: str) -> None:
+    transfer = call("DataTransfer", {"vendorId": "V", "data": data})
+    assert gist(transfer) == f'V "{data}"'.replace(TAG, "04…D4")
+    assert gist(transfer, show_ids=True) == f'V "{data}"'
+    assert gist(call("DataTransfer", {"vendorId": "V", "data": [data]})).count(TAG) == 0
+    assert TAG not in gist(call("VendorAction", {"note": data, "uid": TAG, "cardTag": TAG}))
+
+
+@pytest.mark.parametrize("harmless", ["uuid=4711-0815", "stage: 12345678", "idTagInfo={}", "tagged=yes", "tag missing"])
+def test_other_words_stay(harmless: str) -> None:
+    assert gist(call("DataTransfer", {"vendorId": "V", "data": harmless})) == f'V "{harmless}"'
+
+
+def test_a_data_transfer_may_be_named_after_the_card_in_it() -> None:
+    asked = call("DataTransfer", {"vendorId": "V", "messageId": "RfidUid", "data": TAG})
+    assert gist(asked) == 'V/RfidUid "04…D4"'
+    assert gist(asked, show_ids=True) == f'V/RfidUid "{TAG}"'
+    said = replace(answer("DataTransfer", {"status": "Accepted", "data": TAG}), call=asked)
+    assert gist(said) == 'Accepted "04…D4"'
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        call("Authorize", {"idTag": TAG}),
+        call("Authorize", {"idToken": {"idToken": TAG, "type": "ISO14443"}}),
+        call("TransactionEvent", {"idToken": {"idToken": "x", "groupIdToken": TAG}}),
+        call("SendLocalList", {"localAuthorizationList": [{"idTag": "other"}, {"idTag": TAG}]}),
+        call("DataTransfer", {"vendorId": "V", "data": f'{{"uid":"{TAG}"}}'}),
+        replace(call("Authorize", None), raw=f'[2,"1","Authorize",{{"idTag":"{TAG}",,}}]'),
+    ],
+    ids=lambda asked: asked.raw[:60],
+)
+@pytest.mark.parametrize("spelt", [TAG, TAG.lower()])
+def test_an_error_does_not_quote_the_card_of_its_call(asked: OcppMessage, spelt: str) -> None:
+    refused = error(asked, "SecurityError", f"who is {spelt}? tag {spelt} unknown")
+    assert gist(refused) == f"SecurityError: who is {gists.mask(spelt)}? tag {gists.mask(spelt)} unknown"
+    assert spelt in gist(refused, show_ids=True)
+
+
+def test_an_error_may_say_itself_that_it_is_about_a_card() -> None:
+    refused = error(call("Reset", {}), "InternalError", f"tag {TAG} unknown")
+    assert gist(refused) == "InternalError: tag 04…D4 unknown"
+    assert gist(replace(refused, call=None)) == "InternalError: tag 04…D4 unknown"
+    assert gist(error(call("Reset", {}), "InternalError", f"{TAG}?", {"info": {"uid": TAG}})) == (
+        "InternalError: 04…D4? (info={…})"
+    )
+
+
+def test_what_is_withheld_is_called_hidden() -> None:
+    data = "[" + "[]," * 100_000 + "0]"
+    raw = f'[2,"1","GetConfiguration",{{"password":"p","data":{data}}}]'
+    assert gist(replace(call("GetConfiguration", {"password": "p"}), raw=raw)) == "(hidden)"
+
+
 def test_a_frame_that_cannot_be_parsed_is_shown_as_it_came_without_its_secrets() -> None:
     broken = replace(
         call("StopTransaction", None),

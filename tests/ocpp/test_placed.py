@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldkit.ocpp.placed import Branch, Leaf, read_json, read_xml, xml_escape, xml_unescape
+from fieldkit.ocpp.placed import MAX_TEXT, Branch, Leaf, TooLongError, read_json, read_xml, xml_escape, xml_unescape
 
 
 def plain(branch: Branch) -> list[Any]:
@@ -141,3 +141,14 @@ def test_no_text_is_too_odd(text: str) -> None:
         tree, _ = read(text)
         for leaf in leaves(tree):
             assert 0 <= leaf.start <= leaf.end <= len(text)
+
+
+@pytest.mark.parametrize(("read", "unit"), [(read_json, "[],"), (read_xml, "<a/>")])
+def test_no_tree_grows_without_bound(read: Any, unit: str) -> None:
+    assert read(unit * 20)[0].tokens == 20 * (3 if unit == "[]," else 1)
+    with pytest.raises(TooLongError):
+        read(unit * 20, 19)
+    with pytest.raises(TooLongError):
+        read(" " * MAX_TEXT + unit)
+    with pytest.raises(TooLongError):
+        read("<a x='' y=''/>" * 20 if unit == "<a/>" else "1 " * 20, 19)

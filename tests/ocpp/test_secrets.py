@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 import re
+import time
+import tracemalloc
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -469,3 +472,76 @@ def test_long_repetitive_text_takes_no_longer_than_its_length(text: str) -> None
     conceal(message)
     conceal_text("<password " + text * (40_000 // len(text)))
     conceal_text("password " + text * (40_000 // len(text)))
+
+
+# ------------------------------------------------------------------------------------- more than can be taken apart
+
+
+def huge(unit: str, size: int = 4 << 20, password: str = '"password":"geheim",') -> OcppMessage:
+    raw = f'[2,"1","DataTransfer",{{"vendorId":"x",{password}"data":[' + unit * (size // len(unit)) + "0]}]"
+    return replace(said(""), raw=raw, action="DataTransfer", payload={"vendorId": "x", "password": "geheim"})
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        huge("[],"),
+        huge("1,"),
+        huge("1,", 100 << 10),
+        huge("[", 100 << 10),
+        huge('"password=x",', 120 << 10),
+        huge('"ftp://a:b@c",', 120 << 10),
+        huge("[],", password=""),
+        huge('"https",', password=""),
+        huge('"my key://psk@vpn",', password=""),
+        huge('"\\u0061\\u0062",', password=""),
+    ],
+    ids=lambda message: f"{len(message.raw)} of {message.raw[60:80]}",
+)
+def test_the_price_of_a_message_is_bounded(message: OcppMessage) -> None:
+    begin = time.process_time()
+    raw, payload = conceal(message)
+    took = time.process_time() - begin
+    assert "geheim" not in raw
+    assert "geheim" not in str(payload) or "password" not in message.raw
+    assert took < 1  # a tenth of that on an idle machine
+    tracemalloc.start()
+    try:
+        conceal_all([message])
+        assert tracemalloc.get_traced_memory()[1] < 20_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_suspicious_message_too_long_to_be_read_is_withheld() -> None:
+    message = huge("[],")
+    assert conceal(message) == ('[2,"1","DataTransfer",(hidden)', HIDDEN)
+    assert conceal_all([change("a", "b"), message])[1] == conceal(message)
+    assert hidden_values(message) == frozenset()
+    assert conceal_text("'geheim' is too long", message) == "(hidden) is too long"
+    refused = said('[4,"1","FormatViolation","geheim is bad",{"a":"geheim"}]', call=message)
+    assert conceal(refused) == (HIDDEN, HIDDEN)
+    assert conceal_text("geheim is bad", refused) == HIDDEN
+    assert conceal_document(message.raw) == conceal(message)[0]
+
+
+def test_an_unsuspicious_one_stays_the_same_objects() -> None:
+    message = huge('{"idTag":"04A1B2C3"},', password="")
+    raw, payload = conceal(message)
+    assert raw is message.raw
+    assert payload is message.payload
+    assert conceal_text("'x' is too long", message) == "'x' is too long"
+
+
+def test_what_is_too_long_and_cut_off_may_end_before_the_name() -> None:
+    message = replace(huge('{"idTag":"04A1B2C3"},', password=""), payload=None)
+    assert conceal(message)[0] == '[2,"1","DataTransfer",(hidden)'
+    assert conceal_document(huge("1,", password="").raw[:-3]) == '[2,"1","DataTransfer",(hidden)'
+
+
+@pytest.mark.parametrize("spelt", ["password", "pass\\u0077ord", "ApiKey", "sim pin", "<!-- -->", "token"])
+@pytest.mark.parametrize("place", [65_500, 65_530, 200_001])
+def test_a_name_is_found_wherever_it_stands_in_a_long_text(spelt: str, place: int) -> None:
+    filling = "-" * 4_000_000
+    message = replace(huge("1,", 2, ""), raw=f'[2,"1","DataTransfer",{{"data":"{filling[:place]}{spelt}{filling}"}}]')
+    assert conceal(message) == ('[2,"1","DataTransfer",(hidden)', HIDDEN)

@@ -254,6 +254,28 @@ def test_http_heads_keep_what_is_no_credential() -> None:
     assert written(RESPONSE)[0]["body"] == {"length": len(ENVELOPE)}
 
 
+@pytest.mark.parametrize("name", ["ApiKey", "X-Auth", "X-Access-Token", "X-Station", "authentication", "Référence", ""])
+def test_a_header_that_nobody_knows_is_hidden(name: str) -> None:
+    request, response = written(
+        replace(REQUEST, headers={name: SECRET}), replace(RESPONSE, headers={name: SECRET, "Server": "x/1"})
+    )
+    assert request["headers"] == {name: "(hidden)"}
+    assert response["headers"] == {name: "(hidden)", "Server": "x/1"}
+
+
+def test_a_known_header_hides_what_it_spells_out() -> None:
+    headers = {
+        "location": f"https://u:{SECRET}@csms.example.com/ocpp?token={SECRET}&x=1",
+        "www-authenticate": 'Basic realm="ocpp"',
+        "Sec-WebSocket-Protocol": "ocpp1.6, ocpp2.0.1",
+        "user-agent": "VendorX/1.2",
+        "retry-after": "120",
+    }
+    (response,) = written(replace(RESPONSE, headers=headers))
+    shown = {"location": "https://u:(hidden)@csms.example.com/ocpp?token=(hidden)&x=1"}
+    assert response["headers"] == headers | shown
+
+
 @pytest.mark.parametrize(
     ("data", "shown"),
     [

@@ -26,6 +26,7 @@ from fieldkit.events import (
     WsMessage,
 )
 from fieldkit.wire import flows
+from fieldkit.wire.budget import MAX_INFLATED
 from fieldkit.wire.flows import SYN_TIMEOUT_NS, FlowTable
 from fieldkit.wire.pcap import PcapReader
 from fieldkit.wire.tcp import TcpConnection
@@ -752,6 +753,13 @@ def test_damaged_packets_are_taken_alike_by_both_ways(
         Onlooker().frames(*packets(lambda inner: ethernet(inner, ethertype=0x0800, vlans=(1,), padded=False))).ends()
     )
     assert said_by_tcp(fast) == said_by_tcp(general)
+
+
+def test_each_block_may_be_inflated_anew() -> None:
+    onlooker = Onlooker()
+    onlooker.table._budget.inflatable = 0
+    onlooker.see(spoken().segments[:4])
+    assert onlooker.table._budget.inflatable == MAX_INFLATED
 
 
 def test_what_waits_is_let_go_when_a_connection_turns_out_to_be_nothing() -> None:

@@ -478,6 +478,16 @@ def test_compressed_bodies(coding: bytes, pack: Callable[[bytes], bytes]) -> Non
     assert talk.errors == []
 
 
+def test_bodies_share_what_a_block_may_be_inflated_to() -> None:
+    budget = Budget()
+    budget.inflatable = 2 * len(ENVELOPE) + 1
+    talk = Talk(budget=budget)
+    for _ in range(3):
+        talk.client(post(gzip.compress(ENVELOPE), SOAP, b"Content-Encoding: gzip"))
+    assert [request.body for request in talk.requests] == [ENVELOPE, ENVELOPE, b""]
+    assert [error.reason for error in talk.errors] == ["an HTTP body that inflates to more than 1 bytes"]
+
+
 def test_compression_that_is_not_what_it_says() -> None:
     assert inflate(ENVELOPE, "utf-8", 1000) == (ENVELOPE, "")
     for data, coding, plain, why in (

@@ -238,6 +238,21 @@ def test_a_message_in_very_many_segments_names_them_all_without_counting_them_ov
     assert heard.events[0].frames == tuple(range(1, len(wire) + 1))
 
 
+def test_what_one_block_inflates_to_is_bounded_over_all_messages() -> None:
+    def bomb() -> bytes:
+        z = zlib.compressobj(wbits=-15)
+        return frame(1, (z.compress(b"a" * MAX_MESSAGE_BYTES) + z.flush(zlib.Z_SYNC_FLUSH))[:-4], rsv=4)
+
+    heard = Heard(inflater=Inflater(takeover=False))
+    most = heard.budget.inflatable // MAX_MESSAGE_BYTES
+    heard.feed(*[bomb()] * (most + 3))
+    assert len(heard.texts) == most
+    assert len(heard.complaints) == 3
+    heard.budget.inflatable = MAX_MESSAGE_BYTES
+    heard.feed(bomb())
+    assert len(heard.texts) == most + 1
+
+
 @given(st.lists(st.binary(max_size=80), max_size=10), st.booleans())
 def test_arbitrary_bytes_do_no_harm(chunks: list[bytes], from_client: bool) -> None:
     heard = Heard(from_client=from_client).feed(*chunks)
