@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from fieldkit.events import MessageType, OcppChannel, OcppError, OcppMessage
 from fieldkit.ocpp import gist as gists
 from fieldkit.ocpp.gist import GIST_LIMIT, gist
+from fieldkit.safetext import mask
 
 NOON = 1_773_230_400 * 10**9
 """2026-03-11 12:00:00 UTC."""
@@ -550,7 +551,7 @@ def test_a_data_transfer_may_be_named_after_the_card_in_it() -> None:
 @pytest.mark.parametrize("spelt", [TAG, TAG.lower()])
 def test_an_error_does_not_quote_the_card_of_its_call(asked: OcppMessage, spelt: str) -> None:
     refused = error(asked, "SecurityError", f"who is {spelt}? tag {spelt} unknown")
-    assert gist(refused) == f"SecurityError: who is {gists.mask(spelt)}? tag {gists.mask(spelt)} unknown"
+    assert gist(refused) == f"SecurityError: who is {mask(spelt)}? tag {mask(spelt)} unknown"
     assert spelt in gist(refused, show_ids=True)
 
 
