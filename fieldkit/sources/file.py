@@ -121,11 +121,10 @@ class FileSource:
 
     def items(self) -> Iterator[Item]:
         """Batches of packets with what the container says beside them, or the frames of a log."""
-        from fieldkit.logs.reader import looks_like_log
         from fieldkit.wire.container import CaptureReader, is_capture
 
-        if is_capture(self._head) or not (self._head[:2] == b"\x1f\x8b" or looks_like_log(self._head)):
-            # A capture; or nothing that can be read, and the capture reader knows what it is.
+        # What looks like neither cannot be read, and the capture reader knows what it is.
+        if is_capture(self._head) or not (self._head[:2] == b"\x1f\x8b" or _looks_like_log(self._head)):
             reader = CaptureReader()
             for block in self.blocks():
                 yield from reader.feed(block)
@@ -149,6 +148,12 @@ class FileSource:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _looks_like_log(head: bytes) -> bool:
+    from fieldkit.logs.reader import looks_like_log  # captures need not wait for it
+
+    return looks_like_log(head)
 
 
 def _gunzipped(blocks: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:

@@ -18,7 +18,7 @@ import sys
 from array import array
 from collections.abc import Callable
 from contextlib import suppress
-from itertools import accumulate, repeat
+from itertools import accumulate, chain
 from typing import Any, BinaryIO, Protocol
 
 from fieldkit.events import Event, OcppMessage
@@ -120,7 +120,6 @@ def _send(pipe: BinaryIO, records: tuple[list[OcppMessage], list[bytes]], report
     text = b"".join(lines)
     pipe.write(_HEADER.pack(len(lines), len(text), len(report), read))
     if lines:
-        pipe.write(array("q", [message.time for message in messages]).tobytes())
         pipe.write(array("q", [message.frames[-1] for message in messages]).tobytes())
         pipe.write(array("q", map(len, lines)).tobytes())
         pipe.write(text)
@@ -133,22 +132,20 @@ def _collect(
 ) -> list[Any]:
     reports: list[Any] = []
     while len(reports) < len(pipes):
-        texts: list[bytes] = []
-        records: list[tuple[tuple[int, int], int, int, int]] = []
-        for number, pipe in enumerate(pipes):
+        lines: list[bytes] = []
+        keys: list[int] = []
+        for pipe in pipes:
             count, size, report, source.read = _HEADER.unpack(_exactly(pipe, _HEADER.size))
-            times, frames, lengths = (_numbers(pipe, count) for _ in range(3))
-            ends = list(accumulate(lengths))
-            # What waited behind a hole follows what filled it, though its packets came before: no key lies before the
+            # What waited behind a hole follows what filled it, though its packets came before: no key is less than the
             # one in front of it, so that every worker's records stay in their order.
-            keys = accumulate(zip(times, frames, strict=True), max)
-            records += zip(keys, repeat(number), [0, *ends], ends, strict=False)
-            texts.append(_exactly(pipe, size))
+            keys += accumulate(_numbers(pipe, count), max)
+            ends = list(accumulate(_numbers(pipe, count)))
+            text = _exactly(pipe, size)
+            lines += [text[begin:end] for begin, end in zip(chain((0,), ends), ends, strict=False)]
             if report:
                 reports.append(pickle.loads(_exactly(pipe, report)))
-        # Messages complete in the order of time; those of one instant, in the order of their packets.
-        records.sort()
-        write(b"".join([texts[number][begin:end] for _, number, begin, end in records]))
+        # A message is complete with its last packet, and is told in the order of these.
+        write(b"".join([lines[place] for place in sorted(range(len(lines)), key=keys.__getitem__)]))
         progress()
     return reports
 

@@ -396,7 +396,7 @@ class HttpLayer:
         self._emit(exchange.event)
         if exchange.late is not None:
             exchange.late()
-        self._note(upgrading or bool(body))
+        self._note(upgrading or bool(body) or self._bodies[side].starved)
 
     def _emit_response(
         self, exchange: _Exchange | None, line: StatusLine, fields: Fields, side: Side, body: bytes
@@ -405,7 +405,7 @@ class HttpLayer:
         build = partial(self._response_event, side.evidence(), exchange, line, fields, body)
         if exchange is None:
             self._emit(build())
-            self._note(bool(body))
+            self._note(bool(body) or self._bodies[side].starved)
             return
         exchange.answered = True
         if exchange.event is None:

@@ -21,6 +21,7 @@ UNTIL_CLOSE: Final = -2
 """Framing: the body ends where the connection ends (RFC 9112 §6.3, item 8)."""
 
 _ENDLESS: Final = 1 << 62
+_SHARED: Final = ", which is all that is left for this block of the capture"
 _PEEK: Final = 64
 """Bytes in which a body without media type must show its first character."""
 
@@ -95,7 +96,8 @@ def inflate(data: bytes, coding: str, limit: int) -> tuple[bytes, str]:
         except zlib.error:
             continue
         if len(plain) > limit:
-            return b"", f"an HTTP body that inflates to more than {limit} bytes"
+            why = _SHARED if limit < MAX_BODY_BYTES else ""
+            return b"", f"an HTTP body that inflates to more than {limit} bytes{why}"
         return plain, "" if inflater.eof else "a compressed HTTP body that ends too early"
     if data.lstrip()[:1] == b"<":
         return data, f"an HTTP body that is announced as {coding} but is plain"
@@ -127,6 +129,8 @@ class Body:
         self._budget = budget
         self._delivered = False
         self._data = bytearray()
+        self.starved = False
+        """Given up for what others took: whether it was SOAP is not known."""
 
     def read(self, side: Side, framing: int | None, withheld: Callable[[], bool] | None = None) -> Steps[None]:
         """Read to the end of the body. ``withheld`` tells, with a byte in sight, that it will not be sent after all."""
@@ -215,6 +219,7 @@ class Body:
 
     def _keep(self, data: bytes) -> None:
         if self._budget is not None and not self._budget.take(len(data)):
+            self.starved = True
             self._complain("an HTTP body was given up: too many bytes wait in too many connections", len(self._data))
             self.deliver(b"")
             return
@@ -249,5 +254,8 @@ class Body:
                 if self._budget is not None:
                     self._budget.inflatable -= len(data)
                 if complaint:
+                    self.starved = not data and most < MAX_BODY_BYTES
                     self._complain(complaint, 0 if data else len(self._data))
+                if not data:
+                    break
         return data
