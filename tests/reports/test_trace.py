@@ -257,6 +257,23 @@ def test_other_events_are_passed_over_and_messages_wait_only_so_long() -> None:
     assert b"".join(written).count(b"\n") == 1000
 
 
+@pytest.mark.parametrize(("size", "count"), [(10, 1200), (20_000, 150), (300_000, 12), (2_000_000, 3)])
+def test_what_waits_is_bounded_by_its_size_and_by_its_number(size: int, count: int) -> None:
+    """They are in memory once more as records when they are written, all at once."""
+    written: list[bytes] = []
+    writer = TraceWriter(written.append)
+    frame = json.dumps([2, "1", "DataTransfer", {"vendorId": "v", "data": "x" * size}])
+    (message,) = conversation(("station", frame), validate=False)
+    for number in range(1, count + 1):
+        writer.event(message)
+        waiting = number - sum(block.count(b"\n") for block in written)
+        assert waiting <= 512
+        assert waiting * len(frame) <= 1 << 20
+    assert max(block.count(b"\n") * len(frame) for block in written) <= (1 << 20) + len(frame)
+    writer.finish()
+    assert sum(block.count(b"\n") for block in written) == count
+
+
 # --------------------------------------------------------------------------------------------------------------- time
 
 

@@ -11,12 +11,16 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
 from pathlib import Path
+from random import Random
 
 import pytest
 
 from fieldkit.events import DecodeError, LoggedFrame, PacketBatch
+from fieldkit.logs.reader import LogReader
 from fieldkit.sources import file as file_module
 from fieldkit.sources.file import FileSource, Item, SourceError, read_keylog
+from fieldkit.wire.container import CaptureReader
+from fieldkit.wire.records import MAX_PACKET_BYTES, CaptureItem
 from tests.traffic.capture import write_pcap, write_pcapng
 from tests.traffic.conversation import Session
 from tests.traffic.segments import Segment
@@ -106,6 +110,55 @@ def test_blocks_cut_packets_anywhere_and_nothing_is_lost(tmp_path: Path, monkeyp
     for name, data in (("a.pcap", capture()), ("b.pcap.gz", gzip.compress(capture()))):
         (tmp_path / name).write_bytes(data)
         assert packets(read(tmp_path / name)) == PACKETS
+
+
+def test_a_gzipped_capture_is_read_in_blocks_that_stay_small_when_unpacked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All that a block holds is in memory at once, and DEFLATE makes of a byte up to 1032."""
+    fed: list[int] = []
+    feed = CaptureReader.feed
+
+    def measured(self: CaptureReader, block: bytes) -> list[CaptureItem]:
+        if not self._inside_gzip:
+            fed.append(len(block))
+        return feed(self, block)
+
+    monkeypatch.setattr(CaptureReader, "feed", measured)
+    noise = Random(7).randbytes(60_000)  # does not compress, so that there are many blocks
+    packed = gzip.compress(write_pcap([(number, noise) for number in range(15)]), compresslevel=0)
+    file = tmp_path / "large.pcap.gz"
+    file.write_bytes(packed)
+    assert packets(read(file)) == 15
+    assert sum(fed) == len(packed)
+    assert max(fed) * 1032 < 65 << 20, "half of the smallest router we run on"
+
+
+def test_what_is_packed_a_thousandfold_comes_in_bounded_batches(tmp_path: Path) -> None:
+    """What is compressed in the packets may become ``MAX_INFLATED`` for each of them."""
+    zeros = bytes(200_000)
+    file = tmp_path / "bomb.pcap.gz"
+    file.write_bytes(gzip.compress(write_pcap([(number, zeros) for number in range(60)]), compresslevel=1))
+    assert file.stat().st_size < 1 << 16, "all of it is in one block"
+    batches = [item for item in read(file) if isinstance(item, PacketBatch)]
+    assert packets([*batches]) == 60
+    assert max(len(batch.buffer) for batch in batches) <= (1 << 20) + MAX_PACKET_BYTES
+
+
+def test_a_gzipped_log_is_unpacked_a_piece_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pieces: list[int] = []
+
+    def measured(self: LogReader, block: bytes) -> list[LoggedFrame | DecodeError]:
+        pieces.append(len(block))
+        return []
+
+    monkeypatch.setattr(LogReader, "feed", measured)
+    log = LOG + b"x" * (16 << 20)
+    file = tmp_path / "bomb.log.gz"
+    file.write_bytes(gzip.compress(log))
+    read(file)
+    assert sum(pieces) == len(log)
+    assert max(pieces) <= file_module.BLOCK <= 1 << 19
 
 
 def test_several_gzip_members_are_one_log(tmp_path: Path) -> None:

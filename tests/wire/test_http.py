@@ -485,7 +485,50 @@ def test_bodies_share_what_a_block_may_be_inflated_to() -> None:
     for _ in range(3):
         talk.client(post(gzip.compress(ENVELOPE), SOAP, b"Content-Encoding: gzip"))
     assert [request.body for request in talk.requests] == [ENVELOPE, ENVELOPE, b""]
-    assert [error.reason for error in talk.errors] == ["an HTTP body that inflates to more than 1 bytes"]
+    assert [error.reason for error in talk.errors] == [
+        "an HTTP body that inflates to more than 1 bytes, which is all that is left for this block of the capture"
+    ]
+
+
+def bodies(talk: Talk) -> list[bytes]:
+    return [request.body for request in talk.requests] + [response.body for response in talk.responses]
+
+
+@pytest.mark.parametrize("pack", [post, ok])
+def test_a_body_that_is_packed_twice_is_charged_twice(pack: Callable[..., bytes]) -> None:
+    budget = Budget()
+    inner = gzip.compress(ENVELOPE)
+    wire = pack(gzip.compress(inner), SOAP, b"Content-Encoding: gzip, gzip")
+    before = budget.inflatable
+    talk = Talk(budget=budget)._says(pack is post, wire)
+    assert bodies(talk) == [ENVELOPE]
+    assert budget.inflatable == before - len(inner) - len(ENVELOPE)
+    for left in (len(inner) - 1, len(inner) + len(ENVELOPE) - 1):
+        budget.inflatable = left
+        talk = Talk(budget=budget)._says(pack is post, wire)
+        assert bodies(talk) == [b""]
+        assert ["all that is left" in error.reason for error in talk.errors] == [True]
+
+
+def test_a_body_that_is_too_large_for_any_block_says_so() -> None:
+    talk = Talk(budget=Budget()).client(post(gzip.compress(bytes(MAX_BODY_BYTES + 1)), SOAP, b"Content-Encoding: gzip"))
+    assert [error.reason for error in talk.errors] == ["an HTTP body that inflates to more than 1048576 bytes"]
+
+
+def test_bodies_given_up_for_want_of_room_do_not_make_soap_boring() -> None:
+    budget = Budget()
+    budget.inflatable = 0
+    talk = Talk(budget=budget)
+    for _ in range(2 * BORING_AFTER):
+        talk.client(post(gzip.compress(ENVELOPE), SOAP, b"Content-Encoding: gzip")).server(ok(b""))
+    budget.limit = 0
+    for _ in range(2 * BORING_AFTER):
+        talk.client(post(ENVELOPE, SOAP)).server(ok(b""))
+    assert len(talk.errors) == 4 * BORING_AFTER
+    assert not talk.layer.boring
+    budget.inflatable, budget.limit = MAX_BODY_BYTES, MAX_BODY_BYTES
+    talk.client(post(gzip.compress(ENVELOPE), SOAP, b"Content-Encoding: gzip"))
+    assert talk.requests[-1].body == ENVELOPE
 
 
 def test_compression_that_is_not_what_it_says() -> None:
