@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from fieldkit.cli.exitcodes import ExitCode
-from fieldkit.cli.outcome import FAILED, Outcome, Tally
+from fieldkit.cli.outcome import Outcome
 from fieldkit.cli.progress import Progress
+from fieldkit.tally import FAILED, Tally
 
 if TYPE_CHECKING:
     from fieldkit.events import Event, OcppMessage
@@ -136,7 +137,7 @@ def _write(
     live: bool,
 ) -> None:
     """The loop that every event passes. ``live``: somebody may be waiting for what comes through a pipe."""
-    note, concerns = outcome.note, outcome.CONCERNS
+    note, concerns = outcome.note, Tally.CONCERNS
     write, flush, wants = writer.event, writer.flush, writer.wants
     try:
         for events in batches:
@@ -207,7 +208,7 @@ class _TraceWorker:
         self._chosen = chosen
         self._outcome = Outcome(quiet=True)
         self._message = OcppMessage
-        self._concerns = Outcome.CONCERNS - {OcppMessage}
+        self._concerns = Tally.CONCERNS - {OcppMessage}
         self._lines = TraceWriter(sys.stdout.buffer.write).lines
 
     def records(self, events: list[Event]) -> tuple[list[OcppMessage], list[bytes]]:

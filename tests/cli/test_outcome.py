@@ -8,7 +8,7 @@ from typing import cast
 import pytest
 
 from fieldkit.cli.exitcodes import ExitCode
-from fieldkit.cli.outcome import Outcome, Tally
+from fieldkit.cli.outcome import Outcome
 from fieldkit.events import (
     AppProtocol,
     CaptureDropped,
@@ -26,6 +26,7 @@ from fieldkit.events import (
     TlsOpaque,
 )
 from fieldkit.sources.file import FileSource
+from fieldkit.tally import Tally
 
 AT = 1_773_223_200 * 10**9
 
@@ -60,7 +61,7 @@ def told(capsys: pytest.CaptureFixture[str], *events: Event, quiet: bool = False
     """The exit status after these events, and the lines on stderr without the name in front."""
     outcome = Outcome(quiet=quiet)
     for event in events:
-        assert event.__class__ in Outcome.CONCERNS
+        assert event.__class__ in Tally.CONCERNS
         outcome.note(event)
     outcome.conclude([])
     out, err = capsys.readouterr()

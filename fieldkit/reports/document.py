@@ -1,0 +1,337 @@
+"""The report as one document: what ``report -o x.json`` writes, and what every other format only renders.
+
+``report.schema.json`` beside this file is the same in JSON Schema, for whoever reads the JSON. Times are ISO 8601 UTC
+with milliseconds ("2026-08-31T08:00:00.000Z"), durations are in the unit their name ends with, texts are as they were
+sent: whoever renders them makes them safe. Id tokens are masked unless ids are to be shown; secrets are never in it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal, TypedDict
+
+from fieldkit.checks.finding import Owner, Severity
+
+SCHEMA = 1
+"""Raised when a reader of the document would have to change."""
+
+
+class Tool(TypedDict):
+    name: str
+    version: str
+
+
+class Source(TypedDict):
+    name: str
+    kind: Literal["capture", "log"]
+    bytes: int
+    first: str | None
+    last: str | None
+
+
+class Capture(TypedDict):
+    """What was read, and what of it could not be."""
+
+    first: str | None
+    last: str | None
+    duration_s: float
+    packets: int
+    messages: int
+    connections: dict[str, int]
+    """By protocol ("websocket", "http", "tls", "unknown") or failure ("refused", "never answered")."""
+    hosts: list[str]
+    """Servers seen, busiest first, at most 50: "203.0.113.5:443 (csms.example, tls)"."""
+    gaps: int
+    missing_bytes: int
+    snapped_bytes: int
+    dropped_packets: int
+    undecoded: int
+    damage: list[str]
+    opaque: int
+    """Connections that stayed encrypted."""
+    complete: bool
+    """False when something was lost that could change the verdict."""
+    notes: list[str]
+    """Sentences on all this for the reader, and checks that failed."""
+
+
+class NextStep(TypedDict):
+    text: str
+    owner: Owner
+    finding: str
+    """Id of the finding that asks for it."""
+    station: str
+
+
+class Rate(TypedDict):
+    """A share, with the numbers behind it; ``share`` is None when there was nothing to count."""
+
+    share: float | None
+    good: int
+    of: int
+
+
+class Outcomes(TypedDict):
+    """ChargeX customer-focused KPIs as far as OCPP shows them; ``method`` says how they were counted."""
+
+    charge_start_success: Rate
+    charge_end_success: Rate
+    session_success: Rate
+    visits: int
+    first_attempt_success: Rate
+    start_time_s: dict[str, float] | None
+    """Seconds from plug-in or authorisation to energy: "p50", "p90", "longest"."""
+    uptime: Rate
+    """Over all connectors, in seconds."""
+    method: list[str]
+
+
+class Summary(TypedDict):
+    verdict: str
+    """The first line: one sentence."""
+    severity: Literal["critical", "warning", "info", "ok", "nothing"]
+    """ok: messages and no finding above info. nothing: no OCPP was seen."""
+    findings: dict[Severity, int]
+    next: list[NextStep]
+    """What to do, most urgent first, at most 10."""
+    stations: int
+    outcomes: Outcomes | None
+
+
+class BootEntry(TypedDict):
+    time: str
+    status: str
+    reason: str
+    interval_s: int | None
+
+
+class SettingEntry(TypedDict):
+    key: str
+    value: str | None
+    readonly: bool | None
+    by: str
+
+
+class StatusEntry(TypedDict):
+    time: str
+    status: str
+    error: str
+    info: str
+    vendor_error: str
+
+
+class ConnectorEntry(TypedDict):
+    connector: str
+    """"" is the station as a whole."""
+    status: str
+    since: str
+    history: list[StatusEntry]
+    """At most 500, the last ones."""
+    changes: int
+    uptime: Rate
+
+
+class LatencyEntry(TypedDict):
+    side: Literal["station", "csms"]
+    action: str
+    count: int
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    longest_ms: float
+    unanswered: int
+    errors: int
+
+
+class MeterEntry(TypedDict):
+    connector: str
+    transaction: str
+    measurand: str
+    phase: str
+    location: str
+    unit: str
+    count: int
+    points: list[tuple[str, float]]
+    """Thinned to at most 240."""
+
+
+class ProfileEntry(TypedDict):
+    id: int
+    connector: str
+    purpose: str
+    stack_level: int
+    kind: str
+    unit: str
+    transaction: str
+    set_at: str
+    periods: list[dict[str, Any]]
+    """At most 50 of {"start_s", "limit", "phases"}."""
+
+
+class JobEntry(TypedDict):
+    kind: str
+    ordered: str | None
+    location: str
+    states: list[tuple[str, str]]
+    outcome: Literal["running", "done", "failed"]
+
+
+class ErrorCodeEntry(TypedDict):
+    """An error that a station told, and which ChargeX minimum required error code it is."""
+
+    time: str
+    connector: str
+    code: str
+    """As told: OCPP errorCode, vendor code, techCode."""
+    vendor: str
+    mrec: str
+    """"CX003"; empty when no public mapping knows it."""
+    meaning: str
+
+
+class CertificateEntry(TypedDict):
+    """A certificate seen in a TLS handshake or inside an OCPP message."""
+
+    seen: str
+    """Where: "tls server", "tls client", or the action."""
+    subject: str
+    issuer: str
+    serial: str
+    not_before: str | None
+    not_after: str | None
+    key: str
+    names: list[str]
+    fingerprint: str
+
+
+class StationEntry(TypedDict):
+    station: str
+    inferred: bool
+    vendor: str
+    model: str
+    serial: str
+    firmware: str
+    versions: list[str]
+    transports: list[str]
+    first: str
+    last: str
+    messages: int
+    security_profile: int | None
+    """As seen on the wire: 0 (nothing), 1 (password), 2 (TLS), 3 (TLS with client certificate); None: not seen."""
+    clock_offset_s: float | None
+    boots: list[BootEntry]
+    boot_count: int
+    heartbeat_interval_s: int | None
+    heartbeats: int
+    settings: list[SettingEntry]
+    connectors: list[ConnectorEntry]
+    latency: list[LatencyEntry]
+    meters: list[MeterEntry]
+    profiles: list[ProfileEntry]
+    jobs: list[JobEntry]
+    errors: list[ErrorCodeEntry]
+    certificates: list[CertificateEntry]
+    more: dict[str, Any]
+    """What only some stations have: reservations, local list, DER controls, V2X, tariffs, battery swaps, payments,
+    event streams; each a list of flat objects."""
+
+
+class ConnectionEntry(TypedDict):
+    number: int
+    station: str
+    client: str
+    server: str
+    version: str
+    opened: str
+    closed: str | None
+    close: str
+    """How it ended, in words: "closed by the station (1000)", "reset by the CSMS", "still open"."""
+    messages: int
+    compressed: bool
+    tls: str
+    """"" or as in "TLS 1.2"."""
+    joined_midstream: bool
+    protocol: str
+    status: int | None
+    longest_idle_s: float
+    pings: int
+    gaps: int
+
+
+class TransactionEntry(TypedDict):
+    station: str
+    id: str
+    version: str
+    connector: str
+    start: str | None
+    stop: str | None
+    energy_wh: float | None
+    stop_reason: str
+    id_token: str
+    complete: bool
+    authorized: str
+    offline: bool
+    events: int
+
+
+class TlsEntry(TypedDict):
+    server: str
+    server_name: str
+    version: str
+    suite: str
+    client_versions: list[str]
+    client_certificate: bool
+    resumed: int
+    connections: int
+    alerts: list[str]
+    opaque: str
+    chain: list[CertificateEntry]
+
+
+class Evidence(TypedDict):
+    source: str
+    frame: int | None
+    """Capture frame (log: line) that completed it."""
+    frames: list[int]
+    """All of them, at most 20."""
+    time: str
+    message_id: str | None
+    text: str
+    """What it was, in a line."""
+    raw: str
+    """The frame as sent, secrets hidden and ids masked, at most 2,000 characters; empty for what is no message."""
+
+
+class FindingEntry(TypedDict):
+    id: str
+    severity: Severity
+    title: str
+    explanation: str
+    advice: str
+    owner: Owner
+    station: str
+    connector: str
+    transaction: str
+    first: str
+    last: str
+    count: int
+    inferred: bool
+    evidence: list[Evidence]
+    reference: str
+
+
+class Report(TypedDict):
+    schema: int
+    tool: Tool
+    sources: list[Source]
+    capture: Capture
+    summary: Summary
+    stations: list[StationEntry]
+    connections: list[ConnectionEntry]
+    transactions: list[TransactionEntry]
+    links: list[dict[str, Any]]
+    """Uplinks: filled by link probes and router adapters."""
+    tls: list[TlsEntry]
+    devices: list[dict[str, Any]]
+    """Serial devices."""
+    findings: list[FindingEntry]
+    detector: dict[str, Any] | None
