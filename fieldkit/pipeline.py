@@ -1,8 +1,8 @@
 """The stages put together: packets, stream bytes or logged frames go in, every event comes out in order.
 
-There are two heights of entry. A capture enters as packets (``feed_packets``), a log as single frames
-(``feed_logged``); what a proxy has reassembled will enter in between. Above that all run the same code, so that a
-replay, a log and a live tap say the same of the same traffic.
+There are three heights of entry. A capture enters as packets (``feed_packets``), what a proxy passes on as the bytes
+of a connection (``open``, ``feed_bytes``, ``close``), a log as single frames (``feed_logged``). Above that all run the
+same code, so that a replay, a log, a proxy and a live tap say the same of the same traffic.
 """
 
 from __future__ import annotations
@@ -17,7 +17,10 @@ from fieldkit.events import (
     CaptureDropped,
     Connection,
     ConnectionClosed,
+    ConnectionEnd,
+    ConnectionOpened,
     DecodeError,
+    Endpoint,
     Event,
     HttpRequest,
     HttpResponse,
@@ -26,6 +29,7 @@ from fieldkit.events import (
     PacketBatch,
     Problem,
     Sender,
+    StreamBytes,
     StreamGap,
     TlsSecrets,
     WsControl,
@@ -34,8 +38,10 @@ from fieldkit.events import (
 from fieldkit.ocpp.conversation import Conversation
 from fieldkit.ocpp.soapcall import SoapCalls
 from fieldkit.ocpp.versions import of_subprotocol
+from fieldkit.wire.budget import MAX_INFLATED, Budget
 from fieldkit.wire.flows import FlowTable
 from fieldkit.wire.sniff import OCPP_TEXT
+from fieldkit.wire.stream import Stream
 from fieldkit.wire.tlskeys import KeyLog
 
 if TYPE_CHECKING:
@@ -91,6 +97,9 @@ class Pipeline:
         self._logged: LoggedFrames | None = None
         self._stations: dict[str, Conversation] = {}
         self._last_time = 0
+        self._streams: dict[int, Stream] = {}  # of connections whose bytes somebody else has put in order
+        self._streams_opened = first_connection - 1
+        self._budget = Budget()
 
     @property
     def packets(self) -> int:
@@ -115,6 +124,40 @@ class Pipeline:
             self._out.append(item)
         return self._drain()
 
+    def open(self, client: Endpoint, server: Endpoint, time: int, frames: tuple[int, ...] = ()) -> Connection:
+        """A connection whose bytes will come through ``feed_bytes``. A pipeline takes either these or packets."""
+        self._streams_opened += 1
+        connection = Connection(self._streams_opened, client, server, time, False, self.source)
+        number = connection.number
+        self._streams[number] = Stream(
+            connection, self._take, self._budget, self.keys, lambda: self._streams.pop(number, None)
+        )
+        self._take(ConnectionOpened(time, frames, connection))
+        return connection
+
+    def feed_bytes(self, item: StreamBytes) -> list[Event]:
+        """The next bytes of one side of a connection that was opened by ``open``."""
+        self._budget.inflatable = MAX_INFLATED
+        stream = self._streams.get(item.connection.number)
+        if stream is not None:
+            stream.feed(item.from_client, item.data, item.time, item.frames)
+        return self._drain()
+
+    def close(
+        self,
+        connection: Connection,
+        how: ConnectionEnd,
+        by_client: bool | None,
+        time: int,
+        frames: tuple[int, ...] = (),
+    ) -> list[Event]:
+        """The connection ended."""
+        stream = self._streams.pop(connection.number, None)
+        if stream is not None:
+            stream.finish(time, frames)
+        self._take(ConnectionClosed(time, frames, connection, how, by_client))
+        return self._drain()
+
     def feed_logged(self, item: LoggedFrame | DecodeError) -> list[Event]:
         """One frame out of a log."""
         if isinstance(item, DecodeError):
@@ -131,6 +174,9 @@ class Pipeline:
     def finish(self) -> list[Event]:
         """The source is at its end."""
         self._flows.finish()
+        for stream in tuple(self._streams.values()):
+            stream.finish(self._last_time, ())
+        self._streams.clear()
         if self._logged is not None:
             for placed in self._logged.finish():
                 self._place(placed)

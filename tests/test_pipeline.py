@@ -10,8 +10,11 @@ from fieldkit import pipeline as pipeline_module
 from fieldkit.events import (
     CaptureComment,
     CaptureDropped,
+    Connection,
     ConnectionClosed,
+    ConnectionOpened,
     DecodeError,
+    Endpoint,
     Event,
     Exchange,
     HttpRequest,
@@ -20,6 +23,7 @@ from fieldkit.events import (
     MessageType,
     OcppChannel,
     Orphan,
+    StreamBytes,
     TlsSecrets,
     Unanswered,
     WsMessage,
@@ -455,3 +459,48 @@ def test_only_so_many_stations_of_a_log_are_remembered(monkeypatch: pytest.Monke
     seen = read(*calls, logged('[3,"1",{}]', "CP_0", sender="csms"))
     assert seen.count(Unanswered) == 4
     assert seen.count(Orphan) == 1
+
+
+def passed_on(pipeline: Pipeline, session: Session) -> tuple[Connection, list[Event]]:
+    """The payload of a conversation, as a proxy sees it: in order, without packets."""
+    first = session.segments[0]
+    connection = pipeline.open(Endpoint(*first.client), Endpoint(*first.server), MONDAY)
+    events: list[Event] = []
+    for number, segment in enumerate((segment for segment in session.segments if segment.payload), 1):
+        piece = StreamBytes(segment.time, (number,), connection, segment.from_client, segment.payload)
+        events += pipeline.feed_bytes(piece)
+    return connection, events
+
+
+@pytest.mark.parametrize("version", ["1.6", "2.0.1", "2.1"])
+def test_bytes_that_a_proxy_passes_on_say_the_same_as_their_packets(version: str) -> None:
+    session = Session("CP_7", version)
+    session.connect()
+    session.upgrade()
+    usual_hour(session)
+    session.close("fin", by_client=True)
+    pipeline = Pipeline("proxy")
+    connection, events = passed_on(pipeline, session)
+    events += pipeline.close(connection, "fin", True, session.segments[-1].time)
+    talked = Decoded([*events, *pipeline.finish()])
+    assert talked.lines == as_lines(session.said)
+    assert [closed.how for closed in talked.of(ConnectionClosed)] == ["fin"]
+    assert talked.count(ConnectionOpened) == 1
+
+
+def test_bytes_after_the_end_of_a_connection_are_nobodys() -> None:
+    pipeline = Pipeline("proxy")
+    connection = pipeline.open(Endpoint("10.0.0.1", 50_000), Endpoint("10.0.0.2", 9000), MONDAY)
+    pipeline.close(connection, "rst", False, MONDAY)
+    assert pipeline.feed_bytes(StreamBytes(MONDAY, (1,), connection, True, b"GET / HTTP/1.1\r\n\r\n")) == []
+    assert pipeline.finish() == []
+
+
+def test_a_station_that_is_still_connected_when_the_proxy_stops_leaves_its_calls_open() -> None:
+    session = Session("CP_7")
+    session.connect()
+    session.upgrade()
+    session.say("station", '[2,"1","Heartbeat",{}]')
+    pipeline = Pipeline("proxy")
+    passed_on(pipeline, session)
+    assert [event.why for event in Decoded(pipeline.finish()).of(Unanswered)] == ["capture-ended"]
