@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import unquote
 
@@ -130,7 +131,7 @@ class Pipeline:
         connection = Connection(self._streams_opened, client, server, time, False, self.source)
         number = connection.number
         self._streams[number] = Stream(
-            connection, self._take, self._budget, self.keys, lambda: self._streams.pop(number, None)
+            connection, self._take, self._budget, self.keys, partial(self._streams.__delitem__, number)
         )
         self._take(ConnectionOpened(time, frames, connection))
         return connection
