@@ -14,7 +14,7 @@ class LiveSource(Protocol):
     """As evidence and messages name it: "eth0", "ssh://router/br-lan"."""
 
     def fileno(self) -> int:
-        """Readable when ``read`` may have something; may change after any call, -1 while there is nothing to wait for."""
+        """Readable when ``read`` may have something; may change after any call; -1: nothing to wait for."""
 
     def read(self) -> list[Item]:
         """What has come: batches of packets (with frame numbers of the session) and what the source has to say."""
