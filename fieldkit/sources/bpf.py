@@ -8,8 +8,10 @@ the IP header.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from ipaddress import IPv4Network, IPv6Network, ip_network
+from itertools import accumulate
 from typing import Final, NamedTuple
 
 MAX_INSTRUCTIONS: Final = 4096
@@ -99,18 +101,36 @@ class _Program:
         self._steps.append((_GO, 0, place, ""))
 
     def instructions(self) -> list[Instruction]:
-        if len(self._steps) > MAX_INSTRUCTIONS:
-            raise ValueError("these are too many hosts and ports for one capture filter")
-        made: list[Instruction] = []
-        for at, (code, k, yes, no) in enumerate(self._steps):
-            ahead = [self._places[place] - at - 1 if place else 0 for place in (yes, no)]
-            if code == _GO:
-                made.append(Instruction(code, 0, 0, ahead[0]))
-                continue
-            if max(ahead) > MAX_JUMP:
+        """With distances for names. A conditional jump that is too far becomes one over two unconditional ones."""
+        far: set[int] = set()
+        while True:
+            at = list(accumulate((3 if number in far else 1 for number in range(len(self._steps))), initial=0))
+            if at[-1] > MAX_INSTRUCTIONS:
                 raise ValueError("these are too many hosts and ports for one capture filter")
-            made.append(Instruction(code, ahead[0], ahead[1], k))
-        return made
+            too_far = {
+                number
+                for number, (code, _, *places) in enumerate(self._steps)
+                if code != _GO and number not in far
+                for place in places
+                if place and at[self._places[place]] - at[number] - 1 > MAX_JUMP
+            }
+            if not too_far:
+                return [made for number in range(len(self._steps)) for made in self._made(number, at, number in far)]
+            far |= too_far
+
+    def _made(self, number: int, at: list[int], far: bool) -> Iterator[Instruction]:
+        code, k, *places = self._steps[number]
+        behind = at[number + 1]
+        yes, no = (at[self._places[place]] if place else behind for place in places)
+        here = at[number]
+        if code == _GO:
+            yield Instruction(code, 0, 0, yes - here - 1)
+        elif far:
+            yield Instruction(code, 0, 1, k)
+            yield Instruction(_GO, 0, 0, yes - here - 2)
+            yield Instruction(_GO, 0, 0, no - here - 3)
+        else:
+            yield Instruction(code, yes - here - 1, no - here - 1, k)
 
 
 def compile_filter(wanted: CaptureFilter) -> list[Instruction]:

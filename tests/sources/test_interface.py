@@ -1,0 +1,163 @@
+"""Live capture on virtual cables: what is sent arrives, and cables that are cut are told of."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldkit.events import CaptureComment, CaptureDropped, Event, PacketBatch
+from fieldkit.pipeline import Pipeline
+from fieldkit.sources.afpacket import FrameNumbers, PacketRing
+from fieldkit.sources.bpf import CaptureFilter
+from fieldkit.sources.file import Item, SourceError
+from fieldkit.sources.interface import Interface, interfaces
+from fieldkit.sources.listen import Listener
+from fieldkit.sources.recording import Recording
+from tests.traffic.decoded import Decoded, decode_files
+from tests.traffic.expectations import CAPTURES
+from tests.traffic.netlab import Cable, cable, needs_network, needs_root, needs_tcpreplay, run
+from tests.traffic.packets import ethernet, packet
+
+SOMETHING = CAPTURES / "made" / "reconnects.pcap"
+PACKET = ethernet(packet("10.1.0.7", "203.0.113.5", 40_000, 9000, 1, 1, "PA", b"hello"))
+
+
+@pytest.fixture
+def wire() -> Iterator[Cable]:
+    with cable("fki") as laid:
+        yield laid
+
+
+def seen(ring: PacketRing, seconds: float = 0.15) -> list[bytes]:
+    time.sleep(seconds)
+    return [
+        batch.buffer[start:end] for batch in ring.read() for start, end in zip(batch.starts, batch.ends, strict=True)
+    ]
+
+
+@needs_network
+def test_packets_come_with_their_time_and_a_number(wire: Cable) -> None:
+    numbers = FrameNumbers()
+    ring = PacketRing(wire.there, CaptureFilter(), numbers, size=1 << 20)
+    before = time.time_ns()
+    wire.send(PACKET, PACKET, PACKET)
+    time.sleep(0.15)
+    (batch,) = ring.read()
+    assert (len(batch.starts), batch.first_frame, batch.linktype) == (3, 1, 1)
+    times = [batch.layout.time(batch.buffer, start) for start in batch.starts]
+    assert before - 10_000_000 <= times[0] <= times[1] <= times[2] <= time.time_ns()
+    wire.send(PACKET)
+    time.sleep(0.15)
+    (batch,) = ring.read()
+    assert batch.first_frame == 4
+    assert ring.count() == 0
+    assert ring.received == 4
+    ring.close()
+
+
+@needs_network
+def test_what_finds_no_room_is_counted(wire: Cable) -> None:
+    ring = PacketRing(wire.there, CaptureFilter(), FrameNumbers(), size=1 << 20)
+    big = ethernet(packet("10.1.0.7", "203.0.113.5", 40_000, 9000, 1, 1, "PA", b"x" * 1400))
+    wire.send(*[big] * 1500)
+    came = len(seen(ring))
+    assert ring.count() == 1500 - came > 0
+    ring.close()
+
+
+@needs_network
+@needs_tcpreplay
+def test_a_live_capture_says_the_same_as_its_recording(wire: Cable, tmp_path: Path) -> None:
+    numbers = FrameNumbers()
+    recording = Recording(tmp_path / "out.pcapng")
+    listener = Listener([Interface(wire.there, CaptureFilter(), numbers)], Pipeline("out.pcapng"), recording)
+    with subprocess.Popen(["tcpreplay", "-q", "--topspeed", "-i", wire.here, str(SOMETHING)], stdout=-3) as replay:
+        events = listened(listener, lambda: replay.poll() is not None)
+    live, recorded = Decoded(events), decode_files(recording.path, validate=False)
+    assert live.lines == recorded.lines == decode_files(SOMETHING).lines
+    assert [message.frames for message in live.messages] == [message.frames for message in recorded.messages]
+
+
+def listened(listener: Listener, done: Callable[[], bool]) -> list[Event]:
+    """What comes until half a second after ``done``."""
+    ends: list[float] = []
+
+    def stop() -> bool:
+        if done() and not ends:
+            ends.append(time.monotonic() + 0.5)
+        return bool(ends) and time.monotonic() > ends[0]
+
+    return [event for batch in listener.batches(stop) for event in batch]
+
+
+@needs_network
+def test_an_interface_that_goes_down_and_comes_back_goes_on(wire: Cable) -> None:
+    interface = Interface(wire.there, CaptureFilter(), FrameNumbers(), size=1 << 20)
+    wire.set("down")
+    assert told(interface.tick(1)) == [f"{wire.there} went down"]
+    wire.set("up")
+    assert told(interface.tick(2)) == [f"{wire.there} is up"]
+    wait_for(lambda: "LOWER_UP" in run("ip", "link", "show", wire.here))
+    wire.send(PACKET)
+    time.sleep(0.15)
+    assert [len(item.starts) for item in interface.read() if isinstance(item, PacketBatch)] == [1]
+    interface.close()
+
+
+@needs_network
+def test_an_interface_that_is_taken_away_and_put_back_goes_on(wire: Cable) -> None:
+    interface = Interface(wire.there, CaptureFilter(), FrameNumbers(), size=1 << 20)
+    wire.send(PACKET)
+    time.sleep(0.15)
+    wire.cut()
+    items = interface.tick(1)
+    assert [len(item.starts) for item in items if isinstance(item, PacketBatch)] == [1], "what had come is not lost"
+    assert told(items) == [f"{wire.there} is gone"]
+    assert interface.fileno() == -1
+    assert interface.read() == interface.tick(2) == []
+    wire.lay()
+    assert told(interface.tick(3)) == [f"{wire.there} is back"]
+    wire.send(PACKET, PACKET)
+    time.sleep(0.15)
+    assert [len(item.starts) for item in interface.read() if isinstance(item, PacketBatch)] == [2]
+    interface.tick(4)
+    assert interface.counters() == (3, 0)
+    interface.close()
+
+
+@needs_network
+def test_lost_packets_are_an_event(wire: Cable) -> None:
+    interface = Interface(wire.there, CaptureFilter(), FrameNumbers(), size=1 << 20)
+    wire.send(*[ethernet(packet("10.1.0.7", "203.0.113.5", 40_000, 9000, 1, 1, "PA", b"x" * 1400))] * 1500)
+    (lost,) = (item for item in interface.tick(7) if isinstance(item, CaptureDropped))
+    assert (lost.interface, lost.time) == (wire.there, 7)
+    assert lost.count == interface.counters()[1] > 0
+    interface.close()
+
+
+@needs_root
+def test_no_such_interface_is_one_clear_line() -> None:
+    with pytest.raises(SourceError, match="nosuch0: there is no such interface"):
+        Interface("nosuch0", CaptureFilter(), FrameNumbers())
+
+
+@needs_network
+def test_interfaces_that_are_up_are_listed(wire: Cable) -> None:
+    assert wire.there in interfaces()
+    wire.set("down")
+    assert wire.there not in interfaces()
+
+
+def told(items: list[Item]) -> list[str]:
+    return [item.text for item in items if isinstance(item, CaptureComment)]
+
+
+def wait_for(condition: Callable[[], bool], seconds: float = 3) -> None:
+    ends = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends
+        time.sleep(0.02)
