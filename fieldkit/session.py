@@ -2,34 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Protocol, TypeAlias
 
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.runner import Runner
-from fieldkit.events import Event
+from fieldkit.events import Event, OcppMessage
 from fieldkit.site.picture import Picture
 from fieldkit.tally import Tally
+
+
+class Watcher(Protocol):
+    """Somebody who wants to see events pass by because the session does not keep them: a table, a trace."""
+
+    @property
+    def wants(self) -> frozenset[type[Event]]:
+        """Classes of events that ``see`` is called with."""
+
+    def see(self, event: Event, picture: Picture) -> object:
+        """An event that the picture has taken in."""
+
+
+_See: TypeAlias = Callable[[Event, Picture], object]
 
 
 class Session:
     """Everything that is kept of a run; events pass through and are not."""
 
-    def __init__(self, policy: Policy | None = None) -> None:
+    def __init__(self, policy: Policy | None = None, watchers: Iterable[Watcher] = ()) -> None:
         self.picture = Picture()
         self.tally = Tally()
+        self.packets = 0
+        """Packets read, of all sources; whoever feeds the session says so."""
+        self.begin = 0
+        """Time of the first event that has one."""
         self._runner = Runner(policy)
+        self._watchers: dict[type[Event], list[_See]] = {}
+        for watcher in watchers:
+            for kind in watcher.wants:
+                self._watchers.setdefault(kind, []).append(watcher.see)
 
     def feed(self, events: Iterable[Event]) -> list[Collected]:
         """Take in events in their order; returns the findings that are new."""
-        picture, runner, tally = self.picture, self._runner, self.tally
+        picture, watchers, tally, concerns = self.picture, self._watchers, self.tally, Tally.CONCERNS
+        see, judge = picture.feed, self._runner.feed
         new: list[Collected] = []
+        messages = 0
         for event in events:
-            tally.note(event)
-            picture.feed(event)
-            found = runner.feed(event, picture)
+            kind = event.__class__
+            if kind is OcppMessage:
+                messages += 1
+            elif kind in concerns:
+                tally.note(event)
+            see(event)
+            found = judge(event, picture)
             if found:
                 new += found
+            if kind in watchers:
+                for watch in watchers[kind]:
+                    watch(event, picture)
+            if not self.begin and event.time > 0:
+                self.begin = event.time
+        tally.messages += messages
         return new
 
     def finish(self) -> list[Collected]:

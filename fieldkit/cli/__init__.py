@@ -13,7 +13,9 @@ from fieldkit import __version__
 from fieldkit.cli.exitcodes import ExitCode
 
 _COMMANDS = {
+    "report": "Say what is wrong, who has to act, and what to do next.",
     "decode": "Show the OCPP messages in captures and logs.",
+    "demo": "See it work: a recorded site with real faults.",
 }
 
 
@@ -51,7 +53,7 @@ class _LazyGroup(click.Group):
 @click.group(
     cls=_LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Example: fieldkit decode site.pcapng",
+    epilog="Example: fieldkit report site.pcapng -o site.html",
 )
 @click.version_option(__version__, "-V", "--version", prog_name="fieldkit", message="%(prog)s %(version)s")
 def cli() -> None:

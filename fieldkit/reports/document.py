@@ -7,12 +7,15 @@ sent: whoever renders them makes them safe. Id tokens are masked unless ids are 
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypedDict
+from typing import Annotated, Any, Literal, TypeAlias, TypedDict
 
 from fieldkit.checks.finding import Owner, Severity
 
 SCHEMA = 1
 """Raised when a reader of the document would have to change."""
+
+Time: TypeAlias = Annotated[str, "time"]
+"""ISO 8601 in UTC with milliseconds; empty where a log tells no time."""
 
 
 class Tool(TypedDict):
@@ -24,15 +27,15 @@ class Source(TypedDict):
     name: str
     kind: Literal["capture", "log"]
     bytes: int
-    first: str | None
-    last: str | None
+    first: Time | None
+    last: Time | None
 
 
 class Capture(TypedDict):
     """What was read, and what of it could not be."""
 
-    first: str | None
-    last: str | None
+    first: Time | None
+    last: Time | None
     duration_s: float
     packets: int
     messages: int
@@ -58,8 +61,9 @@ class NextStep(TypedDict):
     text: str
     owner: Owner
     finding: str
-    """Id of the finding that asks for it."""
+    """Id of the finding that asks for it; empty for what to try when nothing could be judged."""
     station: str
+    """Or several: "CP_1, CP_2 and 3 more"."""
 
 
 class Rate(TypedDict):
@@ -98,7 +102,7 @@ class Summary(TypedDict):
 
 
 class BootEntry(TypedDict):
-    time: str
+    time: Time
     status: str
     reason: str
     interval_s: int | None
@@ -112,7 +116,7 @@ class SettingEntry(TypedDict):
 
 
 class StatusEntry(TypedDict):
-    time: str
+    time: Time
     status: str
     error: str
     info: str
@@ -123,7 +127,7 @@ class ConnectorEntry(TypedDict):
     connector: str
     """"" is the station as a whole."""
     status: str
-    since: str
+    since: Time
     history: list[StatusEntry]
     """At most 500, the last ones."""
     changes: int
@@ -150,7 +154,7 @@ class MeterEntry(TypedDict):
     location: str
     unit: str
     count: int
-    points: list[tuple[str, float]]
+    points: list[tuple[Time, float]]
     """Thinned to at most 240."""
 
 
@@ -162,27 +166,35 @@ class ProfileEntry(TypedDict):
     kind: str
     unit: str
     transaction: str
-    set_at: str
+    set_at: Time
     periods: list[dict[str, Any]]
     """At most 50 of {"start_s", "limit", "phases"}."""
 
 
 class JobEntry(TypedDict):
     kind: str
-    ordered: str | None
+    ordered: Time | None
     location: str
-    states: list[tuple[str, str]]
-    outcome: Literal["running", "done", "failed"]
+    states: list[tuple[Time, str]]
+    outcome: Literal["running", "done", "failed", "replaced"]
+    """replaced: another order of its kind came before its end."""
 
 
 class ErrorCodeEntry(TypedDict):
     """An error that a station told, and which ChargeX minimum required error code it is."""
 
-    time: str
+    time: Time
+    """When it was told first …"""
+    last: Time
+    """… and last."""
+    count: int
     connector: str
     code: str
     """As told: OCPP errorCode, vendor code, techCode."""
     vendor: str
+    """vendorId that the code belongs to; empty for OCPP's own and for 2.x."""
+    info: str
+    """What the station said beside it."""
     mrec: str
     """"CX003"; empty when no public mapping knows it."""
     meaning: str
@@ -196,8 +208,8 @@ class CertificateEntry(TypedDict):
     subject: str
     issuer: str
     serial: str
-    not_before: str | None
-    not_after: str | None
+    not_before: Time | None
+    not_after: Time | None
     key: str
     names: list[str]
     fingerprint: str
@@ -212,8 +224,8 @@ class StationEntry(TypedDict):
     firmware: str
     versions: list[str]
     transports: list[str]
-    first: str
-    last: str
+    first: Time
+    last: Time
     messages: int
     security_profile: int | None
     """As seen on the wire: 0 (nothing), 1 (password), 2 (TLS), 3 (TLS with client certificate); None: not seen."""
@@ -241,8 +253,8 @@ class ConnectionEntry(TypedDict):
     client: str
     server: str
     version: str
-    opened: str
-    closed: str | None
+    opened: Time
+    closed: Time | None
     close: str
     """How it ended, in words: "closed by the station (1000)", "reset by the CSMS", "still open"."""
     messages: int
@@ -262,8 +274,8 @@ class TransactionEntry(TypedDict):
     id: str
     version: str
     connector: str
-    start: str | None
-    stop: str | None
+    start: Time | None
+    stop: Time | None
     energy_wh: float | None
     stop_reason: str
     id_token: str
@@ -293,7 +305,7 @@ class Evidence(TypedDict):
     """Capture frame (log: line) that completed it."""
     frames: list[int]
     """All of them, at most 20."""
-    time: str
+    time: Time
     message_id: str | None
     text: str
     """What it was, in a line."""
@@ -311,8 +323,8 @@ class FindingEntry(TypedDict):
     station: str
     connector: str
     transaction: str
-    first: str
-    last: str
+    first: Time
+    last: Time
     count: int
     inferred: bool
     evidence: list[Evidence]

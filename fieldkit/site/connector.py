@@ -138,9 +138,7 @@ class Connectors:
             connector = self.all[place] = Connector(*place)
         previous, time = connector.status, message.time
         error, info, vendor_id, vendor_error = texts
-        change = StatusChange(
-            time, told, status, previous, error, info, vendor_id, vendor_error, bounded(message)
-        )
+        change = StatusChange(time, told, status, previous, error, info, vendor_id, vendor_error, bounded(message))
         self.fresh.append((connector, change))
         connector.changes += 1
         connector.last_told = time

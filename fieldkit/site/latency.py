@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from array import array
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from fieldkit.events import OcppMessage, Sender, Unanswered
+from fieldkit.events import MessageType, OcppMessage, Sender, Unanswered
+from fieldkit.ocpp.exchange import OTHER, latency
 
 MAX_SAMPLES: Final = 4096
 """Latencies kept of one action: beyond it every second one is thrown away, which keeps percentiles honest."""
 MAX_ACTIONS: Final = 400
 """Pairs of side and action of one station; OCPP has 90 actions, a hostile station invents more."""
+MAX_ACTION_LENGTH: Final = 50
+"""Longer names are no actions of OCPP: they are counted under their beginning."""
+_MOST: Final = 2**62
+"""A capture may claim any time; what is kept must fit into 64 bits."""
 
 
 @dataclass(slots=True)
@@ -31,15 +38,95 @@ class Percentiles:
     """Answered by a CALLERROR."""
 
 
+class _Series:
+    """The latencies of one action, thinned out evenly."""
+
+    __slots__ = ("count", "errors", "longest", "samples", "skipped", "step", "unanswered")
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.errors = 0
+        self.unanswered = 0
+        self.longest = 0
+        self.samples = array("q")
+        self.step = 1
+        """Every how manieth latency is kept."""
+        self.skipped = 0
+
+    def add(self, nanoseconds: int) -> None:
+        self.count += 1
+        if nanoseconds > self.longest:
+            self.longest = nanoseconds
+        self.skipped += 1
+        if self.skipped < self.step:
+            return
+        self.skipped = 0
+        self.samples.append(nanoseconds)
+        if len(self.samples) > MAX_SAMPLES:
+            self.samples = self.samples[::2]
+            self.step *= 2
+
+
 class Latencies:
     """All actions of one station."""
 
+    def __init__(self) -> None:
+        self._series: dict[tuple[Sender, str], _Series] = {}
+
     def feed(self, message: OcppMessage) -> None:
         """Take in an answer."""
+        if message.type is not MessageType.CALLRESULT and message.type is not MessageType.CALLERROR:
+            return
+        series = self._of(message.sender, message.action)
+        if series is None:
+            return
+        if message.error is not None:
+            series.errors += 1
+        took = latency(message)
+        # Logs that were merged from several writers may have the answer first.
+        if took is not None and 0 <= took < _MOST:
+            series.add(took)
 
     def unanswered(self, event: Unanswered) -> None:
         """Count a CALL that got none."""
+        if event.why != "connection-closed":
+            return
+        series = self._of(OTHER[event.call.sender], event.call.action)
+        if series is not None:
+            series.unanswered += 1
 
     def summary(self) -> list[Percentiles]:
         """One entry for each side and action that was asked, most frequent first."""
-        return []
+        entries = [_percentiles(side, action, series) for (side, action), series in self._series.items()]
+        return sorted(entries, key=lambda entry: (-entry.count - entry.unanswered, entry.action, entry.side))
+
+    def _of(self, side: Sender, action: str) -> _Series | None:
+        key = (side, action)
+        series = self._series.get(key)
+        if series is None:
+            if len(action) > MAX_ACTION_LENGTH:
+                return self._of(side, action[:MAX_ACTION_LENGTH])
+            if len(self._series) >= MAX_ACTIONS:
+                return None
+            series = self._series[key] = _Series()
+        return series
+
+
+def _percentiles(side: Sender, action: str, series: _Series) -> Percentiles:
+    ordered = sorted(series.samples)
+    return Percentiles(
+        side,
+        action,
+        series.count,
+        _at(ordered, 50),
+        _at(ordered, 90),
+        _at(ordered, 99),
+        series.longest,
+        series.unanswered,
+        series.errors,
+    )
+
+
+def _at(ordered: Sequence[int], percent: int) -> int:
+    """The nearest rank: a latency that did occur, so that small numbers are not averaged into fiction."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0

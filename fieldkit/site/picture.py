@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from typing import Final
 
-from fieldkit.events import Event, OcppMessage, Unanswered
+from fieldkit.events import ConnectionClosed, Event, OcppMessage, Unanswered
+from fieldkit.site.errorcodes import ErrorCodes
+from fieldkit.site.hosts import Hosts
 from fieldkit.site.link import Links
+from fieldkit.site.outcomes import Outcomes, Rules
 from fieldkit.site.station import Station
 
 MAX_STATIONS: Final = 10_000
 """Stations of one session; messages of those beyond it are counted, no more."""
+MAX_SOURCES: Final = 1000
+"""Sources whose times are told apart."""
 
 
 class Picture:
     """Stations by identity, connections by number."""
 
-    def __init__(self) -> None:
+    def __init__(self, rules: Rules | None = None) -> None:
         self.stations: dict[str, Station] = {}
         self.links = Links()
+        self.hosts = Hosts()
+        """Servers that connections went to, OCPP or not."""
+        self.outcomes = Outcomes(rules)
+        """Charge attempts and uptime."""
+        self.errors: dict[str, ErrorCodes] = {}
+        """By station: what it told of errors."""
+        self.spans: dict[str, tuple[int, int]] = {}
+        """By source: capture times of its first and last message or connection."""
         self.crowded_out = 0
         """Messages of stations beyond ``MAX_STATIONS``."""
         self.time = 0
@@ -25,20 +38,32 @@ class Picture:
 
     def feed(self, event: Event) -> None:
         """Take in an event; checks that look at it afterwards find it in the picture."""
-        if event.time > self.time:
-            self.time = event.time
-        if event.__class__ in self.links.WANTS:
+        time = event.time
+        if time > self.time:
+            self.time = time
+        kind = event.__class__
+        if kind in self.links.WANTS:
             self.links.feed(event)
         if isinstance(event, OcppMessage):
+            self._span(event.source, time)
             station = self.station_of(event)
             if station is None:
                 self.crowded_out += 1
             else:
                 station.feed(event)
+                self.outcomes.feed(event, station)
+                if event.action in ErrorCodes.ACTIONS:
+                    self._told(event)
         elif isinstance(event, Unanswered):
             station = self.stations.get(event.call.channel.station)
             if station is not None:
                 station.latencies.unanswered(event)
+        elif kind in Hosts.WANTS:
+            self.hosts.feed(event)
+        elif isinstance(event, ConnectionClosed):
+            self._span(event.connection.source, event.connection.opened)
+            self._span(event.connection.source, time)
+            self.outcomes.closed(event)
 
     def station_of(self, message: OcppMessage) -> Station | None:
         """The station that a message is from or to; None when there are too many to know them all."""
@@ -49,3 +74,21 @@ class Picture:
                 return None
             station = self.stations[channel.station] = Station(channel.station, inferred=channel.station_inferred)
         return station
+
+    def _told(self, message: OcppMessage) -> None:
+        errors = self.errors.get(message.channel.station)
+        if errors is None:
+            errors = self.errors[message.channel.station] = ErrorCodes()
+        errors.feed(message)
+
+    def _span(self, source: str, time: int) -> None:
+        span = self.spans.get(source)
+        if time <= 0:
+            return
+        if span is None:
+            if len(self.spans) < MAX_SOURCES:
+                self.spans[source] = (time, time)
+        elif time > span[1]:
+            self.spans[source] = (span[0], time)
+        elif time < span[0]:
+            self.spans[source] = (time, span[1])

@@ -1,0 +1,533 @@
+"""What an onlooker learns of TLS: handshakes that fail and why, certificates that are (or will be) refused, old versions.
+
+Ids are those of the active prober where both can say the same. A capture of a whole site is full of other people's
+TLS: what concerns OCPP is told at once, the rest is held back until the end and told as far as it may concern it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, NamedTuple
+
+from fieldkit.checks.certificates import Certificate, matches, read_chain
+from fieldkit.checks.check import Check
+from fieldkit.checks.finding import Finding, Kind, Owner, Severity
+from fieldkit.checks.onwire import bounded, endpoint, quoted, server_of
+from fieldkit.checks.policy import Policy
+from fieldkit.checks.words import SECOND, clock, duration, listed
+from fieldkit.events import (
+    Connection,
+    ConnectionClosed,
+    DecodeError,
+    Event,
+    TlsAlert,
+    TlsCertificates,
+    TlsHello,
+)
+from fieldkit.site.link import Link
+from fieldkit.site.picture import Picture
+from fieldkit.wire.tlsnames import is_grease, suite_name, version_name
+
+MAX_HELD: Final = 500
+"""Connections whose verdict is held back until it is known whether they concern OCPP."""
+MAX_SUSPECTS: Final = 5
+"""Servers with failing handshakes, in a capture without readable OCPP, of which one may be the CSMS."""
+DAY: Final = 86_400 * SECOND
+SOON_NS: Final = 30 * DAY
+URGENT_NS: Final = 7 * DAY
+SILENCE_NS: Final = 10 * SECOND
+"""A ServerHello takes as long as the way there and back, and a little arithmetic."""
+MIN_RSA: Final = 2048
+MIN_EC: Final = 224
+"""Bits (A00.FR.501: strength of 112 bits)."""
+
+_FACTS: Final = "OCPP 1.6 security white paper A00.FR.3xx–5xx, OCPP 2.x Part 2 A00"
+
+UNTRUSTED = Kind(
+    "tls.untrusted",
+    "critical",
+    "pki",
+    "One side does not know the authority behind the other's certificate",
+    "{sender} ended the TLS handshake with {server} with {alert}: it has no root certificate that vouches for the"
+    " certificate of {other}.{cert}",
+    "If {sender_low} is the station: install the root certificate of the CSMS on it (1.6 CentralSystemRootCertificate,"
+    " 2.x CSMSRootCertificate). If it is the CSMS: let it trust the authority of the station's certificate.",
+    "RFC 8446 §6.2; github.com/dingo35/SmartEVSE-3.5/issues/363",
+)
+INCOMPLETE = Kind(
+    "tls.chain-incomplete",
+    "critical",
+    "csms",
+    "The server probably leaves its intermediate certificate out",
+    "{sender} ended the TLS handshake with {server} with {alert}, and the server had sent only its own certificate,"
+    " issued by {issuer}. A browser finds the missing one by itself, a charging station does not.",
+    "CSMS operator: configure the server with the full chain (certificate and intermediates).",
+    "RFC 8446 §4.4.2; github.com/lbbrhzn/ocpp/issues/1599",
+    inferred=True,
+)
+EXPIRED = Kind(
+    "tls.cert-expired",
+    "critical",
+    "pki",
+    "A TLS certificate has expired",
+    "The certificate of {server} for {subject} was valid until {end}; it was shown on {seen}.",
+    "{owner_word}: renew it and put it on the server.",
+    "RFC 5280 §4.1.2.5",
+)
+NOT_YET = Kind(
+    "tls.cert-not-yet-valid",
+    "critical",
+    "pki",
+    "A TLS certificate is not valid yet",
+    "The certificate of {server} for {subject} is valid from {begin}; it was shown on {seen}.",
+    "{owner_word}: issue it with an earlier beginning, or wait. Check the clock of the machine that issued it, and of"
+    " the one that took this capture.",
+    "RFC 5280 §4.1.2.5",
+)
+EXPIRED_ALERT = Kind(
+    "tls.cert-expired-alert",
+    "critical",
+    "unknown",
+    "One side takes the other's certificate for expired",
+    "{sender} ended the TLS handshake with {server} with {alert}.{cert}",
+    "Check the clock of {sender_low} first: after a power cut, stations without a battery start in the past or in"
+    " 1970. If the clock is right, the certificate of {other} or its issuer's has to be renewed.",
+    "RFC 8446 §6.2; github.com/EVerest/libocpp/pull/1156",
+)
+REJECTED = Kind(
+    "tls.cert-rejected",
+    "critical",
+    "pki",
+    "One side rejects the other's certificate",
+    "{sender} ended the TLS handshake with {server} with {alert}: {meaning}.{cert}",
+    "Compare the certificate of {other} with what {sender_low} expects: name, key type, key usage, signature, validity."
+    " Its log tells which of them it is.",
+    "RFC 8446 §6.2",
+)
+NO_COMMON = Kind(
+    "tls.handshake-failure",
+    "critical",
+    "unknown",
+    "Station and CSMS find no common TLS settings",
+    "{sender} ended the TLS handshake with {server} with {alert}: {meaning}. The client offered {offered}.",
+    "Compare the cipher suites and versions that both sides allow. OCPP asks a CSMS for TLS 1.2 with ECDHE_ECDSA and"
+    " with RSA suites (AES-GCM), and so for two certificates.",
+    f"{_FACTS}; github.com/EVerest/libocpp/pull/274",
+)
+VERSION = Kind(
+    "tls.version-mismatch",
+    "critical",
+    "unknown",
+    "Station and CSMS find no common TLS version",
+    "{sender} ended the TLS handshake with {server} with {alert}. The client offered {offered}.",
+    "OCPP asks both sides for TLS 1.2 at least: update the side that cannot do it.",
+    _FACTS,
+)
+NAME_UNKNOWN = Kind(
+    "tls.name-unknown",
+    "critical",
+    "operator",
+    "The server does not know the name that it is called by",
+    "{server} ended the TLS handshake with {alert}: it has no certificate for the name {name}, which the client asked"
+    " for.",
+    "Operator: check the host name in the station's CSMS address; CSMS operator: add this name to the server.",
+    "RFC 6066 §3",
+)
+CLIENT_CERT = Kind(
+    "tls.client-cert-missing",
+    "critical",
+    "pki",
+    "The CSMS demands a client certificate that the station does not have",
+    "{server} ended the TLS handshake with {alert}: it wants a certificate of the client, and none (or none that it"
+    " takes) was sent.",
+    "Install a station certificate (security profile 3; OCPP SignCertificate), or connect to the port of the CSMS that"
+    " asks for a password instead (profile 2).",
+    f"{_FACTS} (A00.FR.401–403)",
+)
+REVOKED = Kind(
+    "tls.cert-revoked",
+    "critical",
+    "pki",
+    "A certificate has been revoked",
+    "{sender} ended the TLS handshake with {server} with {alert}: the certificate of {other} was revoked by its"
+    " authority.",
+    "Issue a new certificate, and find out why this one was revoked.",
+    "RFC 8446 §6.2",
+)
+ALERT = Kind(
+    "tls.alert",
+    "warning",
+    "unknown",
+    "A TLS connection was ended by an alert",
+    "{sender} ended the TLS connection with {server} with {alert}.",
+    "The log of this side tells more. Middleboxes that look into TLS cause such alerts as well.",
+    "RFC 8446 §6.2",
+)
+SOON = Kind(
+    "tls.cert-expires-soon",
+    "info",
+    "pki",
+    "A TLS certificate expires soon",
+    "The certificate of {server} for {subject} is valid until {end}, {left} after it was shown.",
+    "{owner_word}: renew it in time and see that the renewal is automatic; check that the stations trust the issuer of"
+    " the new one.",
+    "RFC 5280 §4.1.2.5",
+)
+NAME = Kind(
+    "tls.hostname-mismatch",
+    "warning",
+    "pki",
+    "The server's certificate is for another name",
+    "The client asked for {name}, and the certificate of {server} is for {names}. A client that compares the names must"
+    " end the connection.",
+    "Operator: use the name of the certificate in the station's CSMS address, or have the certificate issued for this"
+    " name.",
+    "RFC 9525 §6; github.com/EVerest/libocpp/issues/494",
+)
+ORDER = Kind(
+    "tls.chain-order",
+    "warning",
+    "csms",
+    "The server's certificate chain is out of order",
+    "{server} sends {count} certificates in an order in which one does not vouch for the one before it: {subjects}."
+    " Simple TLS stacks reject that.",
+    "CSMS operator: put the server's certificate first, then the one that issued it, and so on, without foreign ones.",
+    "RFC 5246 §7.4.2",
+)
+INTERMEDIATE = Kind(
+    "tls.intermediate-expired",
+    "critical",
+    "pki",
+    "An intermediate certificate of the server has expired",
+    "{server} sends along the certificate of {subject}, which was valid until {end}; it was shown on {seen}.",
+    "CSMS operator: replace the intermediate certificate by the current one of the authority.",
+    "RFC 5280 §4.1.2.5",
+)
+WEAK_KEY = Kind(
+    "tls.rsa-key-too-short",
+    "warning",
+    "pki",
+    "A certificate has a key that is too short",
+    "The certificate of {server} for {subject} has {key}; OCPP asks for RSA of 2048 bits or elliptic curves of 224.",
+    "Have a new certificate issued for a longer key.",
+    f"{_FACTS} (A00.FR.501)",
+)
+SHA1 = Kind(
+    "tls.sha1-signature",
+    "warning",
+    "pki",
+    "A certificate is signed with an outdated hash",
+    "The certificate of {server} for {subject} is signed with {hash}. Today's TLS stacks reject that.",
+    "Have a new certificate issued, signed with SHA-256.",
+    f"{_FACTS} (A00.FR.506)",
+)
+OLD_VERSION = Kind(
+    "tls.tls1.0-accepted",
+    "warning",
+    "csms",
+    "Station and CSMS use an outdated TLS version",
+    "{client} and {server} agreed on {version}; the client offered {offered}. OCPP asks for TLS 1.2 at least.",
+    "Update the side that can do no better. Only a 1.6 station that cannot do TLS 1.2 may be an exception.",
+    f"{_FACTS} (A00.FR.313)",
+)
+WEAK_SUITE = Kind(
+    "tls.weak-suite",
+    "warning",
+    "csms",
+    "Station and CSMS use a broken cipher suite",
+    "{client} and {server} agreed on {suite}, which no longer protects what is sent.",
+    "CSMS operator: switch this suite off; if the station then cannot connect, it needs an update.",
+    f"{_FACTS} (A00.FR.319)",
+)
+RESET = Kind(
+    "tls.handshake-reset",
+    "warning",
+    "csms",
+    "The server breaks the TLS handshake off without a word",
+    "{server} {ended} {after} after the client's TLS hello (for {name}), without an answer to it.",
+    "Check that this port is the TLS port of the CSMS. If it is, a firewall that looks into TLS, or a server that"
+    " demands a name or version the station does not send, is the next suspect.",
+    "RFC 8446 §6",
+)
+TIMEOUT = Kind(
+    "tls.handshake-timeout",
+    "warning",
+    "csms",
+    "The server does not answer the TLS hello",
+    "{server} took the connection, but did not answer the client's TLS hello (for {name}) within {after}.",
+    "CSMS operator: see whether the service hangs. On mobile links, large packets that get lost (MTU) look like this"
+    " too.",
+    "RFC 8446 §4.1",
+)
+NO_TLS = Kind(
+    "tls.no-tls",
+    "critical",
+    "operator",
+    "The station speaks TLS to a port that does not",
+    "The client {client} sent a TLS hello to {server}, which answered in plain HTTP.",
+    "Operator: set the station to ws:// for this port, or (better) to the TLS port of the CSMS.",
+    "RFC 8446 §4.1; OCPP-J 1.6 §3.1",
+)
+
+_CERTIFICATE_ALERTS: Final = {
+    41: "it asked for a certificate and got none",
+    42: "the certificate is damaged, or its signature is wrong",
+    43: "certificates of this kind are not supported",
+    46: "it finds something wrong with the certificate and does not say what",
+    51: "a signature could not be verified",
+    113: "the revocation status that was sent along is not valid",
+}
+_KINDS: Final[dict[int, Kind]] = {
+    41: CLIENT_CERT, 116: CLIENT_CERT, 42: REJECTED, 43: REJECTED, 46: REJECTED, 51: REJECTED, 113: REJECTED,
+    44: REVOKED, 45: EXPIRED_ALERT, 48: UNTRUSTED, 40: NO_COMMON, 71: NO_COMMON, 70: VERSION, 86: VERSION,
+    112: NAME_UNKNOWN,
+}  # fmt: skip
+_ORDERLY: Final = frozenset({0, 90, 100})
+"""close_notify, user_canceled, no_renegotiation."""
+_BROKEN_SUITES: Final = ("NULL", "EXPORT", "RC4", "DES", "_anon_", "MD5", "RC2")
+
+
+@dataclass(slots=True)
+class _Watched:
+    """The TLS of one connection, until it can be judged."""
+
+    connection: Connection
+    client_hello: TlsHello | None = None
+    server_hello: TlsHello | None = None
+    server_chain: TlsCertificates | None = None
+    client_chain: TlsCertificates | None = None
+    alert: TlsAlert | None = None
+    """The first that is no orderly end."""
+    plain_answer: DecodeError | None = None
+    closed: ConnectionClosed | None = None
+
+
+class _Verdict(NamedTuple):
+    kind: Kind
+    time: int
+    evidence: tuple[Event, ...]
+    values: dict[str, object]
+    severity: Severity | None = None
+    owner: Owner | None = None
+
+
+class TlsCheck(Check):
+    """TLS handshakes."""
+
+    kinds = (
+        UNTRUSTED, INCOMPLETE, EXPIRED, NOT_YET, EXPIRED_ALERT, REJECTED, NO_COMMON, VERSION, NAME_UNKNOWN, CLIENT_CERT,
+        REVOKED, ALERT, SOON, NAME, ORDER, INTERMEDIATE, WEAK_KEY, SHA1, OLD_VERSION, WEAK_SUITE, RESET, TIMEOUT, NO_TLS,
+    )  # fmt: skip
+    wants = frozenset({TlsHello, TlsCertificates, TlsAlert, DecodeError, ConnectionClosed})
+
+    def __init__(self, policy: Policy) -> None:
+        super().__init__(policy)
+        self._watched: dict[int, _Watched] = {}
+        self._held: dict[int, _Watched] = {}
+        """Ended, and not known to concern OCPP."""
+
+    def see(self, event: Event, picture: Picture) -> Iterable[Finding]:
+        """Follow a handshake; judge it when the connection ends."""
+        if isinstance(event, ConnectionClosed):
+            watched = self._watched.pop(event.connection.number, None)
+            if watched is None:
+                return ()
+            watched.closed = event
+            link = picture.links.get(event.connection)
+            if link is not None and link.ocpp:
+                return list(_judged(watched, link, None))
+            bounded(self._held, MAX_HELD)[event.connection.number] = watched
+        elif isinstance(event, DecodeError):
+            if event.layer == "tls" and event.connection is not None and "speaks no TLS" in event.reason:
+                self._watch(event.connection).plain_answer = event
+        elif isinstance(event, TlsHello):
+            watched = self._watch(event.connection)
+            if event.from_client:
+                watched.client_hello = event
+            else:
+                watched.server_hello = event
+        elif isinstance(event, TlsCertificates):
+            watched = self._watch(event.connection)
+            if event.from_client:
+                watched.client_chain = event
+            else:
+                watched.server_chain = event
+        elif isinstance(event, TlsAlert) and event.description not in _ORDERLY:
+            watched = self._watch(event.connection)
+            watched.alert = watched.alert or event
+        return ()
+
+    def finish(self, picture: Picture) -> Iterable[Finding]:
+        """Judge what was held back: by now it is known who speaks OCPP."""
+        links = [link for link in picture.links.all.values() if link.ocpp]
+        clients = {link.connection.client.address for link in links}
+        servers = {link.server for link in links}
+        held = [*self._held.values(), *self._watched.values()]
+        failing = {server_of(one.connection) for one in held if _fails(one)}
+        for watched in held:
+            connection = watched.connection
+            link = picture.links.get(connection)
+            related = connection.client.address in clients
+            related = related or (connection.server.address, connection.server.port) in servers
+            if (link is not None and link.ocpp) or related:
+                yield from _judged(watched, link, None)
+            elif not links and len(failing) <= MAX_SUSPECTS:
+                # All is encrypted, or nothing ever got through: a failing handshake is the best there is.
+                yield from _judged(watched, link, None if _fails(watched) else "info")
+
+    def _watch(self, connection: Connection) -> _Watched:
+        watched = self._watched.get(connection.number)
+        if watched is None:
+            watched = bounded(self._watched, MAX_HELD)[connection.number] = _Watched(connection)
+        return watched
+
+
+def _fails(watched: _Watched) -> bool:
+    return watched.alert is not None or watched.plain_answer is not None or watched.server_hello is None
+
+
+def _judged(watched: _Watched, link: Link | None, at_most: Severity | None) -> Iterator[Finding]:
+    station = link.station if link is not None else ""
+    group = server_of(watched.connection)
+    for verdict in _verdicts(watched, link):
+        yield Finding(
+            verdict.kind,
+            verdict.time,
+            station,
+            verdict.evidence,
+            verdict.values,
+            group=group,
+            severity=at_most or verdict.severity,
+            owner=verdict.owner,
+        )
+
+
+def _verdicts(watched: _Watched, link: Link | None) -> Iterator[_Verdict]:
+    if watched.plain_answer is not None:
+        values: dict[str, object] = {
+            "client": endpoint(watched.connection.client),
+            "server": server_of(watched.connection),
+        }
+        yield _Verdict(NO_TLS, watched.plain_answer.time, (watched.plain_answer,), values)
+        return
+    chain = read_chain(watched.server_chain.chain) if watched.server_chain is not None else ()
+    if watched.alert is not None:
+        yield _of_alert(watched, watched.alert, chain)
+    elif watched.client_hello is not None and watched.server_hello is None:
+        yield from _no_answer(watched, watched.client_hello, link)
+    if watched.server_hello is not None and not watched.server_hello.retry:
+        yield from _of_hello(watched, watched.server_hello)
+    if watched.server_chain is not None and chain:
+        yield from _of_chain(watched, watched.server_chain, chain)
+
+
+def _of_alert(watched: _Watched, alert: TlsAlert, chain: tuple[Certificate, ...]) -> _Verdict:
+    kind = _KINDS.get(alert.description, ALERT)
+    side, other = ("The client", "the server") if alert.from_client else ("The server", "the client")
+    leaf = chain[0] if chain and alert.from_client else None
+    if kind is UNTRUSTED and leaf is not None and len(chain) == 1 and not leaf.self_issued and leaf.names_issuer_url:
+        kind = INCOMPLETE
+    if kind is NAME_UNKNOWN and alert.from_client:
+        kind = REJECTED
+    if kind is CLIENT_CERT and alert.from_client:
+        kind = REJECTED
+    cert = ""
+    if leaf is not None:
+        cert = f" It is for {quoted(leaf.subject)}, issued by {quoted(leaf.issuer)}, valid until {clock(leaf.end)}."
+    hello = watched.client_hello
+    end = watched.connection.client if alert.from_client else watched.connection.server
+    values: dict[str, object] = {
+        "sender": f"{side} {endpoint(end)}",
+        "sender_low": side.lower(),
+        "other": other,
+        "server": server_of(watched.connection),
+        "alert": f'the alert "{alert.name}" ({alert.description})',
+        "meaning": _CERTIFICATE_ALERTS.get(alert.description, "no cipher suite, version or certificate suits both"),
+        "issuer": quoted(leaf.issuer) if leaf is not None else "",
+        "cert": cert,
+        "offered": _offered(hello) if hello is not None else "settings that were not seen",
+        "name": quoted(hello.server_name) if hello is not None and hello.server_name else "no name",
+    }
+    shown = (watched.server_chain, alert) if leaf is not None and watched.server_chain is not None else (alert,)
+    if hello is not None:
+        shown = (hello, *shown)
+    severity: Severity | None = None if alert.fatal or kind is ALERT else "warning"
+    # Evidence begins with the alert: the first must not be left out of any report.
+    return _Verdict(kind, alert.time, (alert, *(one for one in shown if one is not alert)), values, severity)
+
+
+def _offered(hello: TlsHello) -> str:
+    versions = sorted({one for one in hello.versions if not is_grease(one)})
+    suites = [one for one in hello.suites if not is_grease(one)]
+    return f"{listed([version_name(one) for one in versions])} with {len(suites)} cipher suites"
+
+
+def _no_answer(watched: _Watched, hello: TlsHello, link: Link | None) -> Iterator[_Verdict]:
+    closed = watched.closed
+    if closed is None or link is None or link.last_gap or closed.connection.joined_midstream:
+        return
+    after = closed.time - hello.time
+    values: dict[str, object] = {
+        "server": server_of(watched.connection),
+        "after": duration(after),
+        "name": quoted(hello.server_name) if hello.server_name else "no name",
+        "ended": "reset the connection" if closed.how == "rst" else "closed the connection",
+    }
+    if closed.how in ("fin", "rst") and closed.by_client is False:
+        yield _Verdict(RESET, hello.time, (hello, closed), values)
+    elif closed.how in ("fin", "rst") and closed.by_client and after >= SILENCE_NS:
+        yield _Verdict(TIMEOUT, hello.time, (hello, closed), values)
+
+
+def _of_hello(watched: _Watched, hello: TlsHello) -> Iterator[_Verdict]:
+    client = watched.client_hello
+    values: dict[str, object] = {
+        "client": endpoint(watched.connection.client),
+        "server": server_of(watched.connection),
+        "version": version_name(hello.version),
+        "offered": _offered(client) if client is not None else "settings that were not seen",
+    }
+    if 0x0300 <= hello.version < 0x0303:
+        yield _Verdict(OLD_VERSION, hello.time, (hello,), values)
+    suite = suite_name(hello.suites[0]) if hello.suites else ""
+    if any(part in suite for part in _BROKEN_SUITES):
+        yield _Verdict(WEAK_SUITE, hello.time, (hello,), {**values, "suite": suite})
+
+
+def _of_chain(watched: _Watched, event: TlsCertificates, chain: tuple[Certificate, ...]) -> Iterator[_Verdict]:
+    leaf, time = chain[0], event.time
+    hello = watched.client_hello
+    common: dict[str, object] = {
+        "server": server_of(watched.connection),
+        "subject": quoted(leaf.subject),
+        "begin": clock(leaf.begin),
+        "end": clock(leaf.end),
+        "seen": clock(time),
+        "owner_word": "CSMS operator",
+    }
+    if time > leaf.end:
+        yield _Verdict(EXPIRED, time, (event,), common)
+    elif time < leaf.begin:
+        yield _Verdict(NOT_YET, time, (event,), common)
+    elif leaf.end - time < min(SOON_NS, (leaf.end - leaf.begin) // 3):
+        urgent = leaf.end - time < URGENT_NS and leaf.end - leaf.begin > SOON_NS
+        values = {**common, "left": duration(leaf.end - time)}
+        yield _Verdict(SOON, time, (event,), values, "warning" if urgent else None)
+    for above in chain[1:]:
+        if time > above.end and not above.self_issued:  # a root that is sent along is not looked at
+            values = {**common, "subject": quoted(above.subject), "end": clock(above.end)}
+            yield _Verdict(INTERMEDIATE, time, (event,), values)
+    name = hello.server_name if hello is not None else ""
+    if name and leaf.names and not any(matches(pattern, name) for pattern in leaf.names):
+        values = {**common, "name": quoted(name), "names": listed([quoted(one) for one in leaf.names])}
+        evidence: tuple[Event, ...] = (event, hello) if hello is not None else (event,)
+        yield _Verdict(NAME, time, evidence, values)
+    pairs = zip(chain, chain[1:], strict=False)
+    if any(lower.issuer_der != upper.subject_der for lower, upper in pairs):
+        subjects = listed([quoted(one.subject) for one in chain])
+        yield _Verdict(ORDER, time, (event,), {**common, "count": len(chain), "subjects": subjects})
+    if leaf.key_bits and leaf.key_bits < (MIN_RSA if leaf.key_kind == "RSA" else MIN_EC):
+        yield _Verdict(WEAK_KEY, time, (event,), {**common, "key": f"an {leaf.key_kind} key of {leaf.key_bits} bits"})
+    if leaf.hash_name in ("sha1", "md5") and not leaf.self_issued:
+        yield _Verdict(SHA1, time, (event,), {**common, "hash": {"sha1": "SHA-1", "md5": "MD5"}[leaf.hash_name]})

@@ -1,0 +1,193 @@
+"""``fieldkit report``: what is wrong in captures and logs, who has to act, and what to do next."""
+
+from __future__ import annotations
+
+import gc
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from fieldkit.cli import output
+from fieldkit.cli.exitcodes import ExitCode
+from fieldkit.cli.outcome import Outcome
+from fieldkit.safetext import terminal
+
+if TYPE_CHECKING:
+    from fieldkit.reports.document import Report
+    from fieldkit.session import Session
+
+_EXAMPLES = """
+\b
+Examples:
+  fieldkit report site.pcapng
+  fieldkit report site.pcapng -o site.html -o site.json -o evidence.pcapng
+  fieldkit report ring_*.pcapng -o transactions.csv -o meters.csv -o exchanges.csv
+  fieldkit report --fail-on warning -o acceptance.xml commissioning.pcapng
+  fieldkit report --anonymize for-vendor.jsonl site.pcapng
+  ssh router tcpdump -i any -U -w - tcp | fieldkit report -
+
+\b
+Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 wrong command line,
+3 a source cannot be used, 5 the capture is damaged or has gaps.
+"""
+
+_LEVELS = ("critical", "warning", "info")
+
+
+def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
+    if not value or ctx.resilient_parsing:
+        return
+    from fieldkit.checks.runner import known_checks
+    from fieldkit.reports.catalogue import kinds_of
+
+    for kind in kinds_of(known_checks()):
+        click.echo(f"{kind.id:<40} {kind.severity:<8} {kind.owner:<12} {kind.title}")
+    ctx.exit()
+
+
+@click.command(name="report", epilog=_EXAMPLES, context_settings={"max_content_width": 100})
+@click.argument("sources", metavar="SOURCE...", nargs=-1, required=True)
+@click.option(
+    "-o",
+    "--output",
+    "outputs",
+    metavar="FILE",
+    multiple=True,
+    help="Write a document; the suffix says which: .html .json .txt .md .csv (transactions; NAME.exchanges.csv, "
+    "NAME.meters.csv) .xml (JUnit) .pcapng (the packets that matter, with comments) .jsonl (Open OCPP Trace). "
+    "May be given several times; - is text on standard output.",
+)
+@click.option("--json", "json_to", metavar="FILE|-", help="Write the report as one JSON document.")
+@click.option("--keylog", metavar="FILE", multiple=True, help="TLS secrets in NSS key log format (SSLKEYLOGFILE).")
+@click.option("--validate/--no-validate", default=True, help="Hold payloads against the OCPP schemas (default: yes).")
+@click.option("--zone", metavar="±HH:MM", help="Time zone of log lines that do not name theirs (default: UTC).")
+@click.option(
+    "--fail-on",
+    type=click.Choice([*_LEVELS, "never"]),
+    default="critical",
+    show_default=True,
+    help="Exit with 1 when there is a finding of this severity or worse.",
+)
+@click.option("--min-profile", type=click.IntRange(1, 3), help="Lowest OCPP security profile that is acceptable here.")
+@click.option("--show-ids", is_flag=True, help="Show id tokens in full (they are masked otherwise).")
+@click.option(
+    "--anonymize",
+    metavar="FILE",
+    multiple=True,
+    help="Write the conversations for somebody outside, names replaced: .jsonl (trace) or .pcapng.",
+)
+@click.option("--include-secrets", is_flag=True, help="Keep passwords and keys in the packets of a .pcapng.")
+@click.option("--utc", is_flag=True, help="Show times in UTC, which documents do anyway.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@click.option("-v", "--verbose", is_flag=True, help="Say more on stderr: how long it took.")
+@click.option("--list-findings", is_flag=True, is_eager=True, expose_value=False, callback=_catalogue,
+              help="List all findings there are, and exit.")  # fmt: skip
+def command(
+    sources: tuple[str, ...],
+    outputs: tuple[str, ...],
+    json_to: str | None,
+    keylog: tuple[str, ...],
+    validate: bool,
+    zone: str | None,
+    fail_on: str,
+    min_profile: int | None,
+    show_ids: bool,
+    anonymize: tuple[str, ...],
+    include_secrets: bool,
+    utc: bool,
+    color: str,
+    quiet: bool,
+    verbose: bool,
+) -> ExitCode:
+    """Say what is wrong in captures and logs, who has to act, and what to do next.
+
+    SOURCE is a pcap or pcapng file (also gzipped), a log or export with OCPP messages in it (Open OCPP Trace, JSON,
+    CSV, text), or - for standard input. Several sources are one site. Without -o the report is text on standard
+    output. docs/report.md explains it, docs/findings.md has every finding.
+    """
+    import time
+
+    from fieldkit.checks.policy import Policy
+    from fieldkit.cli import diagnosis, documents
+    from fieldkit.cli.decode import _utc_offset
+    from fieldkit.cli.terminal import wants_color
+    from fieldkit.session import Session
+
+    begun = time.monotonic()
+    files = [name for name in outputs if name != "-"]
+    text_wanted = "-" in outputs or not (outputs or json_to or anonymize)
+    if json_to == "-" and "-" in outputs:
+        raise click.UsageError("-o - and --json - cannot both have standard output")
+    if json_to and json_to != "-":
+        _check_json(json_to, files, sources)
+    documents.check(files, anonymize, [*sources, *keylog])
+    wishes = documents.Wishes(
+        show_ids=show_ids,
+        include_secrets=include_secrets,
+        fail_on=fail_on,
+        color=text_wanted and wants_color(color, sys.stdout),
+    )
+    offset = _utc_offset(zone)
+    # Many small objects, hardly any cycles: let the collector look less often.
+    gc.set_threshold(100_000, 50, 50)
+    outcome = Outcome(quiet=quiet)
+    taken = diagnosis.Sources(sources, utc_offset=offset, outcome=outcome)
+    if not taken.opened:
+        return outcome.exit_code()
+    try:
+        with documents.Documents(files, anonymize, wishes) as written:
+            session = Session(Policy(security_profile=min_profile), written.watchers)
+            diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate)
+            status = outcome.exit_code()
+            if status is ExitCode.SOURCE and session.tally.nothing:
+                outcome.conclude([*taken.opened])
+                return status
+            report = build(session, taken, show_ids=show_ids)
+            if text_wanted:
+                documents.show(documents.render("text", report, wishes))
+            if json_to == "-":
+                documents.show(documents.render("jsonreport", report, wishes))
+            elif json_to:
+                output.save(json_to, documents.render("jsonreport", report, wishes).encode("utf-8", "replace"))
+            names = [*written.finish(session, report, taken), *([json_to] if json_to and json_to != "-" else [])]
+    finally:
+        taken.close()
+    if not text_wanted:
+        outcome.conclude([*taken.opened])
+    if not quiet:
+        told = [] if text_wanted else [report["summary"]["verdict"]]
+        told += [f"written: {', '.join(names)}"] if names else []
+        if verbose:
+            told.append(f"{session.packets:,} packets and {session.tally.messages:,} messages "
+                        f"in {time.monotonic() - begun:.1f} s")  # fmt: skip
+        for line in [*told, *written.notes]:
+            click.echo(f"fieldkit: {terminal(line)}", err=True)
+    return verdict(status, report, session, fail_on)
+
+
+def build(session: Session, taken: object, *, show_ids: bool) -> Report:
+    """The report of a finished session."""
+    from fieldkit.cli.diagnosis import Sources
+    from fieldkit.reports import model
+
+    assert isinstance(taken, Sources)
+    return model.build(session, sources=[source.described() for source in taken.opened], show_ids=show_ids)
+
+
+def verdict(status: ExitCode, report: Report, session: Session, fail_on: str) -> ExitCode:
+    """What the process ends with. Findings stand, whatever is missing; that there are none holds only when nothing is."""
+    if status is ExitCode.SOURCE:
+        return status
+    counts = report["summary"]["findings"]
+    worse = _LEVELS[: _LEVELS.index(fail_on) + 1] if fail_on in _LEVELS else ()
+    if any(count for severity, count in counts.items() if severity in worse):
+        return ExitCode.FINDINGS
+    return ExitCode.INCOMPLETE if session.failed_checks else status
+
+
+def _check_json(name: str, files: list[str], sources: tuple[str, ...]) -> None:
+    if name in files:
+        raise click.UsageError(f"{name} is to be written twice")
+    output.check(name, sources)
