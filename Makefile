@@ -1,4 +1,4 @@
-# make demo     see it work: a recorded charging station, decoded
+# make demo     see it work: a recorded site with real faults, diagnosed
 # make test     everything that must pass before a change goes in
 # make help     the rest
 
@@ -20,7 +20,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 .DELETE_ON_ERROR:
 
 help:
-	@echo 'make demo     see it work: a recorded charging station, decoded'
+	@echo 'make demo     see it work: a recorded site with real faults, diagnosed'
 	@echo 'make test     everything that must pass before a change goes in (FUZZ_SECONDS=0: without fuzzing)'
 	@echo 'make format   put the code in its form'
 	@echo 'make check    the tests alone; PYTEST="-k tcp" chooses'
@@ -30,7 +30,7 @@ help:
 	@echo 'make clean    remove what was built'
 
 demo: $(VENV)/.installed
-	@$(RUN)fieldkit decode captures/ocpp16j_vcp_ocpprpc_plain.pcap
+	@$(RUN)fieldkit demo
 
 test: lint types contracts check fuzz
 

@@ -3,8 +3,9 @@
 Whether a CALLERROR is right about a CALL is decided by the schema: a CALL that breaks it is its sender's to correct, a
 CALL that fits is refused by a side that is stricter than the standard. Where no schema was applied, nobody is named.
 
-An answer without a CALL counts only where the CALL would have been seen: not at the beginning of a capture that joined an
-open connection, not with bytes missing, not when one side is not in the capture, not in a log (which may be filtered).
+An answer without a CALL counts only where the CALL would have been seen: not at the beginning of a capture that
+joined an open connection, not with bytes missing, not when one side is not in the capture, not in a log (which may be
+filtered).
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ MAX_REMEMBERED: Final = 2048
 """Answers of all connections (the last ones) among which a second answer finds the first."""
 MAX_KEPT: Final = 16_384
 """Characters of an answer that is kept as evidence; of longer ones only that they came is remembered."""
+MAX_WAITING: Final = 256
+"""Answers without a CALL that wait for judgement: a conversation has one of them now and then."""
 JOINING: Final = 300 * SECOND
 """After joining an open connection, answers to CALLs from before may come for so long."""
 MAX_NAME: Final = 50
@@ -81,8 +84,8 @@ ORPHAN = Kind(
     "warning",
     "unknown",
     "An answer belongs to no CALL",
-    "The {side} sent {what} with the id {id}, but the other side has sent no CALL with this id on this connection. Its own CALL, if "
-    "it meant one, stays without an answer.",
+    "The {side} sent {what} with the id {id}, but the other side has sent no CALL with this id on this connection. "
+    "Its own CALL, if it meant one, stays without an answer.",
     "{side_up}: return exactly the id of the CALL that is answered. Look for a CALL left unanswered at the same time: "
     "its id shows what was changed.",
     "OCPP-J 1.6 §4.1.4; https://github.com/mobilityhouse/ocpp/issues/297",
@@ -92,7 +95,8 @@ DOUBLE = Kind(
     "warning",
     "unknown",
     "A CALL is answered twice",
-    "The {side} answered {action} a second time with the same id. Who asked has taken the first answer and must drop this one.",
+    "The {side} answered {action} a second time with the same id. Who asked has taken the first answer and must drop "
+    "this one.",
     "{side_up}: see why it answers twice (a retried handler, two instances that both serve this connection).",
     "OCPP-J 1.6 §4.1.3; https://github.com/matth-x/MicroOcpp/issues/22",
 )
@@ -101,8 +105,8 @@ ERROR_AFTER_RESULT = Kind(
     "warning",
     "unknown",
     "An answer is answered with a CALLERROR",
-    "The {side} got the answer to its {action} and sent a CALLERROR ({code}) about it. A CALLERROR may only answer a CALL; before "
-    "OCPP 2.1 there is no way to object to an answer, and many peers break off at this.",
+    "The {side} got the answer to its {action} and sent a CALLERROR ({code}) about it. A CALLERROR may only answer a "
+    "CALL; before OCPP 2.1 there is no way to object to an answer, and many peers break off at this.",
     "{side_up}: log the faulty answer and go on (OCPP 2.1: send CALLRESULTERROR). {cause}",
     "OCPP-J 1.6 §4.2.3; https://github.com/ChargeTimeEU/Java-OCA-OCPP/issues/406",
 )
@@ -111,8 +115,8 @@ REFUSED_FAULTY = Kind(
     "warning",
     "unknown",
     "A faulty message is refused",
-    "The {side} refused {action} with {code}{said}. The message is indeed faulty: {fault}. What it was to tell is lost, and will "
-    "be refused again.",
+    "The {side} refused {action} with {code}{said}. The message is indeed faulty: {fault}. What it was to tell is "
+    "lost, and will be refused again.",
     "{caller_up}: correct this in the message. Until then the {side} may be able to switch off strict validation.",
     "OCPP-J 1.6 §4.2.3; https://github.com/mobilityhouse/ocpp/issues/128",
 )
@@ -121,8 +125,8 @@ REFUSED_VALID = Kind(
     "warning",
     "unknown",
     "A valid message is refused",
-    "The {side} refused {action} with {code}{said}, although the message fits the schema of OCPP {version}. What it was to tell "
-    "is lost.",
+    "The {side} refused {action} with {code}{said}, although the message fits the schema of OCPP {version}. What it "
+    "was to tell is lost.",
     "{side_up}: see what it objects to: a rule of its own, an older schema, or a value that the schema does not judge.",
     "OCPP-J 1.6 §4.2.3; https://github.com/lbbrhzn/ocpp/issues/1155",
     inferred=True,
@@ -133,7 +137,8 @@ REFUSED = Kind(
     "unknown",
     "A message is refused as faulty",
     "The {side} refused {action} with {code}{said}. Whether the message is faulty could not be checked here.",
-    "Compare the message with the standard: if it keeps to it, the {side} is too strict, otherwise the other side must correct it.",
+    "Compare the message with the standard: if it keeps to it, the {side} is too strict, otherwise the other side "
+    "must correct it.",
     "OCPP-J 1.6 §4.2.3",
 )
 UNSUPPORTED = Kind(
@@ -142,7 +147,8 @@ UNSUPPORTED = Kind(
     "unknown",
     "A message is not supported by the other side",
     "The {side} answered {action} with {code}{said}: it does not have this function.",
-    "Nothing, if nobody needs it. Otherwise {side}: enable or implement {action}; or have the other side stop sending it.",
+    "Nothing, if nobody needs it. Otherwise {side}: enable or implement {action}; or have the other side stop "
+    "sending it.",
     "OCPP-J 1.6 §4.2.3",
 )
 FAILED = Kind(
@@ -150,8 +156,8 @@ FAILED = Kind(
     "warning",
     "unknown",
     "A message is answered with an error",
-    "The {side} answered {action} with {code}{said}: something went wrong while it handled the message, which counts as not "
-    "received.",
+    "The {side} answered {action} with {code}{said}: something went wrong while it handled the message, which counts "
+    "as not received.",
     "{side_up}: look up this message id in its log; the error is on its side.",
     "OCPP-J 1.6 §4.2.3",
 )
@@ -187,24 +193,35 @@ class AnswersCheck(Check):
         self._holes = Holes()
         self._answers: dict[tuple[int, str, str], OcppMessage | None] = {}
         """By connection, who answered ("send": nobody may), message id."""
+        self._waiting: list[OcppMessage] = []
+        """Answers without a CALL that are judged when more is known of the other side."""
         self._worded: dict[tuple[str, str], Mapping[str, str]] = {}
         """A side objects to the same thing again and again: hiding secrets in the words once is enough."""
 
     def see(self, event: Event, picture: Picture) -> Iterable[Finding]:
         """Remember what was answered, and judge errors."""
         if isinstance(event, OcppMessage):
-            if event.type is _RESULT or event.type is _ERROR:
-                if event.call is not None:
-                    self._remember(event, event.sender)
-                    if event.type is _ERROR:
-                        return (self._refusal(event, event.call),)
-            elif event.type is MessageType.SEND:
-                self._remember(event, "send")
-            return ()
+            if self._waiting:
+                return [*self._judge_waiting(event, picture), *self._message(event)]
+            return self._message(event)
         if isinstance(event, Orphan):
             return self._orphan(event, picture)
         if isinstance(event, DecodeError):
             self._holes.note(event)
+        return ()
+
+    def finish(self, picture: Picture) -> Iterable[Finding]:
+        """Answers without a CALL after which the other side said nothing more."""
+        return self._judge_waiting(None, picture)
+
+    def _message(self, event: OcppMessage) -> Iterable[Finding]:
+        if event.type is _RESULT or event.type is _ERROR:
+            if event.call is not None:
+                self._remember(event, event.sender)
+                if event.type is _ERROR:
+                    return (self._refusal(event, event.call),)
+        elif event.type is MessageType.SEND:
+            self._remember(event, "send")
         return ()
 
     def _remember(self, message: OcppMessage, by: str) -> None:
@@ -247,10 +264,31 @@ class AnswersCheck(Check):
             return
         if (number, "send", answer.id) in self._answers or answer.type is MessageType.CALLRESULTERROR:
             return  # what 2.1 forbids besides is judged by its own checks
-        if self._would_have_seen(answer, picture):
-            what = "an error" if answer.type is _ERROR else "an answer"
-            values = {**named, "what": what, "id": shorten(answer.id, MAX_NAME)}
-            yield Finding(ORPHAN, answer.time, station, (answer,), values, group=sender, owner=sender)
+        if connection is not None and len(self._waiting) < MAX_WAITING:
+            self._waiting.append(answer)
+
+    def _judge_waiting(self, heard: OcppMessage | None, picture: Picture) -> list[Finding]:
+        """An answer can overtake the news that bytes of the other side are missing: what comes later from that side
+        comes in order, behind that news."""
+        found: list[Finding] = []
+        still: list[OcppMessage] = []
+        for answer in self._waiting:
+            if heard is not None and (
+                heard.sender == answer.sender or heard.channel.connection is not answer.channel.connection
+            ):
+                still.append(answer)
+            elif self._would_have_seen(answer, picture):
+                sender = answer.sender
+                values = {
+                    "side": _SIDE[sender],
+                    "side_up": _SIDE_UP[sender],
+                    "what": "an error" if answer.type is _ERROR else "an answer",
+                    "id": shorten(answer.id, MAX_NAME),
+                }
+                station = answer.channel.station
+                found.append(Finding(ORPHAN, answer.time, station, (answer,), values, group=sender, owner=sender))
+        self._waiting = still
+        return found
 
     def _would_have_seen(self, answer: OcppMessage, picture: Picture) -> bool:
         """Whether the CALL that it answers, had there been one, would be in the capture."""

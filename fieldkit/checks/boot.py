@@ -71,7 +71,8 @@ REJECTED = Kind(
     "warning",
     "operator",
     "The CSMS rejects the station",
-    "The CSMS answered BootNotification of {who} with Rejected. A rejected station may not charge; it tries again{interval}.",
+    "The CSMS answered BootNotification of {who} with Rejected. A rejected station may not "
+    "charge{interval}.",
     "Operator: see whether this identity, serial number, vendor and model are registered and enabled in the CSMS, and "
     "whether this is the CSMS that the station should talk to.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B03",
@@ -81,7 +82,8 @@ PENDING = Kind(
     "info",
     "operator",
     "The CSMS keeps the station waiting",
-    "The CSMS answered BootNotification of {who} with Pending: it wants to configure the station before it accepts it{interval}.",
+    "The CSMS answered BootNotification of {who} with Pending: it wants to configure the station before it accepts "
+    "it{interval}.",
     "Nothing, if it is accepted soon. If it stays so: operator, complete the provisioning of this station in the CSMS.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B02",
 )
@@ -90,8 +92,8 @@ NEVER_ACCEPTED = Kind(
     "critical",
     "operator",
     "The station was never accepted",
-    "{boots} in {span}, and none was answered with Accepted; the last one: {last}. Until it is accepted, the station does not "
-    "charge under this CSMS.",
+    "{boots} in {span}, and none was answered with Accepted; the last one: {last}. Until it is accepted, the station "
+    "does not charge under this CSMS.",
     "Operator: find out from the CSMS why it does not accept this station: unknown identity, wrong tenant, missing "
     "provisioning, or an error while it handled the boot.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B01-B03",
@@ -101,7 +103,8 @@ ERROR = Kind(
     "warning",
     "csms",
     "BootNotification is answered with an error",
-    "Instead of accepting or rejecting the station, the CSMS answered its BootNotification with the error {code}{faulty}.",
+    "Instead of accepting or rejecting the station, the CSMS answered its BootNotification with the error "
+    "{code}{faulty}.",
     "{whom}: correct what the error names. The station will try again, but will hardly be accepted before.",
     "OCPP 1.6 §4.2",
 )
@@ -111,8 +114,8 @@ UNANSWERED = Kind(
     "csms",
     "BootNotification is not answered",
     "The station waited {waited} for the answer to its BootNotification, until the connection was closed. None came.",
-    "CSMS: look in its log for this BootNotification and what happened to it. Other CALLs that were answered in this time "
-    "show that it is not the network.",
+    "CSMS: look in its log for this BootNotification and what happened to it. Other CALLs that were answered in this "
+    "time show that it is not the network.",
     "OCPP 1.6 §4.2; https://github.com/lbbrhzn/ocpp/issues/1503",
 )
 RETRY_TOO_EARLY = Kind(
@@ -120,9 +123,10 @@ RETRY_TOO_EARLY = Kind(
     "warning",
     "station",
     "The station repeats its boot before the time given",
-    "The CSMS answered {status} with an interval of {interval}; the station sent the next BootNotification after {after} already.",
-    "Station manufacturer: wait for the interval before the next BootNotification. Until then: give a short interval, as "
-    "some CSMSs block stations that come back too early.",
+    "The CSMS answered {status} with an interval of {interval}; the station sent the next BootNotification after "
+    "{after} already.",
+    "Station manufacturer: wait for the interval before the next BootNotification. Until then: give a short "
+    "interval, as some CSMSs block stations that come back too early.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B02, B03",
 )
 CALLS_WHILE_PENDING = Kind(
@@ -130,10 +134,10 @@ CALLS_WHILE_PENDING = Kind(
     "warning",
     "station",
     "The station carries on although it is Pending",
-    "The CSMS had answered Pending, and {after} later the station sent {action} without being asked to. While it is "
-    "Pending, a station may only send what the CSMS triggers.",
-    "Station manufacturer: hold back everything that was not triggered until a boot is Accepted. Operator: complete the "
-    "provisioning, then this does no harm.",
+    "The CSMS had answered Pending; {after} later the station began to send what nobody had asked for, first "
+    "{action}. While it is Pending, a station may only send what the CSMS triggers.",
+    "Station manufacturer: hold back everything that was not triggered until a boot is Accepted. Operator: complete "
+    "the provisioning, then this does no harm.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B02.FR.02; https://github.com/matth-x/MicroOcpp/issues/258",
 )
 CALLS_WHILE_REJECTED = Kind(
@@ -141,8 +145,8 @@ CALLS_WHILE_REJECTED = Kind(
     "warning",
     "station",
     "The station carries on although it was rejected",
-    "The CSMS had answered Rejected, and {after} later the station sent {action}. A rejected station may send nothing but the "
-    "next BootNotification.",
+    "The CSMS had answered Rejected; {after} later the station went on sending, first {action}. A rejected station "
+    "may send nothing but the next BootNotification.",
     "Operator: have the station accepted. Station manufacturer: send nothing while rejected.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B03.FR.02",
 )
@@ -151,7 +155,8 @@ CSMS_CALLS_WHILE_REJECTED = Kind(
     "warning",
     "csms",
     "The CSMS calls a station that it has rejected",
-    "The CSMS had answered Rejected, and {after} later it sent {action}. A rejected station does not answer CALLs.",
+    "The CSMS had answered Rejected, and {after} later it sent CALLs to the station, first {action}. A rejected "
+    "station does not answer them.",
     "CSMS: accept the station (or answer Pending, if it is to be configured first), or leave it alone.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B03",
 )
@@ -160,7 +165,8 @@ REMOTE_START_WHILE_PENDING = Kind(
     "warning",
     "csms",
     "The CSMS starts or stops transactions of a station that it keeps Pending",
-    "The CSMS had answered Pending, and {after} later it sent {action}, which is not allowed before the station is accepted.",
+    "The CSMS had answered Pending, and {after} later it sent {action}, which is not allowed before the station is "
+    "accepted.",
     "CSMS: accept the station first.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B02.FR.05",
 )
@@ -169,8 +175,8 @@ CSMS_CALL_BEFORE_ANSWER = Kind(
     "info",
     "csms",
     "The CSMS calls the station before it has answered its boot",
-    "The CSMS sent {actions} while BootNotification was still waiting for its answer{outcome}. Stations that handle one thing at "
-    "a time do not answer such a CALL, and some then start over with another BootNotification.",
+    "The CSMS sent {actions} while BootNotification was still waiting for its answer{outcome}. Stations that handle "
+    "one thing at a time do not answer such a CALL, and some then start over with another BootNotification.",
     "CSMS: answer BootNotification first, then configure the station. If the station boots again and again, this is "
     "the first thing to change.",
     "https://github.com/lbbrhzn/ocpp/issues/1503",
@@ -180,8 +186,8 @@ CALLS_BEFORE_ANSWER = Kind(
     "info",
     "station",
     "The station goes on before its boot is answered",
-    "The station sent {actions} before it had the answer to its BootNotification. It must wait for that; most CSMSs put up with "
-    "it, strict ones answer with an error or drop the message.",
+    "The station sent {actions} before it had the answer to its BootNotification. It must wait for that; most CSMSs "
+    "put up with it, strict ones answer with an error or drop the message.",
     "Nothing, as long as the CSMS answers. Station manufacturer: wait until the boot is accepted.",
     "OCPP 1.6 §4.2; OCPP 2.0.1 Part 2 B01",
 )
@@ -190,10 +196,11 @@ LOOP = Kind(
     "critical",
     "station",
     "The station boots again and again",
-    "{boots} within {span} that nobody had asked for{reasons}{unanswered}. Either the station restarts all the time, or it begins "
-    "anew with every connection; charging is interrupted each time.",
-    "Station: read its own log for the reason of the restarts (watchdog, power supply, crash while handling a message "
-    "of the CSMS). See what comes right before each boot here: the same CALL or a broken connection points to the cause.",
+    "{boots} within {span} that nobody had asked for{reasons}{unanswered}. Either the station restarts all the time, "
+    "or it begins anew with every connection; charging is interrupted each time.",
+    "Station: read its own log for the reason of the restarts (watchdog, power supply, crash while handling a "
+    "message of the CSMS). See what comes right before each boot here: the same CALL or a broken connection points "
+    "to the cause.",
     "https://github.com/lbbrhzn/ocpp/issues/1503",
     inferred=True,
 )
@@ -202,8 +209,8 @@ REPEATED = Kind(
     "info",
     "station",
     "The station boots again although it was accepted and stayed connected",
-    "{after} after it was accepted the station sent another BootNotification on the same connection, which no Reset or trigger of the "
-    "CSMS explains. A station that had restarted would have had to connect anew.",
+    "{after} after it was accepted the station sent another BootNotification on the same connection, which no Reset "
+    "or trigger of the CSMS explains. A station that had restarted would have had to connect anew.",
     "Nothing, if it happens once. A CSMS may end running transactions at a boot: see whether that happens here.",
     "OCPP 1.6 §4.2",
 )
@@ -314,8 +321,8 @@ class BootCheck(Check):
             elif known.state == "Accepted" and place is not None:
                 # In a log, one connection cannot be told from the next.
                 values = {"after": duration(waited)}
-                evidence = tuple(event for event in (known.boot, known.answered, call) if event is not None)
-                yield Finding(REPEATED, call.time, station.identity, evidence, values)
+                shown = tuple(event for event in (known.boot, known.answered, call) if event is not None)
+                yield Finding(REPEATED, call.time, station.identity, shown, values)
             elif known.state == "booting" and known.early_csms:
                 yield _csms_came_first(known, ", and the station sent its BootNotification again", call)
         if not wanted and known.state in ("", "Accepted", "booting"):
@@ -355,16 +362,16 @@ class BootCheck(Check):
             return
         known.state = ""
         values = {"who": _who(station), "interval": _interval(boot.interval)}
-        evidence = (boot.call, answer)
+        shown = (boot.call, answer)
         if boot.status == "Accepted":
             known.state = "Accepted"
             known.accepted = True
         elif boot.status == "Pending":
             known.state = "Pending"
-            yield Finding(PENDING, answer.time, station.identity, evidence, values)
+            yield Finding(PENDING, answer.time, station.identity, shown, values)
         elif boot.status == "Rejected":
             known.state = "Rejected"
-            yield Finding(REJECTED, answer.time, station.identity, evidence, values)
+            yield Finding(REJECTED, answer.time, station.identity, shown, values)
 
     # ----------------------------------------------------------------------------------------------- other CALLs
 
@@ -384,8 +391,8 @@ class BootCheck(Check):
         if kind is None or known.answered is None or known.boot is None:
             return
         values = {"action": call.action[:50] or "a message", "after": duration(call.time - known.since)}
-        evidence = (known.boot, known.answered, call)
-        yield Finding(kind, call.time, call.channel.station, evidence, values, group=call.action[:50])
+        evidence = (call, known.answered, known.boot)
+        yield Finding(kind, call.time, call.channel.station, evidence, values)
 
 
 def _breach(call: OcppMessage, known: _Conversation) -> Kind | None:
@@ -510,7 +517,9 @@ def _who(station: Station) -> str:
 def _interval(seconds: int | None) -> str:
     if seconds is None:
         return ""
-    return f" after {duration(seconds * SECOND)}" if seconds > 0 else ", when it likes (no interval was given)"
+    if seconds <= 0:
+        return "; when to try again is left to the station"
+    return f"; the next attempt is due after {duration(seconds * SECOND)}"
 
 
 def _place(message: OcppMessage) -> object:

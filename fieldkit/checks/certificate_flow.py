@@ -22,6 +22,8 @@ PATIENCE: Final = 3600 * SECOND
 starts the time anew."""
 SOON: Final = 30 * 86_400 * SECOND
 """A station starts renewing a month before its certificate ends (2.x Part 2 A03)."""
+CLOCKS: Final = 300 * SECOND
+"""A certificate that is issued this moment may begin in the future of a clock that is a little slow."""
 MIN_RSA: Final = 2048
 MIN_EC: Final = 224
 """Bits: 112 bits of strength, good until 2030 (A00.FR.501 and following)."""
@@ -65,8 +67,9 @@ INSTALL_FAILED = Kind(
     "operator",
     "A root certificate could not be installed",
     "The CSMS sent a certificate ({use}) for {subject}, and the station answered {status}{reason}.",
-    "Rejected: the certificate does not pass the station's checks (with AdditionalRootCertificateCheck it must be signed"
-    " by the present root), or there is no room (CertificateStoreMaxLength). Failed: try again, then ask the manufacturer.",
+    "Rejected: the certificate does not pass the station's checks (with AdditionalRootCertificateCheck it must be"
+    " signed by the present root), or there is no room (CertificateStoreMaxLength). Failed: try again, then ask the"
+    " manufacturer.",
     "OCPP 2.0.1 Part 2 M05; Improved security for OCPP 1.6-J §5.1",
 )
 EXPIRED = Kind(
@@ -84,8 +87,8 @@ NOT_YET = Kind(
     "pki",
     "A certificate that was delivered is not valid yet",
     "The certificate ({use}) for {subject} that was sent to the station is valid from {begin} on, {ahead} later.",
-    "A station must refuse it until then. Have it issued with a begin in the past, and check the clock of the certificate"
-    " authority.",
+    "A station must refuse it until then. Have it issued with a begin in the past, and check the clock of the"
+    " certificate authority.",
     "OCPP 2.0.1 Part 2 A02 (errata 2025-01: A02.FR.28); RFC 5280 §4.1.2.5",
 )
 ENDS_SOON = Kind(
@@ -102,8 +105,8 @@ WEAK = Kind(
     "warning",
     "pki",
     "A certificate's key is too short",
-    "The certificate ({use}) for {subject} has a key of {key}. OCPP wants RSA keys of 2048 bits or more, or elliptic curves"
-    " of 224.",
+    "The certificate ({use}) for {subject} has a key of {key}. OCPP wants RSA keys of 2048 bits or more, or elliptic"
+    " curves of 224.",
     "Have the certificate authority issue a new one; for a station's own certificate, set the key length in the station"
     " before it asks again.",
     "OCPP 2.0.1 Part 2 A00.FR.501 to 506; Improved security for OCPP 1.6-J §3",
@@ -132,10 +135,10 @@ BROKEN_CHAIN = Kind(
     "warning",
     "pki",
     "A certificate chain does not hold together",
-    "In the chain that was sent as {use}, “{subject}” is said to be issued by “{issuer}”, but the certificate behind it is"
-    " “{next}”.",
-    "Put the chain in order: first the station's certificate, then each issuer behind what it has issued; leave out what"
-    " does not belong to it.",
+    "In the chain that was sent as {use}, “{subject}” is said to be issued by “{issuer}”, but the certificate behind"
+    " it is “{next}”.",
+    "Put the chain in order: first the station's certificate, then each issuer behind what it has issued; leave out"
+    " what does not belong to it.",
     "OCPP 2.0.1 Part 2 CertificateSignedRequest; RFC 8446 §4.4.2",
 )
 PRIVATE_KEY = Kind(
@@ -144,8 +147,8 @@ PRIVATE_KEY = Kind(
     "csms",
     "A private key was sent over OCPP",
     "{action} carries a private key. A private key never leaves the device that made it: this one is no longer secret.",
-    "Revoke the certificate that belongs to it and have a new one made. Find out who put the key into the message. Treat"
-    " this capture as confidential.",
+    "Revoke the certificate that belongs to it and have a new one made. Find out who put the key into the message."
+    " Treat this capture as confidential.",
     "OCPP 2.0.1 Part 2 A02; Improved security for OCPP 1.6-J §5.1",
 )
 OWN_DELETED = Kind(
@@ -153,10 +156,10 @@ OWN_DELETED = Kind(
     "warning",
     "station",
     "The station deleted its own certificate",
-    "The CSMS had the certificate for {subject} deleted, which the station itself had been given ({use}), and the station"
-    " accepted. It may not be able to connect again.",
-    "Have a new certificate signed before the connection is lost (TriggerMessage SignChargingStationCertificate). Report it"
-    " to the manufacturer: a station shall refuse to delete its own certificate.",
+    "The CSMS had the certificate for {subject} deleted, which the station itself had been given ({use}), and the"
+    " station accepted. It may not be able to connect again.",
+    "Have a new certificate signed before the connection is lost (TriggerMessage SignChargingStationCertificate)."
+    " Report it to the manufacturer: a station shall refuse to delete its own certificate.",
     "OCPP 2.0.1 Part 2 M04.FR.06",
 )
 DELETE_FAILED = Kind(
@@ -174,8 +177,8 @@ CONTRACT_FAILED = Kind(
     "pki",
     "The vehicle got no contract certificate",
     "The station asked for a contract certificate for the vehicle ({what}), and the CSMS answered Failed{reason}.",
-    "The driver needs a Plug & Charge contract that the certificate pool knows for this vehicle; charging with card or app"
-    " works meanwhile. Ask the CSMS operator which pool was asked.",
+    "The driver needs a Plug & Charge contract that the certificate pool knows for this vehicle; charging with card"
+    " or app works meanwhile. Ask the CSMS operator which pool was asked.",
     "OCPP 2.0.1 Part 2 M01, M02",
 )
 OCSP_FAILED = Kind(
@@ -184,8 +187,8 @@ OCSP_FAILED = Kind(
     "csms",
     "The CSMS could not tell whether a certificate is revoked",
     "The station asked for the OCSP status of certificate {serial}, and the CSMS answered Failed{reason}.",
-    "Have the CSMS operator check that the OCSP responder that the station names can be reached. Without a status vehicles"
-    " may refuse Plug & Charge.",
+    "Have the CSMS operator check that the OCSP responder that the station names can be reached. Without a status"
+    " vehicles may refuse Plug & Charge.",
     "OCPP 2.0.1 Part 2 M06",
 )
 
@@ -275,7 +278,7 @@ class CertificateFlowCheck(PatientCheck):
             values["subject"] = f": {shown(seen.csr_subject)}" if seen.csr_subject else ""
             if status == "Rejected":
                 yield Finding(SIGN_REFUSED, message.time, name, evidence, values, group=seen.use)
-            elif status == "Accepted":
+            elif status == "Accepted" and not _delivered(station, seen):
                 self.expect(message, seen.use, message.time + PATIENCE, evidence, shown(seen.use))
         elif action == "CertificateSigned" and status == "Rejected" and seen is not None:
             yield Finding(REJECTED, message.time, name, evidence, values, group=seen.use)
@@ -289,6 +292,12 @@ class CertificateFlowCheck(PatientCheck):
         elif action == "GetCertificateStatus" and status == "Failed":
             values["serial"] = shown(text(call.payload, "ocspRequestData", "serialNumber") or "without a number", 40)
             yield Finding(OCSP_FAILED, message.time, name, evidence, values)
+
+
+def _delivered(station: Station, request: Seen) -> bool:
+    """Whether the certificate came even before the request for it was answered."""
+    later = (one for one in station.certificates.seen if one.time >= request.time)
+    return any(one.action == "CertificateSigned" and one.use == request.use for one in later)
 
 
 def _deleted(
@@ -331,9 +340,9 @@ def _faults(
     other = now + (station.clock.csms_offset or 0)
     if certificate.not_after < min(now, other):
         yield EXPIRED, {"end": clock(certificate.not_after), "ago": duration(now - certificate.not_after)}
-    elif certificate.not_before > max(now, other):
+    elif certificate.not_before > max(now, other) + CLOCKS:
         yield NOT_YET, {"begin": clock(certificate.not_before), "ahead": duration(certificate.not_before - now)}
-    elif certificate.not_after < min(now, other) + SOON and position == 0:
+    elif now < certificate.not_after < now + SOON and position == 0:
         yield ENDS_SOON, {"end": clock(certificate.not_after), "left": duration(certificate.not_after - now)}
     if certificate.key_bits and certificate.key_bits < (MIN_EC if certificate.elliptic else MIN_RSA):
         yield WEAK, {"key": certificate.key}

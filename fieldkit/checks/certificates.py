@@ -56,7 +56,7 @@ def read_chain(chain: tuple[bytes, ...]) -> tuple[Certificate, ...]:
         return ()
     try:
         return tuple(_read(load_der_x509_certificate(der)) for der in chain)
-    except Exception:  # noqa: BLE001 -- bytes from the wire: OpenSSL and its binding raise whatever they like
+    except Exception:  # bytes from the wire: OpenSSL and its binding raise whatever they like
         return ()
 
 

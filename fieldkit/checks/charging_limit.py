@@ -8,7 +8,7 @@ from typing import Final, Literal, NamedTuple
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import amount_words, by_phase, is_live, remember, total
+from fieldkit.checks.measured import Where, amount_words, by_phase, is_live, remember, total
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -23,10 +23,10 @@ EXCEEDED = Kind(
     severity="warning",
     owner="station",
     title="More current or power flows than the charging profile allows",
-    explanation="Profile {profile} ({purpose}) allows {limit}, but {measured} was measured, over the limit for {time} (first "
-    "seen). If the limit protects a fuse or a grid connection, that is at risk.",
-    advice="Check that the station's load management is enabled and that the limit's unit suits it (A per phase, W for all). "
-    "If the vehicle ignores the limit, the station has to cut it off: ask the manufacturer.",
+    explanation="Profile {profile} ({purpose}) allows {limit}, but {measured} was measured, over the limit for {time} "
+    "(first seen). If the limit protects a fuse or a grid connection, that is at risk.",
+    advice="Check that the station's load management is enabled and that the limit's unit suits it (A per phase, W "
+    "for all). If the vehicle ignores the limit, the station has to cut it off: ask the manufacturer.",
     reference="OCPP 1.6 §3.13",
 )
 NO_EFFECT = Kind(
@@ -34,10 +34,10 @@ NO_EFFECT = Kind(
     severity="warning",
     owner="station",
     title="A charging profile was accepted but changed nothing",
-    explanation="The station accepted profile {profile} ({purpose}), which allows {limit}, but went on with {measured} as "
-    "before ({before}), for {time} so far. It says yes without doing it.",
-    advice="Check that smart charging is enabled in the station and that no local setting overrules it, and try the other "
-    "unit (A instead of W). If it still does nothing, ask the manufacturer for a firmware that does.",
+    explanation="The station accepted profile {profile} ({purpose}), which allows {limit}, but went on with "
+    "{measured} as before ({before}), for {time} so far. It says yes without doing it.",
+    advice="Check that smart charging is enabled in the station and that no local setting overrules it, and try the "
+    "other unit (A instead of W). If it still does nothing, ask the manufacturer for a firmware that does.",
     reference="https://github.com/lbbrhzn/ocpp/issues/1703",
 )
 PAUSED = Kind(
@@ -145,7 +145,7 @@ class LimitCheck(Check):
     def _judge(self, now: _Measured, sample: Sample, station: Station) -> Iterator[Finding]:
         key = (station.identity, sample.transaction, now.unit)
         limit = _firm_limit(now, sample, station)
-        if limit is None or now.value <= _tolerated(limit):
+        if limit is None:
             self._over.pop(key, None)
             return
         over = self._over.get(key)
@@ -184,12 +184,13 @@ def _highest(samples: list[Sample]) -> float | None:
 
 
 def _firm_limit(now: _Measured, sample: Sample, station: Station) -> Limit | None:
-    """The limit that has been in force for a while whichever clock is a little off; None when there is none."""
+    """The limit that is exceeded and has been in force for a while, whichever clock is a little off; else None."""
     charging, made = station.charging, station.transactions.open.get(sample.transaction)
     if made is None or made.started is None or charging.dropped:
         return None
     highest: Limit | None = None
-    for back in (-EDGE, 0, RAMP // 2, RAMP, RAMP + EDGE):
+    # The present comes first: a limit that is kept, as most are, need not be looked at any further.
+    for back in (0, -EDGE, RAMP // 2, RAMP, RAMP + EDGE):
         limit = next(
             (
                 limit
@@ -198,7 +199,7 @@ def _firm_limit(now: _Measured, sample: Sample, station: Station) -> Limit | Non
             ),
             None,
         )
-        if limit is None or not _certain(limit.profile, now.message.time):
+        if limit is None or now.value <= _tolerated(limit) or not _certain(limit.profile, now.message.time):
             return None
         if highest is None or limit.value > highest.value:
             highest = limit
@@ -206,6 +207,7 @@ def _firm_limit(now: _Measured, sample: Sample, station: Station) -> Limit | Non
         # Its beginning is the start of the charging, which stations take for different moments.
         limits = [value for value in highest.profile.schedule.limits if value is not None]
         highest = Limit(max(limits), highest.unit, highest.phases, highest.profile)
+        return highest if now.value > _tolerated(highest) else None
     return highest
 
 
@@ -255,7 +257,7 @@ class PausedCheck(Check):
                     "limit": _limit_words(limit),
                     "since": clock(limit.profile.set_at),
                 }
-                place = {"connector": made.connector, "transaction": made.id}
+                place: Where = {"connector": made.connector, "transaction": made.id}
                 yield Finding(PAUSED, event.time, station.identity, (event, limit.profile.message), values, **place)
                 return
 

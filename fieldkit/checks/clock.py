@@ -1,8 +1,8 @@
 """Clocks: drift, never set, local time sold as UTC, and whose clock it is.
 
-Three clocks can be compared: the station's (its timestamps), the CSMS's (``currentTime``) and that of the capture. Two of them
-agreeing against the third tell who is wrong; two alone only tell that they differ. The clock of a log is local and without
-a zone more often than not, so there only station and CSMS are compared.
+Three clocks can be compared: the station's (its timestamps), the CSMS's (``currentTime``) and that of the capture. Two
+of them agreeing against the third tell who is wrong; two alone only tell that they differ. The clock of a log is local
+and without a zone more often than not, so there only station and CSMS are compared.
 
 Old timestamps prove nothing (see ``site.clock``): messages that were queued while a station was offline carry them
 rightly.
@@ -48,8 +48,8 @@ _ZONES: Final = frozenset(
 """The offsets that time zones have: whole hours, some half hours, three quarters (IANA time zone database)."""
 
 _SET_CLOCK: Final = (
-    "Station: have it take its time from the CSMS (the answers to BootNotification and Heartbeat) or from NTP, and check "
-    "that the NTP server is reachable from the site. Charging records of this time carry the wrong date."
+    "Station: have it take its time from the CSMS (the answers to BootNotification and Heartbeat) or from NTP, and "
+    "check that the NTP server is reachable from the site. Charging records of this time carry the wrong date."
 )
 
 UNSET = Kind(
@@ -57,8 +57,8 @@ UNSET = Kind(
     "warning",
     "station",
     "A clock was never set",
-    "The {side} wrote {text} into {action} at {at}: its clock has not been set since it started. Meter values and charging "
-    "records cannot be placed in time, and TLS certificates look as if they were not valid yet.",
+    "The {side} wrote {text} into {action} at {at}: its clock has not been set since it started. Meter values and "
+    "charging records cannot be placed in time, and TLS certificates look as if they were not valid yet.",
     "{side_up}: have it set its clock before it reports anything (from the answer to BootNotification, from NTP), and "
     "replace the battery of its real-time clock if it loses the time with each restart.",
     "OCPP 1.6 §4.2; https://github.com/matth-x/MicroOcpp/issues/311",
@@ -68,10 +68,10 @@ LOCAL_TIME = Kind(
     "warning",
     "station",
     "The station writes local time as if it were UTC",
-    "The station's timestamps are {off} the time {witness}, which is the offset of a time zone: it writes local time {how}. "
-    "The last one says {text}, seen at {at}.",
-    "Station: set its time zone so that it reports UTC (or the right offset). Until then sessions are billed at the wrong "
-    "hour, and times of tariffs and charging profiles do not fit.",
+    "The station's timestamps are {off} the time {witness}, which is the offset of a time zone: it writes local time "
+    "{how}. The last one says {text}, seen at {at}.",
+    "Station: set its time zone so that it reports UTC (or the right offset). Until then sessions are billed at the "
+    "wrong hour, and times of tariffs and charging profiles do not fit.",
     "OCPP 1.6 §3.15; https://github.com/steve-community/steve/issues/136",
     inferred=True,
 )
@@ -89,8 +89,8 @@ CSMS_WRONG = Kind(
     "warning",
     "csms",
     "The CSMS tells a wrong time",
-    "The currentTime of the CSMS is {off} both the capture's clock and the station's own timestamps{zone}: the last one says {text}, "
-    "seen at {at}. Stations that set their clock by it will be wrong too.",
+    "The currentTime of the CSMS is {off} both the capture's clock and the station's own timestamps{zone}: the last "
+    "one says {text}, seen at {at}. Stations that set their clock by it will be wrong too.",
     "CSMS: correct its clock or the time zone it writes into currentTime, which must be UTC or carry its offset.",
     "OCPP 1.6 §4.6; https://github.com/steve-community/steve/issues/136",
     inferred=True,
@@ -100,9 +100,10 @@ DISAGREE = Kind(
     "info",
     "unknown",
     "The clocks of CSMS and capture differ",
-    "The currentTime of the CSMS is {off} the clock of the machine that captured{zone}. One of the two is wrong; which one cannot be "
-    "told from this capture.",
-    "Compare the clock of the machine that captured with a radio clock or NTP. If it is right: CSMS, correct currentTime.",
+    "The currentTime of the CSMS is {off} the clock of the machine that captured{zone}. One of the two is wrong; "
+    "which one cannot be told from this capture.",
+    "Compare the clock of the machine that captured with a radio clock or NTP. If it is right: CSMS, correct "
+    "currentTime.",
     "OCPP 1.6 §4.6",
 )
 FUTURE = Kind(
@@ -110,9 +111,10 @@ FUTURE = Kind(
     "warning",
     "station",
     "A timestamp lies in the future",
-    "{action} of the station says {text}, {off} the time {witness}, while its other timestamps do not show a clock that is "
-    "ahead.",
-    "Station manufacturer: see how this timestamp is made (a clock set back in between, a time zone applied once too often).",
+    "{action} of the station says {text}, {off} the time {witness}, while its other timestamps do not show a clock "
+    "that is ahead.",
+    "Station manufacturer: see how this timestamp is made (a clock set back in between, a time zone applied once too "
+    "often).",
     "OCPP 1.6 §3.15; OCPP 2.0.1 Part 2 §2.1",
 )
 

@@ -33,7 +33,7 @@ CODE = Kind(
     "unknown",
     "A connection was closed because of an error",
     "{closer} closed the connection to {server} with code {code} ({meaning}){reason}, {lasted} after its beginning.",
-    "{advice}",
+    "The log of the side that closed tells why; ask for the minute that is given here. {advice}",
     "RFC 6455 §7.4.1",
 )
 BROKEN = Kind(
@@ -110,7 +110,7 @@ class _Meaning(NamedTuple):
     advice: str
 
 
-_LOOK: Final = "The log of the side that closed tells why; ask its operator for the minute that is given here."
+_LOOK: Final = "Its operator or manufacturer is the one to ask."
 _MEANINGS: Final = {
     1002: _Meaning("protocol error", "warning", "other", "The side that did not close breaks the WebSocket protocol in"
         " the eyes of the other: see its last frames, and have compression switched off on both sides as a test."),
@@ -126,7 +126,7 @@ _MEANINGS: Final = {
         " its limit, or lower what is sent at once (keys asked for, meter values per message)."),
     1010: _Meaning("a WebSocket extension is missing", "warning", "closer", _LOOK),
     1011: _Meaning("internal error", "warning", "closer", "The side that closed has failed while it handled a message:"
-        " the last one before the end is the first suspect. Its manufacturer or operator has to look into its log."),
+        " the last one before the end is the first suspect."),
     1012: _Meaning("service restart", "info", "closer", "Nothing to do if a restart was planned."),
     1013: _Meaning("try again later", "warning", "closer", "The side that closed is overloaded, or still holds an"
         " earlier connection of this station: its operator can tell."),

@@ -1,7 +1,7 @@
 """Settings and reports: what a station will not set or does not know, and reports that do not come in full.
 
-1.x: ChangeConfiguration. 2.x: SetVariables, GetVariables, SetVariableMonitoring, and the reports that are asked for with
-a requestId and come in parts, numbered by seqNo, the last one without ``tbc`` (Part 2 B06 to B08, N02, N09).
+1.x: ChangeConfiguration. 2.x: SetVariables, GetVariables, SetVariableMonitoring, and the reports that are asked for
+with a requestId and come in parts, numbered by seqNo, the last one without ``tbc`` (Part 2 B06 to B08, N02, N09).
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ CONFIG_REJECTED = Kind(
     "warning",
     "csms",
     "The station rejects a setting",
-    "The CSMS wanted to set {name}, and the station answered Rejected: it knows the setting and does not take the value.",
+    "The CSMS wanted to set {name}, and the station answered Rejected: it knows the setting and does not take the"
+    " value.",
     "Look in the station's manual which values {name} takes, and whether it is read-only.",
     "OCPP 1.6 §5.3",
 )
@@ -60,7 +61,8 @@ SET_REJECTED = Kind(
     "csms",
     "The station rejects the value of a variable",
     "The CSMS wanted to set {name}, and the station answered {status}{reason}.",
-    "Look up in the station's device model (GetBaseReport) which values the variable takes and whether it can be written.",
+    "Look up in the station's device model (GetBaseReport) which values the variable takes and whether it can be"
+    " written.",
     "OCPP 2.0.1 Part 2 B05",
 )
 SET_UNKNOWN = Kind(
@@ -79,8 +81,8 @@ REPORT_REFUSED = Kind(
     "station",
     "The station refuses a report",
     "The CSMS asked for a report ({action}{what}), and the station answered {status}{reason}.",
-    "If the CSMS needs it, ask the manufacturer: configuration and full inventory are part of what every OCPP 2.x station"
-    " must be able to report.",
+    "If the CSMS needs it, ask the manufacturer: configuration and full inventory are part of what every OCPP 2.x"
+    " station must be able to report.",
     "OCPP 2.0.1 Part 2 B07, B08",
 )
 REPORT_MISSING = Kind(
@@ -100,8 +102,8 @@ REPORT_UNFINISHED = Kind(
     "A report breaks off",
     "Part {seq} of the report with requestId {number} said that more would follow (tbc), and within {waited} nothing"
     " more came.",
-    "Ask for the report again, with fewer components at a time if it breaks off again. The CSMS has an incomplete picture"
-    " of this station.",
+    "Ask for the report again, with fewer components at a time if it breaks off again. The CSMS has an incomplete"
+    " picture of this station.",
     "OCPP 2.0.1 Part 2 B07",
 )
 REPORT_GAP = Kind(
@@ -109,8 +111,8 @@ REPORT_GAP = Kind(
     "warning",
     "station",
     "Parts of a report are missing",
-    "The report with requestId {number} went on with part {seq} where part {expected} was due. The capture lacks nothing"
-    " here.",
+    "The report with requestId {number} went on with part {seq} where part {expected} was due. The capture lacks"
+    " nothing here.",
     "Ask for the report again. If parts are missing again, the station numbers or sends them wrongly: report it to the"
     " manufacturer.",
     "OCPP 2.0.1 Part 2 B07; NotifyReportRequest.seqNo",
@@ -225,9 +227,7 @@ class SettingCheck(PatientCheck):
                 name = _name(result)
                 values = {"name": name, "status": status, "reason": reason_given(result)}
                 station = message.channel.station
-                yield Finding(
-                    MONITOR_REFUSED, message.time, station, (call, message), values, group=f"{status} {name}"
-                )
+                yield Finding(MONITOR_REFUSED, message.time, station, (call, message), values, group=f"{status} {name}")
 
 
 class ReportCheck(PatientCheck):

@@ -8,7 +8,7 @@ from typing import Final
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import energy_words, is_live, power_words, remember, same_pace, total
+from fieldkit.checks.measured import energy_words, is_live, power_words, remember, same_pace, total, where
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -22,10 +22,10 @@ POWER_MISMATCH = Kind(
     severity="warning",
     owner="station",
     title="Power and energy of the meter values do not fit together",
-    explanation="Within {time} the energy register rose by {energy}, while the power that was told in the same messages "
-    "amounts to {low} to {high}. One of the two is wrong{hint}.",
-    advice="Compare with the station's meter. If the register is right, only displays and load management are misled; if it "
-    "is wrong, so is the bill.",
+    explanation="Within {time} the energy register rose by {energy}, while the power that was told in the same "
+    "messages amounts to {low} to {high}. One of the two is wrong{hint}.",
+    advice="Compare with the station's meter. If the register is right, only displays and load management are misled; "
+    "if it is wrong, so is the bill.",
     reference="OCPP 1.6 §7.31",
 )
 WHILE_SUSPENDED = Kind(
@@ -33,8 +33,8 @@ WHILE_SUSPENDED = Kind(
     severity="warning",
     owner="station",
     title="Energy flows although the station says that charging is suspended",
-    explanation="The station says {state}, but its register rose by {energy} within {time}, {power} on average. That is "
-    "more than a vehicle at rest takes, so either the state or the register is wrong.",
+    explanation="The station says {state}, but its register rose by {energy} within {time}, {power} on average. That "
+    "is more than a vehicle at rest takes, so either the state or the register is wrong.",
     advice="Compare with the station's display. A CSMS that shares out power takes this connector for idle: tell the "
     "manufacturer.",
     reference="OCPP 1.6 §4.9",
@@ -44,10 +44,10 @@ UNCLAIMED = Kind(
     severity="warning",
     owner="station",
     title="Energy flows at a connector that is free",
-    explanation="The connector is told to be Available and has no transaction, but its register rose by {energy} within "
-    "{time}, {power} on average. Somebody charges without being billed, or the meter measures something else.",
-    advice="Go and see whether a vehicle is connected. If not, check what else is wired behind this meter; if so, tell the "
-    "manufacturer.",
+    explanation="The connector is told to be Available and has no transaction, but its register rose by {energy} "
+    "within {time}, {power} on average. Somebody charges without being billed, or the meter measures something else.",
+    advice="Go and see whether a vehicle is connected. If not, check what else is wired behind this meter; if so, "
+    "tell the manufacturer.",
     reference="OCPP 1.6 §4.9",
 )
 
@@ -159,8 +159,7 @@ def _compare(window: _Window, sample: Sample, event: OcppMessage, station: Stati
         "high": energy_words(window.high),
         "hint": _hint(energy, middle),
     }
-    place = {"connector": sample.connector, "transaction": sample.transaction}
-    yield Finding(POWER_MISMATCH, event.time, station.identity, (window.message, event), values, **place)
+    yield Finding(POWER_MISMATCH, event.time, station.identity, (window.message, event), values, **where(sample))
 
 
 def _hint(energy: float, integrated: float) -> str:
@@ -262,5 +261,4 @@ def _judge_idle(
     }
     evidence = (stretch.message, event) if stretch.message is not None else (event,)
     kind = UNCLAIMED if free else WHILE_SUSPENDED
-    place = {"connector": sample.connector, "transaction": sample.transaction}
-    yield Finding(kind, event.time, station.identity, evidence, values, **place)
+    yield Finding(kind, event.time, station.identity, evidence, values, **where(sample))

@@ -1,7 +1,8 @@
 """Firmware updates: refused, failed, stuck, told of in an impossible order, or without effect.
 
 A station tells how an update goes by FirmwareStatusNotification (1.6 §4.5 and 2.x Part 2 L01) or, with signed firmware
-for 1.6, SignedFirmwareStatusNotification. Which states mean failure depends on the version (``site.job.failed_states``).
+for 1.6, SignedFirmwareStatusNotification. Which states mean failure depends on the version
+(``site.job.failed_states``).
 """
 
 from __future__ import annotations
@@ -91,8 +92,8 @@ NEVER_STARTED = Kind(
     "A firmware update was ordered and never begun",
     "The station was to update its firmware{where}. {waited} after the time that was set, it had told nothing of a"
     " download, though it was online.",
-    "Trigger a FirmwareStatusNotification to see what it does. If it is Idle, order the update again with a retrieve date"
-    " in the near past; if that changes nothing, restart the station.",
+    "Trigger a FirmwareStatusNotification to see what it does. If it is Idle, order the update again with a retrieve"
+    " date in the near past; if that changes nothing, restart the station.",
     "https://github.com/matth-x/MicroOcpp/issues/261",
     inferred=True,
 )
@@ -103,8 +104,8 @@ STUCK = Kind(
     "A firmware update does not get on",
     "The station's last word on its firmware update{where} was {state}. For {waited} after that nothing came, though it"
     " was online.",
-    "Trigger a FirmwareStatusNotification to see what it does, and look whether the file was fetched at all. Restart the"
-    " station only if the manufacturer says that this is safe during an update.",
+    "Trigger a FirmwareStatusNotification to see what it does, and look whether the file was fetched at all. Restart"
+    " the station only if the manufacturer says that this is safe during an update.",
     "https://github.com/matth-x/MicroOcpp/issues/215",
     inferred=True,
 )
@@ -134,8 +135,8 @@ BACKWARDS = Kind(
     "station",
     "A firmware update is reported in an impossible order",
     "The station reported {state} after {before}{where}, without a failure in between: one of the two is not true.",
-    "Do not trust the progress that the CSMS shows for this station; check its firmware version after the update. Tell the"
-    " manufacturer.",
+    "Do not trust the progress that the CSMS shows for this station; check its firmware version after the update."
+    " Tell the manufacturer.",
     "OCPP 1.6 §4.5; OCPP 2.0.1 Part 2 L01",
 )
 UNCHANGED = Kind(
@@ -143,10 +144,10 @@ UNCHANGED = Kind(
     "warning",
     "station",
     "After a firmware update the version is the old one",
-    "The station reported Installed{where}, and booted with firmware {version} as before: probably the update did not take"
-    " effect.",
-    "If the same version was meant to be installed again, nothing is wrong. Otherwise check that the file holds what its"
-    " name says, and ask the manufacturer whether the station fell back to its old firmware.",
+    "The station reported Installed{where}, and booted with firmware {version} as before: probably the update did not"
+    " take effect.",
+    "If the same version was meant to be installed again, nothing is wrong. Otherwise check that the file holds what"
+    " its name says, and ask the manufacturer whether the station fell back to its old firmware.",
     "OCPP 1.6 §4.5; OCPP 2.0.1 Part 2 L01",
     inferred=True,
 )
@@ -220,7 +221,7 @@ class FirmwareCheck(PatientCheck):
             return self._published(message) if message.type is MessageType.CALL else ()
         station = picture.stations.get(message.channel.station)
         job = station.jobs.latest if station is not None else None
-        if job is None:
+        if station is None or job is None:
             return ()
         if "Update" in action:
             return self._ordered(message, job) if message.type is MessageType.CALL else self._answered(message, job)
@@ -322,7 +323,9 @@ class FirmwareCheck(PatientCheck):
         if state == "Installed" and job.answer is not None and len(job.states) < 50:
             reported = {status for _, status in job.states}
             # 1.5 has neither Downloading nor Installing. A station that reboots to install may lose the line before.
-            wanted = ("Downloaded",) if message.channel.version == "1.5" else ("Downloading", "Downloaded", "Installing")
+            wanted = (
+                ("Downloaded",) if message.channel.version == "1.5" else ("Downloading", "Downloaded", "Installing")
+            )
             missing = [status for status in wanted if status not in reported]
             if missing and not ({"InstallRebooting"} & reported and missing == ["Installing"]):
                 values = {"missing": " and ".join(missing), "where": _where(job)}

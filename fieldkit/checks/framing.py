@@ -41,7 +41,8 @@ BROKEN_JSON = Kind(
     "warning",
     "unknown",
     "A message is not JSON",
-    "{what} of the {side} cannot be read as JSON: {text}. The other side can do nothing with it but drop it or answer with an error.",
+    "{What} of the {side} cannot be read as JSON: {text}. The other side can do nothing with it but drop it or "
+    "answer with an error.",
     "{who}: correct how this message is written. The raw text in the evidence shows the place.",
     "RFC 8259; OCPP-J 1.6 §4.2; https://github.com/lbbrhzn/ocpp/issues/2032",
 )
@@ -50,7 +51,7 @@ LENIENT_JSON = Kind(
     "info",
     "unknown",
     "A message is JSON only for lenient parsers",
-    "{what} of the {side}: {text}. Some parsers take it, strict ones refuse the whole message.",
+    "{What} of the {side}: {text}. Some parsers take it, strict ones refuse the whole message.",
     "{who}: write plain JSON, it costs nothing.",
     "RFC 8259 §6, §8.2",
 )
@@ -59,7 +60,7 @@ MALFORMED = Kind(
     "warning",
     "unknown",
     "A message has the wrong frame",
-    "{what} of the {side} is not framed as OCPP-J demands: {text}. What the other side makes of it is chance.",
+    "{What} of the {side} is not framed as OCPP-J demands: {text}. What the other side makes of it is chance.",
     "{who}: correct the frame ([type, id, action, payload] for a CALL, [type, id, payload] for its answer).",
     "OCPP-J 1.6 §4.2; OCPP 2.0.1 Part 4 §4.2",
 )
@@ -68,7 +69,7 @@ ERROR_FRAME = Kind(
     "info",
     "unknown",
     "An error message is not quite as it should be",
-    "{what} of the {side}: {text}. The error itself arrives, its details may not.",
+    "{What} of the {side}: {text}. The error itself arrives, its details may not.",
     "{who}: use the error codes and the five elements of the standard.",
     "OCPP-J 1.6 §4.2.3; OCPP 2.0.1 Part 4 §4.3",
 )
@@ -77,7 +78,7 @@ MESSAGE_ID = Kind(
     "warning",
     "unknown",
     "A message id breaks the rules",
-    "{what} of the {side}: {text}. Answers find their CALL by this id; a peer that keeps to the rules cannot answer.",
+    "{What} of the {side}: {text}. Answers find their CALL by this id; a peer that keeps to the rules cannot answer.",
     "{who}: use texts of 1 to 36 characters, a UUID for instance.",
     "OCPP-J 1.6 §4.1.4; OCPP 2.0.1 Part 4 §4.1.4",
 )
@@ -86,8 +87,8 @@ ID_REUSED = Kind(
     "warning",
     "unknown",
     "A message id is used for different CALLs",
-    "{what} of the {side} has a message id that it had used before on this connection for another CALL. Answers can be taken for those "
-    "of the wrong CALL.",
+    "{What} of the {side} has a message id that it had used before on this connection for another CALL. Answers can "
+    "be taken for those of the wrong CALL.",
     "{who}: make a new id for every CALL.",
     "OCPP-J 1.6 §4.1.4; https://github.com/mobilityhouse/ocpp/issues/297",
 )
@@ -132,9 +133,10 @@ VERSION_MIXED = Kind(
     "warning",
     "unknown",
     "Messages of another OCPP version on this connection",
-    "This connection was agreed to speak OCPP {version}, but {what} of the {side} is probably a message of OCPP {other}: {text}.",
-    "{who}: speak the version that was agreed on in Sec-WebSocket-Protocol. Station and CSMS must both be configured for the same "
-    "version; restart both after changing it.",
+    "This connection was agreed to speak OCPP {version}, but {what} of the {side} is probably a message of OCPP "
+    "{other}: {text}.",
+    "{who}: speak the version that was agreed on in Sec-WebSocket-Protocol. Station and CSMS must both be configured "
+    "for the same version; restart both after changing it.",
     "OCPP-J 1.6 §3.3; https://github.com/lbbrhzn/ocpp/issues/2008",
     inferred=True,
 )
@@ -143,7 +145,7 @@ SOAP_BROKEN = Kind(
     "warning",
     "unknown",
     "A SOAP envelope is broken",
-    "{what} of the {side}: {text}. The other side cannot process it.",
+    "{What} of the {side}: {text}. The other side cannot process it.",
     "{who}: correct the envelope after the WSDL of this OCPP version.",
     "OCPP-S 1.6 §3; SOAP 1.2 Part 1 §5",
 )
@@ -152,7 +154,8 @@ SOAP_LOOSE = Kind(
     "info",
     "unknown",
     "A SOAP envelope does not follow the standard in all things",
-    "{what} of the {side}: {text}. Many stacks take it all the same, strict ones refuse it.",
+    "The envelope is loose: {text} (first seen in {what} of the {side}). Many stacks take it all the same, strict "
+    "ones refuse it.",
     "Nothing, if the other side answers. Otherwise {who}: correct the envelope after the WSDL of this OCPP version.",
     "OCPP-S 1.6 §3; WS-Addressing 1.0",
 )
@@ -161,8 +164,9 @@ SCHEMA = Kind(
     "warning",
     "unknown",
     "A payload breaks its schema",
-    "{what} of the {side} breaks the schema of OCPP {version}{at}: {text}. A strict peer refuses the whole message.",
-    "{who}: correct this field. Until then the other side may have to switch off its schema validation for this message.",
+    "{What} of the {side} breaks the schema of OCPP {version}{at}: {text}. A strict peer refuses the whole message.",
+    "{who}: correct this field. Until then the other side may have to switch off its schema validation for this "
+    "message.",
     "OCPP JSON schemas of the Open Charge Alliance; https://github.com/mobilityhouse/ocpp/issues/128",
 )
 SCHEMA_MINOR = Kind(
@@ -170,7 +174,7 @@ SCHEMA_MINOR = Kind(
     "info",
     "unknown",
     "A payload breaks its schema in a small thing",
-    "{what} of the {side} differs from the schema of OCPP {version}{at}: {text}. Nearly all peers take it.",
+    "{What} of the {side} differs from the schema of OCPP {version}{at}: {text}. Nearly all peers take it.",
     "{who}: correct this field when there is an opportunity.",
     "OCPP JSON schemas of the Open Charge Alliance",
 )
@@ -179,7 +183,7 @@ TIME_FORMAT = Kind(
     "warning",
     "unknown",
     "A time is not written as the standard demands",
-    "{what} of the {side}{at}: {text}. The other side may read another time, or refuse the message.",
+    "{What} of the {side}{at}: {text}. The other side may read another time, or refuse the message.",
     "{who}: write times as 2026-05-31T12:00:00Z.",
     "RFC 3339 §5.6; OCPP 1.6 §3.15",
 )
@@ -204,9 +208,7 @@ _OF_RULE: Final = {
     "schema.format": SCHEMA_MINOR,
     "time.format": TIME_FORMAT,
     **dict.fromkeys(
-        (
-            "soap.syntax soap.not-xml soap.envelope soap.body soap.dtd soap.size soap.nesting soap.operation soap.identity"
-        ).split(),
+        "soap.syntax soap.not-xml soap.envelope soap.body soap.dtd soap.nesting soap.operation soap.identity".split(),
         SOAP_BROKEN,
     ),
 }
@@ -274,6 +276,8 @@ class FramingCheck(Check):
             family = _family(problem)
             if problem.rule in _SILENT or (rebuilt and family in ("json", "framing")):
                 continue
+            if message.call is not None and problem.rule.startswith("framing.id-"):
+                continue  # an answer must repeat the id of its CALL, as it is
             kind = _OF_RULE.get(problem.rule) or _OF_FAMILY.get(family)
             key = (problem.rule, _INDEX.sub("[]", problem.path[:200]))
             if kind is None or key in seen:
@@ -288,13 +292,16 @@ class FramingCheck(Check):
         sender, station = message.sender, message.channel.station
         action = message.action[:MAX_NAME]
         path = _INDEX.sub("[]", problem.path[:200])[: MAX_NAME * 2]
-        kept_apart = "" if kind is VERSION_MIXED else f" {problem.rule} {path}"
-        group = f"{sender} {action} {_type(message)}{kept_apart}"
-        values = self._worded.get((station, group))
+        group = f"{sender} {action} {_type(message)} {problem.rule} {path}"
+        if kind is VERSION_MIXED:
+            group = sender  # nothing of such a message fits: once is enough
+        elif kind is SOAP_LOOSE:
+            group = f"{sender} {problem.rule}"  # the envelope is written the same way around every message
+        values = self._worded.get((station, kind.id + group))
         if values is None:
             values = _values(message, problem, path, other)
             if len(self._worded) < MAX_WORDED:
-                self._worded[station, group] = values
+                self._worded[station, kind.id + group] = values
         evidence: tuple[Event, ...] = (message,) if message.call is None else (message, message.call)
         severity: Severity | None = None
         if kind is ID_REUSED and message.channel.connection is None:
@@ -326,10 +333,12 @@ def _other_version(message: OcppMessage) -> str:
 
 def _values(message: OcppMessage, problem: Problem, path: str, other: str) -> Mapping[str, str]:
     sender = message.sender
+    what = _what(message)
     return {
         "side": _SIDE[sender],
         "who": _WHO_ACTS[sender],
-        "what": _what(message),
+        "what": what,
+        "What": what[0].upper() + what[1:],
         "text": without_ids(conceal_text(shorten(problem.text, MAX_TEXT), message), message),
         "at": f" at {path}" if path else "",
         "version": message.channel.version or "(unknown)",

@@ -39,10 +39,10 @@ SILENCE = Kind(
     "warning",
     "station",
     "A connected station falls silent",
-    "Nothing was heard of the station for {silence}{until}, neither a message nor a ping, although {expected}. A CSMS takes "
-    "such a station for offline, and routers forget the connection.",
-    "See what the station did in this time (its own log, its display). If it was idle: set a heartbeat or WebSocket ping "
-    "interval below the idle timeout of router and CSMS, and see that the station keeps it.",
+    "Nothing was heard of the station for {silence}{until}, neither a message nor a ping, although {expected}. A "
+    "CSMS takes such a station for offline, and routers forget the connection.",
+    "See what the station did in this time (its own log, its display). If it was idle: set a heartbeat or WebSocket "
+    "ping interval below the idle timeout of router and CSMS, and see that the station keeps it.",
     "OCPP 1.6 §4.6; OCPP 2.0.1 Part 2 G02",
 )
 LEFT_TO_PINGS = Kind(
@@ -50,8 +50,8 @@ LEFT_TO_PINGS = Kind(
     "info",
     "station",
     "The station sends no heartbeats, only WebSocket pings or pongs",
-    "For {silence} the station sent no OCPP message, although {expected}; WebSocket pings show that it was alive. That is "
-    "allowed over WebSocket, but without Heartbeat its clock is not set.",
+    "For {silence} the station sent no OCPP message, although {expected}; WebSocket pings show that it was alive. "
+    "That is allowed over WebSocket, but without Heartbeat its clock is not set.",
     "Nothing, if the CSMS shows the station as online. At least one heartbeat in 24 hours is advised for the clock.",
     "OCPP 1.6 §4.6",
 )
@@ -60,10 +60,10 @@ TOO_MANY = Kind(
     "warning",
     "station",
     "The station sends heartbeats more often than it was told to",
-    "The interval is {interval}, and {streak} in a row came earlier than half of it, the last one after {after}. It costs "
-    "data volume and load, and shows that the station does not take over its configuration.",
-    "Station: compare HeartbeatInterval as the station reports it (GetConfiguration or GetVariables) with what the CSMS "
-    "gave in its answer to BootNotification. Station manufacturer, if they agree.",
+    "The interval is {interval}, and {streak} in a row came earlier than half of it, the last one after {after}. It "
+    "costs data volume and load, and shows that the station does not take over its configuration.",
+    "Station: compare HeartbeatInterval as the station reports it (GetConfiguration or GetVariables) with what the "
+    "CSMS gave in its answer to BootNotification. Station manufacturer, if they agree.",
     "OCPP 1.6 §4.2, §9.1.8",
 )
 INTERVAL_ZERO = Kind(
@@ -71,8 +71,9 @@ INTERVAL_ZERO = Kind(
     "warning",
     "csms",
     "The CSMS accepts the station without a heartbeat interval",
-    "The CSMS accepted the station with interval {interval}. When the station is accepted this is the heartbeat interval, and "
-    "what a station makes of such a value is its own choice: no heartbeats at all, or one after the other.",
+    "The CSMS accepted the station with interval {interval}. When the station is accepted this is the heartbeat "
+    "interval, and what a station makes of such a value is its own choice: no heartbeats at all, or one after the "
+    "other.",
     "CSMS: give an interval above zero, below the idle timeout of the networks in between (300 s or less with mobile "
     "networks).",
     "OCPP 1.6 §4.2, §6.6",
@@ -191,12 +192,15 @@ class HeartbeatCheck(Check):
 
     def _expected(self, station: Station) -> tuple[float | None, str]:
         """How long a silence may last, and why."""
-        interval = station.about.heartbeat_interval
+        about = station.about
+        interval = about.heartbeat_interval
         if interval is None:
             silence = self.policy.silence * SECOND
             return silence, f"a sign of life is expected every {duration(silence)} where no heartbeat interval is known"
         if interval <= 0:
             return None, ""
+        # Of two intervals that are told, the longer one is the excuse.
+        interval = max(interval, about.heartbeat_reported or 0)
         limit = max(2 * interval * SECOND, interval * SECOND + MIN_SLACK)
         return limit, f"the heartbeat interval is {duration(interval * SECOND)}"
 
@@ -208,7 +212,11 @@ def _signs(link: Link) -> int:
 def _too_often(pulse: _Pulse, beat: OcppMessage, picture: Picture) -> Iterator[Finding]:
     before, pulse.heartbeat = pulse.heartbeat, beat
     station = picture.stations.get(beat.channel.station)
-    interval = station.about.heartbeat_interval if station is not None else None
+    # What the CSMS has set counts; a station that reports a shorter one may keep to that.
+    interval = station.about.heartbeat_told if station is not None else None
+    reported = station.about.heartbeat_reported if station is not None else None
+    if interval is not None and reported is not None and 0 < reported < interval:
+        interval = reported
     if (
         before is None
         or interval is None

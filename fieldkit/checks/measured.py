@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, TypeVar
+from typing import Final, TypedDict, TypeVar
 
 from fieldkit.checks.words import SECOND
 from fieldkit.events import OcppMessage
@@ -21,6 +21,18 @@ SAME_PACE: Final = (10 * SECOND, 0.1)
 """Two readings are as far apart by the station's clock as by ours: to 10 s (delays, whole seconds) and 10 %."""
 PHASES: Final = {"L1": 0, "L1-N": 0, "L2": 1, "L2-N": 1, "L3": 2, "L3-N": 2}
 """Which conductor a phase value is of; values between two of them belong to neither."""
+
+
+class Where(TypedDict, total=False):
+    """Where a finding belongs: for ``Finding(…, **where)``."""
+
+    connector: str
+    transaction: str
+
+
+def where(sample: Sample) -> Where:
+    """The connector and transaction of a sample."""
+    return {"connector": sample.connector, "transaction": sample.transaction}
 
 
 def remember(table: dict[K, V], key: K, value: V, most: int = MAX_PLACES) -> V:
@@ -65,8 +77,10 @@ def total(samples: list[Sample], time: int, location: str | None = None) -> floa
 
 
 def energy_words(watt_hours: float) -> str:
-    """As in "0.12 kWh", "450 Wh"."""
-    return f"{watt_hours:.0f} Wh" if abs(watt_hours) < 1000 else f"{watt_hours / 1000:,.2f} kWh"
+    """As in "12.40 kWh", "450 Wh", "0.34 Wh"."""
+    if abs(watt_hours) >= 1000:
+        return f"{watt_hours / 1000:,.2f} kWh"
+    return f"{watt_hours:.0f} Wh" if abs(watt_hours) >= 10 or not watt_hours else f"{watt_hours:.2f} Wh"
 
 
 def power_words(watts: float) -> str:

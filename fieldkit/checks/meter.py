@@ -1,4 +1,4 @@
-"""Meter values one by one: are they numbers, in a unit that fits, within what physics allows, complete in what they say?"""
+"""Meter values one by one: are they numbers, in a unit that fits, within what physics allows, and fully described?"""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Final
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import amount_words, remember
+from fieldkit.checks.measured import Where, amount_words, remember
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import listed
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -25,8 +25,8 @@ DEFAULTS_USED = Kind(
     title="Meter values leave out what they measure or in which unit",
     explanation="The station sends meter values without {left_out}. That is legal: they count as "
     "{meaning}. Some CSMS show such values wrongly or not at all.",
-    advice="Nothing to do as long as the CSMS shows the right energy. If it does not, have the CSMS apply the defaults of "
-    "the standard, or let the station name measurand and unit.",
+    advice="Nothing to do as long as the CSMS shows the right energy. If it does not, have the CSMS apply the "
+    "defaults of the standard, or let the station name measurand and unit.",
     reference="OCPP 1.6 §7.45",
 )
 UNIT_MISMATCH = Kind(
@@ -36,8 +36,8 @@ UNIT_MISMATCH = Kind(
     title="A meter value has a unit that does not fit what it measures",
     explanation="{measurand} is sent with the unit {unit} (first seen with the value {value}). This unit belongs to "
     "another kind of quantity, so the CSMS may take energy for power or discard the value.",
-    advice="Ask the manufacturer for a firmware that sends {measurand} in {right}; until then do not bill or control by "
-    "this value.",
+    advice="Ask the manufacturer for a firmware that sends {measurand} in {right}; until then do not bill or control "
+    "by this value.",
     reference="OCPP 1.6 §7.43",
 )
 NOT_A_NUMBER = Kind(
@@ -45,8 +45,8 @@ NOT_A_NUMBER = Kind(
     severity="warning",
     owner="station",
     title="A meter value is not a number",
-    explanation='The station sends "{value}" as {measurand}. A CSMS cannot count with it, and may reject the whole message '
-    "with all its other values.",
+    explanation='The station sends "{value}" as {measurand}. A CSMS cannot count with it, and may reject the whole '
+    "message with all its other values.",
     advice="Check in the station that the meter is connected and answers; if it does, ask the manufacturer for a fix.",
     reference="OCPP 1.6 §7.45",
 )
@@ -55,10 +55,10 @@ OUT_OF_RANGE = Kind(
     severity="warning",
     owner="station",
     title="A meter value is physically impossible",
-    explanation="{measurand} reads {value} (first seen); possible is {low} to {high}. The sensor or the meter is broken or "
-    "not connected, or the station uses the wrong scale.",
-    advice="Compare with the station's display or a meter of your own. If the real value is fine, the station scales the "
-    "reading wrongly: tell the manufacturer; if not, have the sensor and its wiring checked.",
+    explanation="{measurand} reads {value} (first seen); possible is {low} to {high}. The sensor or the meter is "
+    "broken or not connected, or the station uses the wrong scale.",
+    advice="Compare with the station's display or a meter of your own. If the real value is fine, the station scales "
+    "the reading wrongly: tell the manufacturer; if not, have the sensor and its wiring checked.",
     reference="OCPP 1.6 §7.31",
 )
 CONTEXT_MISSING = Kind(
@@ -77,8 +77,8 @@ WRONG_CONTEXT = Kind(
     severity="warning",
     owner="station",
     title="A meter value is marked as the last one of a transaction that only begins",
-    explanation="The message that starts the transaction carries a meter value with the context Transaction.End. A CSMS "
-    "that bills by contexts takes it for the final reading.",
+    explanation="The message that starts the transaction carries a meter value with the context Transaction.End. A "
+    "CSMS that bills by contexts takes it for the final reading.",
     advice="Report it to the manufacturer; let the CSMS bill by the first and last reading in time instead.",
     reference="https://github.com/matth-x/MicroOcpp/issues/128",
 )
@@ -95,11 +95,14 @@ RANGES: Final[dict[str, tuple[float, float]]] = {
     "Power.Factor": (-1.0, 1.0),
 }
 """Megawatt charging goes to 1,250 V and 3,000 A; grids of 50 and 60 Hz on a weak generator stay within 40 to 70 Hz; no
-part of a station is colder than a winter night or hotter than a failing contact. Rounding is allowed for by ``MARGIN``."""
+part of a station is colder than a winter night or hotter than a failing contact. ``MARGIN`` allows for rounding."""
+AMBIGUOUS: Final = frozenset({"W", "VA", "var"})
+"""Where a missing unit leaves room for doubt: the standard has a default for energies alone (Wh), currents are in A and
+voltages in V with everybody, but powers come in W and in kW."""
 MARGIN: Final = 0.01
 """Of the range: a state of charge of 100.4 % is rounding, a voltage of -0.3 V is an unconnected input."""
 NO_READING: Final = {"Frequency": (0.0,), "SoC": (-1.0, 255.0)}
-"""Values that stand for "not measured": a DC output has no frequency, a car without communication no state of charge."""
+"""Values that stand for "not measured": a DC output has no frequency, an AC vehicle tells no state of charge."""
 PERCENT_FACTOR: Final = 1.5
 """A power factor beyond this is one in percent, which some meters send."""
 
@@ -129,7 +132,7 @@ class SampleCheck(Check):
             for sample in samples:
                 if sample.defaulted and (
                     "measurand" in sample.defaulted
-                    or ("unit" in sample.defaulted and not measurand.startswith("Energy") and sample.unit)
+                    or ("unit" in sample.defaulted and sample.unit in AMBIGUOUS)
                 ):
                     yield _defaulted(sample, event, station)
                 if sample.unit != natural_unit(measurand):
@@ -165,7 +168,7 @@ class ContextCheck(Check):
                 sample.context for sample in fresh if sample.context in ("Transaction.Begin", "Transaction.End")
             )
         if made.begin is event and any(sample.context == "Transaction.End" for sample in fresh):
-            place = {"connector": made.connector, "transaction": made.id}
+            place: Where = {"connector": made.connector, "transaction": made.id}
             yield Finding(WRONG_CONTEXT, event.time, station.identity, (event,), {}, **place)
         if made.end is not None and made.end.id == event.id and (contexts := self._seen.pop(key, None)) is not None:
             yield from _missing(made, contexts, bool(fresh), event)

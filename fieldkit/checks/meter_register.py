@@ -11,7 +11,7 @@ from typing import Final
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import energy_words, fits_its_unit, power_words, remember
+from fieldkit.checks.measured import Where, energy_words, fits_its_unit, power_words, remember, where
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -26,9 +26,9 @@ ROLLBACK = Kind(
     owner="station",
     title="An energy register went backwards during a transaction",
     explanation="{register} fell from {before} to {after} within one transaction (first seen). A register only "
-    "counts upwards: the energy of this transaction cannot be billed from it.",
-    advice="Do not bill this transaction without checking. Look for a restart of the station or its meter at that time; if "
-    "there was none, the station mixes two meters or units: report it to the manufacturer.",
+    "counts upwards: the energy of this transaction cannot be billed from it{hint}.",
+    advice="Do not bill this transaction without checking. Look for a restart of the station or its meter at that "
+    "time; if there was none, the station mixes two meters or units: report it to the manufacturer.",
     reference="OCPP 1.6 §7.31",
 )
 ROLLBACK_BETWEEN = Kind(
@@ -38,8 +38,8 @@ ROLLBACK_BETWEEN = Kind(
     title="An energy register is lower than after the transaction before",
     explanation="After the earlier transaction at this connector the register stood at {before}; the next one "
     "begins at {after}. Either the meter was exchanged, or the station lost its count.",
-    advice="Ask whether the meter was exchanged. If not, compare with the meter's own display: energy may be missing from "
-    "the bill.",
+    advice="Ask whether the meter was exchanged. If not, compare with the meter's own display: energy may be missing "
+    "from the bill.",
     reference="OCPP 1.6 §7.31",
 )
 PER_SESSION = Kind(
@@ -48,7 +48,8 @@ PER_SESSION = Kind(
     owner="station",
     title="The energy register starts anew with each transaction",
     explanation="The station counts the energy of each transaction from (nearly) zero instead of telling the meter's "
-    "register (from {before} to {after}). Energy per transaction is right, but gaps between transactions cannot be seen.",
+    "register (from {before} to {after}). Energy per transaction is right, but gaps between transactions cannot be "
+    "seen.",
     advice="Nothing to do unless the operator needs the meter's absolute reading, as calibration law may demand.",
     reference="OCPP 1.6 §7.31",
 )
@@ -59,8 +60,8 @@ JUMP = Kind(
     title="An energy register jumped further than energy can flow",
     explanation="{register} rose from {before} to {after} within {time}: that takes {power}, and more than "
     "{most} is not plausible here.",
-    advice="Do not bill this transaction without checking. A factor of 1,000 points to Wh and kWh being mixed up; otherwise "
-    "look for an exchanged meter or an error on the meter's bus.",
+    advice="Do not bill this transaction without checking. A factor of 1,000 points to Wh and kWh being mixed up; "
+    "otherwise look for an exchanged meter or an error on the meter's bus.",
     reference="OCPP 1.6 §7.31",
 )
 RECORD_CONTRADICTS = Kind(
@@ -70,8 +71,8 @@ RECORD_CONTRADICTS = Kind(
     title="The record of a transaction contradicts its meter values",
     explanation="The transaction was recorded from {start} to {stop}, but its meter values run from {first} to "
     "{last}. The energy on the bill depends on which of them the CSMS takes.",
-    advice="Compare with the station's meter. Tell the manufacturer; until it is mended, bill by the meter values only if "
-    "the meter confirms them.",
+    advice="Compare with the station's meter. Tell the manufacturer; until it is mended, bill by the meter values "
+    "only if the meter confirms them.",
     reference="OCPP 1.6 §4.10",
 )
 DIFFERENT_COUNTERS = Kind(
@@ -105,6 +106,8 @@ SHARE: Final = 0.05
 """Energies of record and samples agree to 5 % …"""
 ENDS: Final = 500.0
 """… and this many Wh: samples begin after the record's start and end before its stop."""
+MIXED_UNITS: Final = 2.0
+"""A reading that goes on from the one before when taken for kWh has at most doubled it."""
 MAX_REGISTERS: Final = 64
 """Registers of one connector: measurands × phases × locations of the largest stations make half of it."""
 
@@ -203,25 +206,25 @@ class RegisterCheck(Check):
     ) -> Iterator[Finding]:
         """From one reading of a register to the next."""
         evidence = (last.message, event) if last.message is not event else (event,)
-        where = {"connector": sample.connector, "transaction": sample.transaction}
         values: dict[str, object] = {
             "register": sample.measurand + (f" of {sample.phase}" if sample.phase else ""),
             "before": energy_words(last.value),
             "after": energy_words(sample.value),
         }
         if sample.value < last.value - RESOLUTION:
+            values["hint"] = _hint(sample, last.value)
             if sample.transaction and sample.transaction == last.transaction:
-                yield Finding(ROLLBACK, event.time, station.identity, evidence, values, **where)
+                yield Finding(ROLLBACK, event.time, station.identity, evidence, values, **where(sample))
             elif sample.value <= NEARLY_ZERO:
                 yield Finding(PER_SESSION, event.time, station.identity, evidence, values)
             else:
-                where["transaction"] = ""
-                yield Finding(ROLLBACK_BETWEEN, event.time, station.identity, evidence, values, **where)
+                place_of: Where = {"connector": sample.connector}
+                yield Finding(ROLLBACK_BETWEEN, event.time, station.identity, evidence, values, **place_of)
             return
         time = max(sample.time - last.time, event.time - last.seen)
         if _too_fast(sample.value - last.value, time, place.most):
             values |= _speed(sample.value - last.value, time, place.most)
-            yield Finding(JUMP, event.time, station.identity, evidence, values, **where)
+            yield Finding(JUMP, event.time, station.identity, evidence, values, **where(sample))
 
     # ----------------------------------------------------------------------------------------- records of transactions
 
@@ -241,7 +244,7 @@ class RegisterCheck(Check):
         if after <= NEARLY_ZERO:
             yield Finding(PER_SESSION, event.time, station.identity, (message, event), values)
         else:
-            place_of = {"connector": made.connector}
+            place_of: Where = {"connector": made.connector}
             yield Finding(ROLLBACK_BETWEEN, event.time, station.identity, (message, event), values, **place_of)
 
     def _stopped(self, event: OcppMessage, station: Station) -> Iterator[Finding]:
@@ -261,18 +264,19 @@ def _judge_record(made: Transaction, series: Series | None, place: _Place, event
     start, stop = made.meter_start, made.meter_stop
     if stop is None:
         return
-    where = {"connector": made.connector, "transaction": made.id}
+    here: Where = {"connector": made.connector, "transaction": made.id}
     evidence = (made.begin, event) if made.begin is not None else (event,)
     if start is not None and stop < start - RESOLUTION:
         values: dict[str, object] = {
             "register": "The register told at start and stop",
             "before": energy_words(start),
             "after": energy_words(stop),
+            "hint": "",
         }
-        yield Finding(ROLLBACK, event.time, made.station, evidence, values, severity="critical", **where)
+        yield Finding(ROLLBACK, event.time, made.station, evidence, values, severity="critical", **here)
         return
     if series is not None and series.last is not None:
-        yield from _against_samples(made, stop, series, evidence, where)
+        yield from _against_samples(made, stop, series, evidence, here)
     if start is not None and made.started is not None and made.stopped is not None and made.begin is not None:
         time = max(made.stopped - made.started, event.time - made.begin.time)
         if _too_fast(stop - start, time, place.most):
@@ -282,11 +286,11 @@ def _judge_record(made: Transaction, series: Series | None, place: _Place, event
                 "after": energy_words(stop),
             }
             values |= _speed(stop - start, time, place.most)
-            yield Finding(JUMP, event.time, made.station, evidence, values, **where)
+            yield Finding(JUMP, event.time, made.station, evidence, values, **here)
 
 
 def _against_samples(
-    made: Transaction, stop: float, series: Series, evidence: tuple[Event, ...], where: dict[str, str]
+    made: Transaction, stop: float, series: Series, evidence: tuple[Event, ...], here: Where
 ) -> Iterator[Finding]:
     """meterStart and meterStop, and what the samples in between say."""
     # What is measured after the stop is not part of it: stations latch meterStop before the current has ceased.
@@ -313,7 +317,7 @@ def _against_samples(
     if kind is DIFFERENT_COUNTERS:
         yield Finding(kind, made.last_time, made.station, evidence, values)
     else:
-        yield Finding(kind, made.last_time, made.station, evidence, values, **where)
+        yield Finding(kind, made.last_time, made.station, evidence, values, **here)
 
 
 def _series_of(made: Transaction, station: Station) -> Series | None:
@@ -324,6 +328,14 @@ def _series_of(made: Transaction, station: Station) -> Series | None:
         if series is not None and series.unit == "Wh":
             return series
     return None
+
+
+def _hint(sample: Sample, before: float) -> str:
+    """Would the reading fit if it were in kWh?"""
+    if not before <= sample.value * 1000 <= before * MIXED_UNITS:
+        return ""
+    missing = ", which has no unit and so counts in Wh," if "unit" in sample.defaulted else ""
+    return f". The lower reading{missing} is probably meant in kWh"
 
 
 def _too_fast(energy: float, time: int, most: float) -> bool:

@@ -10,7 +10,7 @@ from typing import Final
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import energy_words, is_live, remember
+from fieldkit.checks.measured import energy_words, is_live, remember, where
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import CaptureDropped, Event, MessageType, OcppMessage
@@ -24,10 +24,11 @@ TIME_BACKWARDS = Kind(
     severity="warning",
     owner="station",
     title="Timestamps of meter values go backwards",
-    explanation="The register went on from {before} to {now}, but the timestamp of the later reading is {back} earlier. The "
-    "station's clock was probably set back, or it writes local time as UTC: times of this transaction cannot be trusted.",
-    advice="Check the station's time source and time zone setting (NTP, daylight saving); the CSMS tells the time in every "
-    "answer to a heartbeat, and the station should use it.",
+    explanation="The register went on from {before} to {now}, but the timestamp of the later reading is {back} "
+    "earlier. The station's clock was probably set back, or it writes local time as UTC: times of this transaction "
+    "cannot be trusted.",
+    advice="Check the station's time source and time zone setting (NTP, daylight saving); the CSMS tells the time in "
+    "every answer to a heartbeat, and the station should use it.",
     reference="https://github.com/matth-x/MicroOcpp/issues/311",
     inferred=True,
 )
@@ -36,10 +37,10 @@ GAP = Kind(
     severity="warning",
     owner="station",
     title="Periodic meter values were left out during charging",
-    explanation="Meter values came every {cadence}, then none for {gap}, while {energy} flowed; afterwards they came every "
-    "{cadence} again. The station was connected all the time.",
-    advice="Look in the station's log for the time of the gap (meter communication, restart of its controller). The energy "
-    "is not lost, but its course is: check tariffs by time of day.",
+    explanation="Meter values came every {cadence}, then none for {gap}, while {energy} flowed; afterwards they came "
+    "every {cadence} again. The station was connected all the time.",
+    advice="Look in the station's log for the time of the gap (meter communication, restart of its controller). The "
+    "energy is not lost, but its course is: check tariffs by time of day.",
     reference="https://github.com/matth-x/MicroOcpp/issues/128",
     inferred=True,
 )
@@ -162,39 +163,39 @@ class GapCheck(Check):
         cadence = self._cadences.get(key)
         connection = event.channel.connection
         link = picture.links.all.get(connection.number) if connection is not None else None
-        now = _Cadence(
-            sample, event, station.messages, link.gaps if link is not None else 0, is_live(sample, event, station)
-        )
+        gaps = link.gaps if link is not None else 0
         if cadence is None:
-            remember(self._cadences, key, now)
+            live = is_live(sample, event, station)
+            remember(self._cadences, key, _Cadence(sample, event, station.messages, gaps, live))
         elif sample.time > cadence.last.time:
-            yield from self._next(cadence, now, station)
+            yield from self._next(cadence, sample, event, gaps, station)
 
-    def _next(self, cadence: _Cadence, now: _Cadence, station: Station) -> Iterator[Finding]:
-        interval, steady = now.last.time - cadence.last.time, cadence.steady
+    def _next(
+        self, cadence: _Cadence, sample: Sample, event: OcppMessage, gaps: int, station: Station
+    ) -> Iterator[Finding]:
+        interval, live = sample.time - cadence.last.time, is_live(sample, event, station)
         if cadence.pending is not None:
             usual, length, energy, around = cadence.pending
             if interval <= usual * STEADY_SPREAD + SECOND:
                 values = {"cadence": duration(usual), "gap": duration(length), "energy": energy_words(energy)}
-                place = {"connector": now.last.connector, "transaction": now.last.transaction}
-                yield Finding(GAP, now.message.time, station.identity, around, values, **place)
+                yield Finding(GAP, event.time, station.identity, around, values, **where(sample))
             cadence.pending = None
             cadence.intervals.clear()
-        elif steady is not None and interval > max(steady * GAP_FACTOR, steady + GAP_LEAST):
-            energy = now.last.value - cadence.last.value
-            if energy >= GAP_ENERGY and self._continuous(cadence, now):
-                cadence.pending = (steady, interval, energy, (cadence.message, now.message))
+        elif interval > GAP_LEAST and (usual := cadence.steady) and interval > max(usual * GAP_FACTOR, usual + GAP_LEAST):
+            energy = sample.value - cadence.last.value
+            if energy >= GAP_ENERGY and live and self._continuous(cadence, event, gaps, station.messages):
+                cadence.pending = (usual, interval, energy, (cadence.message, event))
             cadence.intervals.clear()
         else:
             cadence.intervals.append(interval)
-        cadence.last, cadence.message, cadence.seen = now.last, now.message, now.seen
-        cadence.gaps, cadence.live = now.gaps, now.live
+        cadence.last, cadence.message, cadence.seen = sample, event, station.messages
+        cadence.gaps, cadence.live = gaps, live
 
-    def _continuous(self, before: _Cadence, after: _Cadence) -> bool:
+    def _continuous(self, before: _Cadence, event: OcppMessage, gaps: int, seen: int) -> bool:
         """Would we have seen readings in between, had there been any?"""
-        one, other = before.message.channel.connection, after.message.channel.connection
-        if not (before.live and after.live) or self._dropped >= before.message.time:
+        one, other = before.message.channel.connection, event.channel.connection
+        if not before.live or self._dropped >= before.message.time:
             return False
         if one is None or other is None:
-            return one is other and after.seen - before.seen >= OTHER_MESSAGES
-        return one.number == other.number and before.gaps == after.gaps
+            return one is other and seen - before.seen >= OTHER_MESSAGES
+        return one.number == other.number and before.gaps == gaps

@@ -21,8 +21,8 @@ PHASE_LOST = Kind(
     severity="warning",
     owner="operator",
     title="A phase stopped delivering while the others went on",
-    explanation="{lost} delivered {before} and then nothing for {time}, while {others} went on with {now}. A vehicle does not "
-    "drop one of three phases: this is probably a blown fuse, a worn contactor or a loose wire.",
+    explanation="{lost} delivered {before} and then nothing for {time}, while {others} went on with {now}. A vehicle "
+    "does not drop one of three phases: this is probably a blown fuse, a worn contactor or a loose wire.",
     advice="Have an electrician measure {lost} at the charger's terminals and behind its contactor. Charging goes on, "
     "slower and with an unbalanced load.",
     reference="IEC 61851-1 §13",
@@ -33,10 +33,10 @@ FEWER_PHASES = Kind(
     severity="info",
     owner="vehicle",
     title="Charging went on with one phase instead of several",
-    explanation="{lost} delivered {before} and then nothing for {time}, while {others} went on with {now}. Stations that "
-    "follow a solar surplus switch so, and some vehicles do towards the end.",
-    advice="Nothing to do if the station may switch phases; if not, and if it happens with every vehicle, have fuses and "
-    "contactor checked.",
+    explanation="{lost} delivered {before} and then nothing for {time}, while {others} went on with {now}. Stations "
+    "that follow a solar surplus switch so, and some vehicles do towards the end.",
+    advice="Nothing to do if the station may switch phases; if not, and if it happens with every vehicle, have fuses "
+    "and contactor checked.",
     reference="OCPP 1.6 §7.14",
     inferred=True,
 )
@@ -45,8 +45,8 @@ SUPPLY_LOST = Kind(
     severity="warning",
     owner="operator",
     title="The voltage of a phase broke down while the others stayed",
-    explanation="{lost} had {before} and then {gone} for {time}, while {others} kept {now}. The supply of the charger lost a "
-    "phase.",
+    explanation="{lost} had {before} and then {gone} for {time}, while {others} kept {now}. The supply of the charger "
+    "lost a phase.",
     advice="Have an electrician check the fuses and the residual-current device upstream of the charger.",
     reference="IEC 61851-1 §13",
 )

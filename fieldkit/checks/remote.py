@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import ClassVar, Final, Literal
+from typing import ClassVar, Final, Literal, TypeAlias
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.continuity import Continuity, View
@@ -136,6 +136,9 @@ _PLUGGED: Final = frozenset({"Preparing", "Occupied", "SuspendedEV", "SuspendedE
 """States with a plug in."""
 
 
+_Judge: TypeAlias = Callable[[OcppMessage, OcppMessage, Station], Iterable[Finding]]
+
+
 @dataclass(slots=True)
 class _Order:
     """One order that waits for its effect."""
@@ -197,6 +200,14 @@ class RemoteOrders(Check):
         super().__init__(policy)
         self._continuity = Continuity()
         self._sites: dict[str, _Site] = {}
+        self._answers: Final[dict[str, _Judge]] = {
+            "RemoteStartTransaction": self._start,
+            "RequestStartTransaction": self._start,
+            "RemoteStopTransaction": self._stop,
+            "RequestStopTransaction": self._stop,
+            "UnlockConnector": self._unlock,
+            "Reset": self._reset,
+        }
 
     def see(self, event: Event, picture: Picture) -> Iterable[Finding]:
         """Take in answers to orders, and see what is overdue."""
@@ -204,11 +215,11 @@ class RemoteOrders(Check):
         if not isinstance(event, OcppMessage):
             return ()
         if event.call is not None:
-            handle = _HANDLERS.get(event.action)
+            judge = self._answers.get(event.action)
             station = picture.stations.get(event.channel.station)
-            if handle is None or station is None or event.sender != "station" or event.error is not None:
+            if judge is None or station is None or event.sender != "station" or event.error is not None:
                 return ()
-            return getattr(self, handle)(event, event.call, station)  # type: ignore[no-any-return]
+            return judge(event, event.call, station)
         site = self._sites.get(event.channel.station)
         if site is None or not site.waiting or event.sender != "station":
             return ()
@@ -353,16 +364,6 @@ class RemoteOrders(Check):
             if order.view.holes == view.holes or order.view.connection != view.connection:
                 yield from _without_effect(order, now, station, view)
         site.due = min((order.deadline for order in site.waiting), default=0)
-
-
-_HANDLERS: Final = {
-    "RemoteStartTransaction": "_start",
-    "RequestStartTransaction": "_start",
-    "RemoteStopTransaction": "_stop",
-    "RequestStopTransaction": "_stop",
-    "UnlockConnector": "_unlock",
-    "Reset": "_reset",
-}
 
 
 def _satisfied(site: _Site, message: OcppMessage, station: Station) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from fieldkit.checks.finding import Finding, Identity, Kind
@@ -47,8 +47,8 @@ TAKEN = Kind(
     "station",
     "A reserved connector was used by somebody else",
     "{place} was reserved for {reserved} until {expires}, and the station began a transaction there for {other}.",
-    "If this was no staff card, report it to the manufacturer: a reserved connector must refuse other tokens. Until then do"
-    " not sell reservations at this station.",
+    "If this was no staff card, report it to the manufacturer: a reserved connector must refuse other tokens. Until"
+    " then do not sell reservations at this station.",
     "OCPP 1.6 §5.13; OCPP 2.0.1 Part 2 H03",
 )
 UNUSED = Kind(
@@ -67,8 +67,8 @@ CANCEL_REFUSED = Kind(
     "station",
     "A reservation could not be cancelled",
     "The CSMS wanted to cancel reservation {number}, and the station answered {status}: it knows no such reservation.",
-    "Nothing has to be done when it was used or had run out. Otherwise the station forgets reservations, at a restart for"
-    " example.",
+    "Nothing has to be done when it was used or had run out. Otherwise the station forgets reservations, at a restart"
+    " for example.",
     "OCPP 1.6 §5.2; OCPP 2.0.1 Part 2 H02",
 )
 LIST_FAILED = Kind(
@@ -87,8 +87,8 @@ LIST_MISMATCH = Kind(
     "warning",
     "csms",
     "The local list of station and CSMS are out of step",
-    "The CSMS sent a change to the local list (version {version}), and the station answered VersionMismatch: its own list"
-    " is newer or another one.",
+    "The CSMS sent a change to the local list (version {version}), and the station answered VersionMismatch: its own"
+    " list is newer or another one.",
     "Let the CSMS ask for the version (GetLocalListVersion) and send the full list once.",
     "OCPP 1.6 §5.15; OCPP 2.0.1 Part 2 D01",
 )
@@ -108,8 +108,8 @@ LIST_LOST = Kind(
     "station",
     "The station has another local list than the one it accepted",
     "The station accepted version {expected} of the local list, and asked later it says that it has version {told}.",
-    "Send the full list again. If the version falls back after a restart, the station does not store the list: report it"
-    " to the manufacturer.",
+    "Send the full list again. If the version falls back after a restart, the station does not store the list: report"
+    " it to the manufacturer.",
     "OCPP 1.6 §5.10; OCPP 2.0.1 Part 2 D02",
     inferred=True,
 )
@@ -188,8 +188,8 @@ class ReservationCheck(PatientCheck):
             if number is not None:
                 self.settle(message, number)
             if status == "Rejected":
-                values = {"number": "without a number" if number is None else number, "status": status}
-                yield Finding(CANCEL_REFUSED, message.time, station, (call, message), values)
+                told: dict[str, object] = {"number": "without a number" if number is None else number, "status": status}
+                yield Finding(CANCEL_REFUSED, message.time, station, (call, message), told)
 
     def _ended(self, message: OcppMessage, made: Reservation) -> Iterator[Finding]:
         owed = self.settle(message, made.id)
@@ -230,7 +230,7 @@ def _finding(
     time: int,
     station: str,
     evidence: tuple[Any, ...],
-    values: dict[str, object] | None = None,
+    values: Mapping[str, object] | None = None,
     group: str = "",
 ) -> Finding:
     place = f"connector {made.connector}" if made.connector else "a connector"
@@ -238,7 +238,7 @@ def _finding(
         "place": place,
         "expires": "an unknown time" if made.expires is None else clock(made.expires),
     }
-    return Finding(kind, time, station, evidence, told | (values or {}), connector=made.connector, group=group)
+    return Finding(kind, time, station, evidence, {**told, **(values or {})}, connector=made.connector, group=group)
 
 
 class LocalListCheck(PatientCheck):
@@ -256,8 +256,8 @@ class LocalListCheck(PatientCheck):
         if call.action == "GetLocalListVersion":
             expected, told = local_list.expected, local_list.told
             if expected is not None and told is not None and expected != told:
-                values = {"expected": expected, "told": told}
-                yield Finding(LIST_LOST, message.time, message.channel.station, (message,), values)
+                versions = {"expected": expected, "told": told}
+                yield Finding(LIST_LOST, message.time, message.channel.station, (message,), versions)
             return
         status = text(message.payload, "status")
         update = local_list.updates[-1] if local_list.updates else None

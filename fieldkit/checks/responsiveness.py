@@ -7,7 +7,7 @@ answer.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
@@ -43,9 +43,10 @@ SLOW = Kind(
     "warning",
     "unknown",
     "Answers take long",
-    "The {side} took {latency} to answer {action} (more than {limit}). Whoever asked may have given up by then and asked again.",
-    "Compare with other actions of the same side in the latency table: if all are slow it is the network in between, if "
-    "only this one is, the {side} is busy with it. {side_up}: see its log for this message.",
+    "The {side} took {latency} to answer {action} (more than {limit}). Whoever asked may have given up by then and "
+    "asked again.",
+    "Compare with other actions of the same side in the latency table: if all are slow it is the network in between, "
+    "if only this one is, the {side} is busy with it. {side_up}: see its log for this message.",
     "OCPP-J 1.6 §4.1.1; OCPP 2.0.1 Part 4 §4.1.1",
     inferred=True,
 )
@@ -54,10 +55,10 @@ MISSING = Kind(
     "warning",
     "unknown",
     "A CALL is never answered",
-    "The {side} did not answer {action}, but was heard {later} later on the same connection. Every CALL must be answered, if only "
-    "with an error; whoever asked has waited in vain.",
-    "{side_up}: find this message id in its log and see where its handling ended. A side that drops messages it does not "
-    "know must answer them with NotImplemented instead.",
+    "The {side} did not answer {action}, but was heard {later} later on the same connection. Every CALL must be "
+    "answered, if only with an error; whoever asked has waited in vain.",
+    "{side_up}: find this message id in its log and see where its handling ended. A side that drops messages it does "
+    "not know must answer them with NotImplemented instead.",
     "OCPP-J 1.6 §4.1.1; https://github.com/mobilityhouse/ocpp/issues/626",
 )
 STATION_SILENT = Kind(
@@ -65,10 +66,11 @@ STATION_SILENT = Kind(
     "critical",
     "station",
     "The station is connected but answers nothing",
-    "{calls} of the CSMS ({actions}) got no answer from the station, and none was answered after the first of them, while "
-    "the station was heard on the same connection for another {later}. To the driver it looks online, but it obeys nothing.",
-    "Restart the station's controller, save its log before. If it comes back: station manufacturer, as its message handling "
-    "hangs while its WebSocket lives.",
+    "{calls} of the CSMS ({actions}) got no answer from the station, and none was answered after the first of them, "
+    "while the station was heard on the same connection for another {later}. To the driver it looks online, but it "
+    "obeys nothing.",
+    "Restart the station's controller, save its log before. If it comes back: station manufacturer, as its message "
+    "handling hangs while its WebSocket lives.",
     "https://github.com/mobilityhouse/ocpp/issues/626; https://github.com/evcc-io/evcc/issues/30943",
 )
 CSMS_SILENT = Kind(
@@ -76,10 +78,11 @@ CSMS_SILENT = Kind(
     "critical",
     "csms",
     "The CSMS is connected but answers nothing",
-    "{calls} of the station ({actions}) got no answer from the CSMS, and none was answered after the first of them, while "
-    "the CSMS was heard on the same connection for another {later}. The station cannot authorise or report anything.",
-    "CSMS: its WebSocket endpoint lives, what stands behind it does not; see its log and its queue for this identity. Until "
-    "then let the station reconnect.",
+    "{calls} of the station ({actions}) got no answer from the CSMS, and none was answered after the first of them, "
+    "while the CSMS was heard on the same connection for another {later}. The station cannot authorise or report "
+    "anything.",
+    "CSMS: its WebSocket endpoint lives, what stands behind it does not; see its log and its queue for this "
+    "identity. Until then let the station reconnect.",
     "https://github.com/mobilityhouse/ocpp/issues/626; https://github.com/lorenzodonini/ocpp-go/issues/314",
 )
 LOST = Kind(
@@ -87,8 +90,8 @@ LOST = Kind(
     "info",
     "unknown",
     "A connection ends with CALLs unanswered",
-    "{action} was sent to the {side} {waited} before the connection ended; nothing was heard of the {side} after it. The "
-    "connection was probably dead by then, or the {side} was.",
+    "{action} was sent to the {side} {waited} before the connection ended; nothing was heard of the {side} after it. "
+    "The connection was probably dead by then, or the {side} was.",
     "Look at what ended the connection. If it happens again and again, follow the path between the two (router, mobile "
     "network, firewall).",
     "OCPP-J 1.6 §4.1.1",
@@ -168,10 +171,14 @@ class ResponsivenessCheck(Check):
             found.append(self._too_slow(answer, call, took))
         caller = self._sides.get((station, call.sender))
         last = caller.called if caller is not None else None
-        if last is not None and last is not call and last.channel.connection is call.channel.connection:
-            # Seen anywhere between the two: what passed before the answer was sent without having it.
-            if 0 <= last.time - call.time < TIMED_OUT:
-                found.append(_not_awaited(call, last, answer))
+        # Seen anywhere between the two: what passed before the answer was sent without having it.
+        if (
+            last is not None
+            and last is not call
+            and last.channel.connection is call.channel.connection
+            and 0 <= last.time - call.time < TIMED_OUT
+        ):
+            found.append(_not_awaited(call, last, answer))
         return found
 
     def _too_slow(self, answer: OcppMessage, call: OcppMessage, took: int) -> Finding:

@@ -131,7 +131,8 @@ def _reason(profile: Any, purpose: str, place: str, answer: OcppMessage, station
     if text(answer.payload, "status") == "NotSupported":
         return (
             "the station does not support it",
-            "Check whether the station has smart charging at all (SupportedFeatureProfiles) and whether a newer firmware has.",
+            "Check whether the station has smart charging at all (SupportedFeatureProfiles) and whether a newer "
+            "firmware has.",
             "station",
         )
     for name in ENABLED_SETTINGS:
@@ -150,7 +151,8 @@ def _reason(profile: Any, purpose: str, place: str, answer: OcppMessage, station
         )
     return (
         "the profile breaks no rule that can be checked here, and no setting seen explains it",
-        "Look in the station's log for its reason: often load management is disabled, or another controller has the say.",
+        "Look in the station's log for its reason: often load management is disabled, or another controller has the "
+        "say.",
         "unknown",
     )
 

@@ -1,4 +1,4 @@
-"""What an onlooker learns of TLS: handshakes that fail and why, certificates that are (or will be) refused, old versions.
+"""What an onlooker learns of TLS: handshakes that fail and why, certificates that get refused, old versions.
 
 Ids are those of the active prober where both can say the same. A capture of a whole site is full of other people's
 TLS: what concerns OCPP is told at once, the rest is held back until the end and told as far as it may concern it.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from fieldkit.checks.certificates import Certificate, matches, read_chain
@@ -204,15 +205,23 @@ INTERMEDIATE = Kind(
     "CSMS operator: replace the intermediate certificate by the current one of the authority.",
     "RFC 5280 §4.1.2.5",
 )
-WEAK_KEY = Kind(
-    "tls.rsa-key-too-short",
-    "warning",
-    "pki",
-    "A certificate has a key that is too short",
-    "The certificate of {server} for {subject} has {key}; OCPP asks for RSA of 2048 bits or elliptic curves of 224.",
-    "Have a new certificate issued for a longer key.",
-    f"{_FACTS} (A00.FR.501)",
-)
+
+
+def _weak_key(id_: str, what: str) -> Kind:
+    return Kind(
+        id_,
+        "warning",
+        "pki",
+        f"A certificate has a key that is too short: {what}",
+        "The certificate of {server} for {subject} has {key}; OCPP asks for RSA of 2048 bits or elliptic curves of"
+        " 224.",
+        "Have a new certificate issued for a longer key.",
+        f"{_FACTS} (A00.FR.501)",
+    )
+
+
+WEAK_RSA = _weak_key("tls.rsa-key-too-short", "RSA")
+WEAK_EC = _weak_key("tls.ec-key-too-short", "elliptic curve")
 SHA1 = Kind(
     "tls.sha1-signature",
     "warning",
@@ -222,24 +231,45 @@ SHA1 = Kind(
     "Have a new certificate issued, signed with SHA-256.",
     f"{_FACTS} (A00.FR.506)",
 )
-OLD_VERSION = Kind(
-    "tls.tls1.0-accepted",
-    "warning",
-    "csms",
-    "Station and CSMS use an outdated TLS version",
-    "{client} and {server} agreed on {version}; the client offered {offered}. OCPP asks for TLS 1.2 at least.",
-    "Update the side that can do no better. Only a 1.6 station that cannot do TLS 1.2 may be an exception.",
-    f"{_FACTS} (A00.FR.313)",
-)
-WEAK_SUITE = Kind(
-    "tls.weak-suite",
-    "warning",
-    "csms",
-    "Station and CSMS use a broken cipher suite",
-    "{client} and {server} agreed on {suite}, which no longer protects what is sent.",
-    "CSMS operator: switch this suite off; if the station then cannot connect, it needs an update.",
-    f"{_FACTS} (A00.FR.319)",
-)
+
+
+def _old_version(id_: str, name: str) -> Kind:
+    return Kind(
+        id_,
+        "warning",
+        "csms",
+        f"Station and CSMS use an outdated version: {name}",
+        "{client} and {server} agreed on {version}; the client offered {offered}. OCPP asks for TLS 1.2 at least.",
+        "Update the side that can do no better. Only a 1.6 station that cannot do TLS 1.2 may be an exception.",
+        f"{_FACTS} (A00.FR.313)",
+    )
+
+
+def _weak_suite(id_: str, what: str) -> Kind:
+    return Kind(
+        id_,
+        "warning",
+        "csms",
+        f"Station and CSMS use a cipher suite {what}",
+        f"{{client}} and {{server}} agreed on {{suite}}, a suite {what}: it no longer protects what is sent.",
+        "CSMS operator: switch this suite off; if the station then cannot connect, it needs an update.",
+        f"{_FACTS} (A00.FR.319)",
+    )
+
+
+OLD_VERSIONS: Final = {
+    0x0300: _old_version("tls.sslv3-accepted", "SSL 3.0"),
+    0x0301: _old_version("tls.tls1.0-accepted", "TLS 1.0"),
+    0x0302: _old_version("tls.tls1.1-accepted", "TLS 1.1"),
+}
+WEAK_SUITES: Final = {
+    "_anon_": _weak_suite("tls.anon-suite", "without authentication"),
+    "NULL": _weak_suite("tls.null-suite", "without encryption"),
+    "EXPORT": _weak_suite("tls.export-suite", "with keys that are short on purpose"),
+    "RC4": _weak_suite("tls.rc4-suite", "with RC4"),
+    "3DES": _weak_suite("tls.3des-suite", "with 3DES"),
+}
+"""By a part of their names; the first that fits."""
 RESET = Kind(
     "tls.handshake-reset",
     "warning",
@@ -285,7 +315,6 @@ _KINDS: Final[dict[int, Kind]] = {
 }  # fmt: skip
 _ORDERLY: Final = frozenset({0, 90, 100})
 """close_notify, user_canceled, no_renegotiation."""
-_BROKEN_SUITES: Final = ("NULL", "EXPORT", "RC4", "DES", "_anon_", "MD5", "RC2")
 
 
 @dataclass(slots=True)
@@ -317,7 +346,8 @@ class TlsCheck(Check):
 
     kinds = (
         UNTRUSTED, INCOMPLETE, EXPIRED, NOT_YET, EXPIRED_ALERT, REJECTED, NO_COMMON, VERSION, NAME_UNKNOWN, CLIENT_CERT,
-        REVOKED, ALERT, SOON, NAME, ORDER, INTERMEDIATE, WEAK_KEY, SHA1, OLD_VERSION, WEAK_SUITE, RESET, TIMEOUT, NO_TLS,
+        REVOKED, ALERT, SOON, NAME, ORDER, INTERMEDIATE, WEAK_RSA, WEAK_EC, SHA1, RESET, TIMEOUT, NO_TLS,
+        *OLD_VERSIONS.values(), *WEAK_SUITES.values(),
     )  # fmt: skip
     wants = frozenset({TlsHello, TlsCertificates, TlsAlert, DecodeError, ConnectionClosed})
 
@@ -362,16 +392,17 @@ class TlsCheck(Check):
         """Judge what was held back: by now it is known who speaks OCPP."""
         links = [link for link in picture.links.all.values() if link.ocpp]
         clients = {link.connection.client.address for link in links}
-        servers = {link.server for link in links}
+        servers = {link.connection.server.address for link in links}
         held = [*self._held.values(), *self._watched.values()]
         failing = {server_of(one.connection) for one in held if _fails(one)}
         for watched in held:
             connection = watched.connection
             link = picture.links.get(connection)
-            related = connection.client.address in clients
-            related = related or (connection.server.address, connection.server.port) in servers
-            if (link is not None and link.ocpp) or related:
+            if (link is not None and link.ocpp) or connection.server.address in servers:
                 yield from _judged(watched, link, None)
+            elif connection.client.address in clients:
+                # The station itself, or whoever shares its address behind a router: worth a look, no more.
+                yield from _judged(watched, link, "info")
             elif not links and len(failing) <= MAX_SUSPECTS:
                 # All is encrypted, or nothing ever got through: a failing handshake is the best there is.
                 yield from _judged(watched, link, None if _fails(watched) else "info")
@@ -379,7 +410,7 @@ class TlsCheck(Check):
     def _watch(self, connection: Connection) -> _Watched:
         watched = self._watched.get(connection.number)
         if watched is None:
-            watched = bounded(self._watched, MAX_HELD)[connection.number] = _Watched(connection)
+            watched = bounded(self._watched)[connection.number] = _Watched(connection)
         return watched
 
 
@@ -390,7 +421,10 @@ def _fails(watched: _Watched) -> bool:
 def _judged(watched: _Watched, link: Link | None, at_most: Severity | None) -> Iterator[Finding]:
     station = link.station if link is not None else ""
     group = server_of(watched.connection)
+    works = link is not None and link.messages > 0
     for verdict in _verdicts(watched, link):
+        # A certificate that this station puts up with will stop others, or this one after an update.
+        lesser: Severity | None = "warning" if works and verdict.kind.severity == "critical" else None
         yield Finding(
             verdict.kind,
             verdict.time,
@@ -398,7 +432,7 @@ def _judged(watched: _Watched, link: Link | None, at_most: Severity | None) -> I
             verdict.evidence,
             verdict.values,
             group=group,
-            severity=at_most or verdict.severity,
+            severity=at_most or verdict.severity or lesser,
             owner=verdict.owner,
         )
 
@@ -476,7 +510,7 @@ def _no_answer(watched: _Watched, hello: TlsHello, link: Link | None) -> Iterato
     }
     if closed.how in ("fin", "rst") and closed.by_client is False:
         yield _Verdict(RESET, hello.time, (hello, closed), values)
-    elif closed.how in ("fin", "rst") and closed.by_client and after >= SILENCE_NS:
+    elif closed.how == "fin" and closed.by_client and after >= SILENCE_NS:  # FIN came back: both sides are captured
         yield _Verdict(TIMEOUT, hello.time, (hello, closed), values)
 
 
@@ -488,11 +522,13 @@ def _of_hello(watched: _Watched, hello: TlsHello) -> Iterator[_Verdict]:
         "version": version_name(hello.version),
         "offered": _offered(client) if client is not None else "settings that were not seen",
     }
-    if 0x0300 <= hello.version < 0x0303:
-        yield _Verdict(OLD_VERSION, hello.time, (hello,), values)
+    if hello.version in OLD_VERSIONS:
+        yield _Verdict(OLD_VERSIONS[hello.version], hello.time, (hello,), values)
     suite = suite_name(hello.suites[0]) if hello.suites else ""
-    if any(part in suite for part in _BROKEN_SUITES):
-        yield _Verdict(WEAK_SUITE, hello.time, (hello,), {**values, "suite": suite})
+    for part, kind in WEAK_SUITES.items():
+        if part in suite:
+            yield _Verdict(kind, hello.time, (hello,), {**values, "suite": suite})
+            break
 
 
 def _of_chain(watched: _Watched, event: TlsCertificates, chain: tuple[Certificate, ...]) -> Iterator[_Verdict]:
@@ -523,11 +559,12 @@ def _of_chain(watched: _Watched, event: TlsCertificates, chain: tuple[Certificat
         values = {**common, "name": quoted(name), "names": listed([quoted(one) for one in leaf.names])}
         evidence: tuple[Event, ...] = (event, hello) if hello is not None else (event,)
         yield _Verdict(NAME, time, evidence, values)
-    pairs = zip(chain, chain[1:], strict=False)
-    if any(lower.issuer_der != upper.subject_der for lower, upper in pairs):
+    if any(lower.issuer_der != upper.subject_der for lower, upper in pairwise(chain)):
         subjects = listed([quoted(one.subject) for one in chain])
         yield _Verdict(ORDER, time, (event,), {**common, "count": len(chain), "subjects": subjects})
-    if leaf.key_bits and leaf.key_bits < (MIN_RSA if leaf.key_kind == "RSA" else MIN_EC):
-        yield _Verdict(WEAK_KEY, time, (event,), {**common, "key": f"an {leaf.key_kind} key of {leaf.key_bits} bits"})
+    too_short = leaf.key_bits < (MIN_RSA if leaf.key_kind == "RSA" else MIN_EC)
+    if leaf.key_kind and too_short:
+        kind = WEAK_RSA if leaf.key_kind == "RSA" else WEAK_EC
+        yield _Verdict(kind, time, (event,), {**common, "key": f"an {leaf.key_kind} key of {leaf.key_bits} bits"})
     if leaf.hash_name in ("sha1", "md5") and not leaf.self_issued:
         yield _Verdict(SHA1, time, (event,), {**common, "hash": {"sha1": "SHA-1", "md5": "MD5"}[leaf.hash_name]})

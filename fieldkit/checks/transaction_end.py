@@ -313,8 +313,8 @@ def _shapes(made: Transaction, site: _Site) -> Iterator[tuple[Kind, dict[str, ob
         many = row >= IN_A_ROW
         told = f"It is number {row} in a row at this connector." if many else ""
         advice = (
-            "Watch a session at the station: does the contactor close, does the vehicle ask for current? Check the limit in "
-            "force (a profile with 0 A) and the meter."
+            "Watch a session at the station: does the contactor close, does the vehicle ask for current? Check the "
+            "limit in force (a profile with 0 A) and the meter."
             if many
             else "Probably the vehicle was full or set to charge later; if drivers complain, try another vehicle there."
         )

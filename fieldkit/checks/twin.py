@@ -37,7 +37,7 @@ BOTH = Kind(
     "Two connections use the same station identity at the same time",
     "{old} and {new} are both connected to {server} under this identity and both go on talking. A CSMS can serve only"
     " one of them: commands reach the wrong one, and each may throw the other out.",
-    "{advice}",
+    "Find the two devices by their addresses and give each its own identity. {advice}",
     "OCPP-J 1.6 §3.1.1; github.com/citrineos/citrineos/issues/190",
 )
 REFUSED_AGAIN = Kind(
@@ -177,15 +177,14 @@ def _judged(pair: _Pair) -> Iterator[Finding]:
     began = response.time
     if old.heard[0] > began + ALIVE_NS and new.heard[0] > began + ALIVE_NS:
         first, second = old.connection.client.address, new.connection.client.address
-        same = first == second
         values: dict[str, object] = {
             "old": f"{first} (port {old.connection.client.port})",
             "new": f"{second} (port {new.connection.client.port})",
             "server": server_of(new.connection),
-            "advice": "Both come from one address: see whether two stations behind it have the same identity, or"
-            " whether the station opens a second connection by itself (then ask its manufacturer)."
-            if same
-            else "Operator: find the two devices by their addresses and give each its own identity.",
+            "advice": "Both come from one address: if only one station is behind it, it opens a second connection by"
+            " itself, and its manufacturer has to say why."
+            if first == second
+            else "",
         }
         yield Finding(BOTH, began, station, (response,), values)
     else:

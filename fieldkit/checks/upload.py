@@ -35,8 +35,8 @@ NOTHING = Kind(
     "info",
     "station",
     "The station has no diagnostics to upload",
-    "The CSMS asked for diagnostics, and the station named no file in its answer: it has none for that time, or does not"
-    " support diagnostics.",
+    "The CSMS asked for diagnostics, and the station named no file in its answer: it has none for that time, or does"
+    " not support diagnostics.",
     "Ask again without start and stop time. If there is still no file, the log has to be fetched on site.",
     "OCPP 1.6 §5.9",
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -9,9 +10,7 @@ from fieldkit.cli.decode import _events, _keys, _schemas
 from fieldkit.cli.outcome import Outcome
 from fieldkit.cli.progress import Progress
 from fieldkit.events import DecodeError, Event, LoggedFrame, OcppMessage, PacketBatch
-from fieldkit.reports import document
 from fieldkit.reports.annotated import source_of
-from fieldkit.reports.tables import moment
 from fieldkit.sources.file import FileSource, Item, SourceError
 
 if TYPE_CHECKING:
@@ -43,24 +42,12 @@ class Source(FileSource):
             self.first = min(self.first, time) if self.first else time
             self.last = max(self.last, time)
 
-    def described(self) -> document.Source:
-        """For the report."""
-        return {
-            "name": self.name,
-            "kind": "log" if self.is_log else "capture",
-            "bytes": self.read,
-            "first": moment(self.first) or None,
-            "last": moment(self.last) or None,
-        }
-
 
 class VisibleProgress(Progress):
     """A report comes when all is read: until then the terminal is free, whatever standard output is."""
 
     def __init__(self, sources: list[FileSource], *, quiet: bool) -> None:
         super().__init__(sources)
-        import sys
-
         self._active = sys.stderr.isatty() and not quiet
 
 

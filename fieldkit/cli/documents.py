@@ -74,7 +74,7 @@ def check(names: Sequence[str], anonymize: Sequence[str], sources: Sequence[str]
         if suffix not in FORMATS:
             hint = " (name .pcapng: packets with comments need it)" if suffix in (".pcap", ".cap") else ""
             raise click.UsageError(f"{name}: the suffix says what to write, one of {KNOWN}{hint}")
-        if FORMATS[suffix] == "annotated" and all(source == "-" for source in sources):
+        if FORMATS[suffix] == "annotated" and sources and set(sources) == {"-"}:
             raise click.UsageError(
                 f"{name}: an annotated capture needs a second look at the packets, which standard input does not give; "
                 "save the capture first (tcpdump -w FILE)"

@@ -113,6 +113,7 @@ def command(
     from fieldkit.cli import diagnosis, documents
     from fieldkit.cli.decode import _utc_offset
     from fieldkit.cli.terminal import wants_color
+    from fieldkit.reports.model import build
     from fieldkit.session import Session
 
     begun = time.monotonic()
@@ -144,7 +145,7 @@ def command(
             if status is ExitCode.SOURCE and session.tally.nothing:
                 outcome.conclude([*taken.opened])
                 return status
-            report = build(session, taken, show_ids=show_ids)
+            report = build(session, sources=taken.opened, show_ids=show_ids)
             if text_wanted:
                 documents.show(documents.render("text", report, wishes))
             if json_to == "-":
@@ -167,17 +168,8 @@ def command(
     return verdict(status, report, session, fail_on)
 
 
-def build(session: Session, taken: object, *, show_ids: bool) -> Report:
-    """The report of a finished session."""
-    from fieldkit.cli.diagnosis import Sources
-    from fieldkit.reports import model
-
-    assert isinstance(taken, Sources)
-    return model.build(session, sources=[source.described() for source in taken.opened], show_ids=show_ids)
-
-
 def verdict(status: ExitCode, report: Report, session: Session, fail_on: str) -> ExitCode:
-    """What the process ends with. Findings stand, whatever is missing; that there are none holds only when nothing is."""
+    """What the process ends with. Findings stand, whatever is missing; that there are none must be certain."""
     if status is ExitCode.SOURCE:
         return status
     counts = report["summary"]["findings"]

@@ -61,6 +61,8 @@ _HOST: Final = re.compile(
     r"|tech|charge|lan|local|internal)(?![\w-])",
     re.IGNORECASE,
 )
+_NUMBER: Final = re.compile(r"(-?[0-9.]{1,400})((?:[eE][-+]?[0-9]{1,3})?)")
+_DIGIT: Final = re.compile("[0-9]")
 _WORD: Final = re.compile(r"[\w*-]{6,64}")
 _HEAD: Final = re.compile(r'\s*\[\s*"?[2-6]"?\s*,\s*')
 _ALNUM: Final = re.compile(r"\w+")
@@ -282,7 +284,10 @@ class Anonymizer:
         if not named or low in _PLAIN_NAMES or leaf in ("true", "false", "null"):
             return leaf
         if _PERSONS.fullmatch(named) or _TOKENS.fullmatch(named) or _SERIALS.fullmatch(named):
-            return re.sub(r"[0-9]", lambda digit: str(int(digit[0]) % 9 + 1), self.names.serial(leaf))
+            found = _NUMBER.fullmatch(leaf)
+            if found is not None:  # no zeros: one in front would not be JSON
+                digits = self.names.serial(found[1])
+                return _DIGIT.sub(lambda digit: str(int(digit[0]) % 9 + 1), digits) + found[2]
         return leaf
 
     def _tree(self, payload: Any, vendor: bool) -> Any:

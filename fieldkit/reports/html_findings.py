@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from fieldkit.checks.finding import SEVERITIES
+from fieldkit.checks.finding import SEVERITIES, Severity
 from fieldkit.reports.document import Evidence, FindingEntry
 from fieldkit.reports.html_detail import Cut, Detail, first
 
@@ -20,19 +20,25 @@ class FindingView:
     anchor: str
     entry: FindingEntry
     evidence: Cut[Evidence]
+    """Without repetitions, in the order of time."""
     in_full: bool
 
     @property
     def shown_by(self) -> str:
-        """Anchor of its first evidence, else its own."""
-        return f"{self.anchor}-e1" if self.in_full and self.evidence.rows else self.anchor
+        """Anchor of what shows it best, else its own."""
+        first_of_all = self.entry["evidence"][0] if self.entry["evidence"] else None
+        for number, proof in enumerate(self.evidence.rows, 1):
+            if self.in_full and proof is first_of_all:
+                return f"{self.anchor}-e{number}"
+        return self.anchor
 
 
 @dataclass(slots=True)
 class FindingGroup:
-    """All findings with one id."""
+    """All findings with one id and severity."""
 
     id: str
+    severity: Severity
     full: list[FindingView] = field(default_factory=list)
     brief: list[FindingView] = field(default_factory=list)
     left_out: int = 0
@@ -43,34 +49,39 @@ class Findings:
     """All of them, the worst first."""
 
     groups: list[FindingGroup]
+    """Those that somebody should act on."""
+    notes: list[FindingGroup]
+    """The others."""
     by_station: dict[str, list[FindingView]]
     left_out: int = 0
 
     def anchor(self, id_: str, station: str) -> str:
         """Where a step's finding is told; empty when it is not."""
-        group = next((group for group in self.groups if group.id == id_), None)
-        if group is None:
-            return ""
-        views = [*group.full, *group.brief]
-        return next((view.anchor for view in views if view.entry["station"] == station), views[0].anchor)
+        views = [
+            view for group in (*self.groups, *self.notes) if group.id == id_ for view in (*group.full, *group.brief)
+        ]
+        return next(
+            (view.anchor for view in views if view.entry["station"] == station), views[0].anchor if views else ""
+        )
 
 
 def arrange(findings: list[FindingEntry], detail: Detail) -> Findings:
     """Group them by id, the worst first; each gets its anchor."""
-    groups: dict[str, FindingGroup] = {}
+    groups: dict[tuple[str, Severity], FindingGroup] = {}
     by_station: dict[str, list[FindingView]] = {}
     left_out = 0
     ranks = {severity: rank for rank, severity in enumerate(SEVERITIES)}
     ordered = sorted(findings, key=lambda finding: ranks.get(finding["severity"], len(ranks)))
     for number, entry in enumerate(ordered, 1):
-        group = groups.get(entry["id"])
+        key = (entry["id"], entry["severity"])
+        group = groups.get(key)
         if group is None:
             if len(groups) >= MOST_KINDS:
                 left_out += 1
                 continue
-            group = groups[entry["id"]] = FindingGroup(entry["id"])
-        in_full = len(group.full) < detail.full_findings
-        view = FindingView(f"f{number}", entry, first(entry["evidence"], detail.evidence), in_full)
+            group = groups[key] = FindingGroup(*key)
+        in_full = len(group.full) < (1 if entry["severity"] == "info" else detail.full_findings)
+        view = FindingView(f"f{number}", entry, _evidence(entry["evidence"], detail.evidence), in_full)
         if in_full:
             group.full.append(view)
         elif len(group.brief) < detail.brief_findings:
@@ -79,4 +90,18 @@ def arrange(findings: list[FindingEntry], detail: Detail) -> Findings:
             group.left_out += 1
             continue
         by_station.setdefault(entry["station"], []).append(view)
-    return Findings(list(groups.values()), by_station, left_out)
+    return Findings(
+        [group for group in groups.values() if group.severity != "info"],
+        [group for group in groups.values() if group.severity == "info"],
+        by_station,
+        left_out,
+    )
+
+
+def _evidence(evidence: list[Evidence], limit: int) -> Cut[Evidence]:
+    distinct: dict[tuple[object, ...], Evidence] = {}
+    for proof in evidence:
+        distinct.setdefault((proof["source"], proof["frame"], proof["message_id"], proof["text"]), proof)
+    # A check names what shows its finding best first, so that is what stays when there are too many.
+    cut = first(list(distinct.values()), limit)
+    return Cut(sorted(cut.rows, key=lambda proof: proof["time"]), cut.left_out)

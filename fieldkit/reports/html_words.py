@@ -44,7 +44,7 @@ SECURITY_PROFILES: Final = {
     3: "3: TLS with client certificate",
 }
 
-_LINK: Final = re.compile(r"https://[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{1,400}")
+_LINK: Final = re.compile(r"(?:https://|\bgithub\.com/)[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{1,400}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.]*(?:Z|[+-]\d\d:\d\d)")
 _SIZES: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
 
@@ -173,14 +173,15 @@ def share(rate: Rate) -> str:
 
 
 def pieces(reference: str) -> list[tuple[str, str]]:
-    """A reference as (text, address or ""): only whole https addresses become links."""
+    """A reference as (text, address or ""): only https addresses become links."""
     found: list[tuple[str, str]] = []
     position = 0
-    for match in _LINK.finditer(reference[:MAX_TEXT]):
+    reference = reference[:MAX_TEXT]
+    for match in _LINK.finditer(reference):
         address = match[0].rstrip(".,;:!?)'")
         if match.start() > position:
             found.append((reference[position : match.start()], ""))
-        found.append((address, address))
+        found.append((address.removeprefix("https://"), "https://" + address.removeprefix("https://")))
         position = match.start() + len(address)
     if position < len(reference):
         found.append((reference[position:], ""))

@@ -64,9 +64,13 @@ class EvidenceWriter:
     def all(self, events: list[Event]) -> list[Evidence]:
         """Of one finding: the first in any case."""
         shown: list[Evidence] = []
+        told: set[int] = set()
         for event in events:
             if shown and self._left <= 0:
                 break
+            if id(event) in told:
+                continue  # it shows several occurrences
+            told.add(id(event))
             shown.append(self.one(event))
             self._left -= 1
         return shown

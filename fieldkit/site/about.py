@@ -28,6 +28,9 @@ _HEARTBEAT_INTERVAL: Final = frozenset({"heartbeatinterval", "ocppcommctrlr.hear
 """1.5 writes HeartBeatInterval, 1.6 §9.1.8 HeartbeatInterval; 2.x Part 2 §2.1 has it in a component."""
 
 
+_SETTERS: Final = frozenset({"ChangeConfiguration", "SetVariables"})
+
+
 @dataclass(slots=True)
 class Boot:
     """One BootNotification and what came of it."""
@@ -82,12 +85,19 @@ class About:
         self.settings: dict[str, Setting] = {}
         self.settings_dropped = 0
         """Settings beyond ``MAX_SETTINGS``."""
-        self.heartbeat_interval: int | None = None
-        """Seconds, as the last accepted boot or a setting says."""
+        self.heartbeat_told: int | None = None
+        """Seconds, as the CSMS has set it: with the last accepted boot, or as a setting since …"""
+        self.heartbeat_reported: int | None = None
+        """… and as the station gives its setting when asked, which not all keep in step with the boot."""
         self.heartbeats = 0
         self.last_heartbeat: int | None = None
         self._spelt: dict[str, str] = {}
         """1.6 §7.28: names of keys are case-insensitive. In lower case: as it was spelt first."""
+
+    @property
+    def heartbeat_interval(self) -> int | None:
+        """Seconds, as the last accepted boot or a setting says."""
+        return self.heartbeat_told if self.heartbeat_told is not None else self.heartbeat_reported
 
     def setting(self, name: str) -> Setting | None:
         """A setting by its name, however it is spelt."""
@@ -134,7 +144,7 @@ class About:
             boot.interval = whole(payload, "heartbeatInterval")  # as 1.5 names it
         boot.current_time = moment(payload, "currentTime")
         if boot.status == "Accepted" and boot.interval is not None:
-            self.heartbeat_interval = boot.interval
+            self.heartbeat_told = boot.interval
 
     def _introduce(self, payload: Any) -> None:
         station = member(payload, "chargingStation")
@@ -215,7 +225,10 @@ class About:
             interval = value.strip()
             # The rules for secrets leave numbers in peace; what is no number is no interval.
             if interval.isascii() and interval.isdigit() and len(interval) < 10:
-                self.heartbeat_interval = int(interval)
+                if message.action in _SETTERS:
+                    self.heartbeat_told = int(interval)
+                else:
+                    self.heartbeat_reported = int(interval)
 
 
 def _variable(entry: Any, attribute: Any) -> str | None:

@@ -145,7 +145,7 @@ class ChargingProfiles:
                 lowest[allowed.unit] = Limit(allowed.value, allowed.unit, allowed.phases, profile)
         return list(lowest.values())
 
-    # ------------------------------------------------------------------------------------------------------ what is told
+    # ----------------------------------------------------------------------------------------------------- what is told
 
     def feed(self, message: OcppMessage, transactions: Ledger) -> None:
         """Take in a CALL or an answer."""

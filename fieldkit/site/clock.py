@@ -1,9 +1,9 @@
 """How far a station's clock is off: its own timestamps against the time at which they were captured.
 
 A message may carry an old timestamp with a clock that is right: it was queued while the station was offline, or a
-status is told again. Nothing makes a timestamp newer than the clock it was taken from, so the honest ones are the latest
-ones: the estimate is the median of those that agree with the upper quartile, and it is *steady* only when at least half
-of all do. A queue that is worked off shows ever smaller delays and is never steady.
+status is told again. Nothing makes a timestamp newer than the clock it was taken from, so the honest ones are the
+latest: the estimate is the median of those that agree with the upper quartile, and it is *steady* only when at least
+half of all do. A queue that is worked off shows ever smaller delays and is never steady.
 
 The capture's own clock may be wrong too (and a log's is local, without a zone): ``currentTime`` of the CSMS, which it
 tells in the answers to BootNotification and Heartbeat, is the second witness.

@@ -57,12 +57,18 @@ class Series:
     _open: int = 0
     """Samples in the group at the end that is not full yet …"""
     _settled: int = 0
-    """… and where its points begin."""
+    """… where its points begin …"""
+    _lowest: tuple[int, float] = (0, 0.0)
+    _highest: tuple[int, float] = (0, 0.0)
+    """… and which they are."""
 
     @property
     def points(self) -> list[tuple[int, float]]:
         """(time in ns, value in base units), oldest first."""
-        return list(zip(self._times, self._values, strict=True))
+        points = list(zip(self._times, self._values, strict=True))
+        if self.last is not None and points[-1][0] < self.last.time:
+            points.append((self.last.time, self.last.value))  # no extreme of its group
+        return points
 
     def __len__(self) -> int:
         return len(self._times)
@@ -83,27 +89,27 @@ class Series:
 
     def _append(self, time: int, value: float) -> None:
         times, values = self._times, self._values
-        if self._group == 1:
+        if self._group == 1 or self._open == 0:
+            self._settled = len(times)
             times.append(time)
             values.append(value)
-        else:
-            # The open group is its lowest, its highest, and the last point of all.
-            if self._open == 0:
-                self._settled = len(times)
-            begin = self._settled
-            group = [*zip(times[begin:], values[begin:], strict=True), (time, value)]
-            self._open += 1
-            full = self._open >= self._group
-            kept = _extremes(group)
-            if not full and kept[-1] != group[-1]:
-                kept.append(group[-1])
-            del times[begin:], values[begin:]
-            times.extend(point[0] for point in kept)
-            values.extend(point[1] for point in kept)
-            if full:
-                self._open = 0
+            self._lowest = self._highest = (time, value)
+        elif value < self._lowest[1]:
+            self._lowest = (time, value)
+            self._rewrite()
+        elif value > self._highest[1]:
+            self._highest = (time, value)
+            self._rewrite()
+        self._open = (self._open + 1) % self._group
         if len(times) > MAX_POINTS:
             self._thin()
+
+    def _rewrite(self) -> None:
+        """Let the points of the open group be its extremes, in their order."""
+        points = sorted({self._lowest, self._highest})
+        for kept, part in ((self._times, 0), (self._values, 1)):
+            del kept[self._settled :]
+            kept.extend(point[part] for point in points)  # type: ignore[arg-type]
 
     def _add_late(self, time: int, value: float) -> None:
         at = bisect_left(self._times, time)
@@ -122,7 +128,8 @@ class Series:
         kept = [points[0]]
         for begin in range(1, len(points) - 1, 4):
             kept += _extremes(points[begin : min(begin + 4, len(points) - 1)])
-        kept.append(points[-1])
+        if len(points) > 1:
+            kept.append(points[-1])
         self._times = array("q", (time for time, _ in kept))
         self._values = array("d", (value for _, value in kept))
         self._group = 4 if self._group == 1 else self._group * 2

@@ -85,7 +85,7 @@ def unit(name: str) -> Unit | None:
 
 @lru_cache(256)
 def natural_unit(measurand: str) -> str:
-    """The unit of a sample that names none. For energies 1.6 §7.45 says Wh; for the others it is the only sensible one."""
+    """The unit of a sample that names none: Wh for energies (1.6 §7.45), for the others the only sensible one."""
     return next((base for beginning, base, _ in _NATURAL if measurand.startswith(beginning)), "")
 
 

@@ -50,6 +50,8 @@ class V2xTransaction:
     exporting: float | None = None
     """Power.Active.Export in W at the outlet, as measured last."""
     exporting_before: float | None = None
+    export_readings_in_mode: int = 0
+    """Readings since the mode changed, without those that came with the change."""
 
 
 class V2x:
@@ -89,10 +91,13 @@ class V2x:
         going.mode_before = going.mode
         if mode is not None and mode != going.mode:
             going.mode, going.mode_since = mode[:50], message.time
+            going.export_readings_in_mode = 0
             if len(going.modes) < 100:
                 going.modes.append((message.time, going.mode))
         if power is not None:
             going.exporting_before, going.exporting = going.exporting, power
+            if going.mode == going.mode_before:
+                going.export_readings_in_mode += 1
         self.latest = going
 
     def _allow(self, message: OcppMessage) -> None:

@@ -127,6 +127,7 @@ def ground_fault() -> list[Session]:
     session.clock.wait(30)
     session.call("csms", "Reset", {"type": "Hard"}, {"status": "Rejected"})
     heartbeat(session)
+    session.close()
     return [session]
 
 
@@ -136,7 +137,10 @@ def cut_by_the_router() -> list[Session]:
     at = 1.0
     for number in range(5):
         session = _begin("WB-0032", "1.6", 32, at, 50_000 + number)
-        boot_16(session)
+        if number:
+            _status_16(session, "Available")  # it has not lost power, only its connection
+        else:
+            boot_16(session)
         session.clock.wait(60)
         session.close("rst", by_client=False, code=None)
         sessions.append(session)
@@ -159,6 +163,7 @@ def refused_remote_start() -> list[Session]:
     stop = {"transactionId": -1, "meterStop": 5120, "timestamp": session.timestamp(), "idTag": "04FFA1B2"}
     session.call("station", "StopTransaction", stop, {"idTagInfo": {"status": "Invalid"}})
     heartbeat(session)
+    session.close()
     return [session]
 
 

@@ -1,0 +1,182 @@
+"""Values of the document in the words of the plain reports: text, Markdown, JUnit."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from fieldkit.checks.finding import Owner
+from fieldkit.checks.words import SECOND, counted, duration, listed
+from fieldkit.reports.document import (
+    Capture,
+    ConnectionEntry,
+    ErrorCodeEntry,
+    Evidence,
+    FindingEntry,
+    Outcomes,
+    Rate,
+    Report,
+    StationEntry,
+)
+
+OWNERS: Final[dict[Owner, str]] = {
+    "station": "charging station",
+    "csms": "CSMS",
+    "site-network": "site network",
+    "uplink": "uplink (mobile or satellite link)",
+    "pki": "certificate authority",
+    "vehicle": "vehicle",
+    "operator": "operator",
+    "unknown": "not clear who",
+}
+
+
+def clock(time: str | None) -> str:
+    """As in "2026-08-31 08:00:05Z"; "?" where there is no time."""
+    return f"{time[:10]} {time[11:19]}Z" if time else "?"
+
+
+def time_of_day(time: str | None) -> str:
+    """As in "08:00:05.123Z"."""
+    return time[11:] if time else "?"
+
+
+def percent(rate: Rate) -> str:
+    """As in "95.2 % (20 of 21)"; "nothing to count" where there was nothing."""
+    if rate["share"] is None:
+        return "nothing to count"
+    return f"{_short(100 * rate['share'])} % ({rate['good']:,} of {rate['of']:,})"
+
+
+def uptime(rate: Rate) -> str:
+    """As in "99.1 % of 2 h"."""
+    return "unknown" if rate["share"] is None else f"{_short(100 * rate['share'])} % of {duration(rate['of'] * SECOND)}"
+
+
+def _short(value: float) -> str:
+    # 99.96 must not read as 100: that it was not all is what matters.
+    rounded = f"{value:.1f}"
+    return ("99.9" if rounded == "100.0" and value < 100 else rounded).removesuffix(".0")
+
+
+def energy(watt_hours: float | None) -> str:
+    """As in "12.34 kWh"; "?" where it is unknown."""
+    return "?" if watt_hours is None else f"{watt_hours / 1000:.2f} kWh"
+
+
+def place(finding: FindingEntry) -> str:
+    """Where a finding belongs: "CP_7, connector 1, transaction 4711"."""
+    parts = [finding["station"]]
+    parts += [f"connector {finding['connector']}"] if finding["connector"] else []
+    parts += [f"transaction {finding['transaction']}"] if finding["transaction"] else []
+    return ", ".join(filter(None, parts))
+
+
+def occurrences(finding: FindingEntry) -> str:
+    """When and how often."""
+    if finding["count"] == 1:
+        return f"seen at {clock(finding['first'])}" if finding["first"] else "seen once"
+    often = f"seen {finding['count']:,} times"
+    return f"{often}, {clock(finding['first'])} to {clock(finding['last'])}" if finding["first"] else often
+
+
+def evidence(pieces: list[Evidence], most: int, report: Report) -> list[str]:
+    """Where to look: "frame 12 of site.pcap, 08:00:12.345Z: station sends BootNotification: …"."""
+    sources = {source["name"]: source["kind"] for source in report["sources"]}
+    lines = []
+    for piece in pieces[:most]:
+        unit = "line" if sources.get(piece["source"]) == "log" else "frame"
+        where = f"{unit} {piece['frame']}" if piece["frame"] is not None else ""
+        if len(sources) > 1 and piece["source"]:
+            where += f" of {piece['source']}" if where else piece["source"]
+        lines.append(", ".join(filter(None, (where, time_of_day(piece["time"])))) + f": {piece['text']}")
+    return lines
+
+
+def station_line(station: StationEntry) -> str:
+    """Who it is, in a line."""
+    made = " ".join(filter(None, (station["vendor"], station["model"])))
+    parts = [
+        made,
+        f"firmware {station['firmware']}" if station["firmware"] else "",
+        f"serial {station['serial']}" if station["serial"] else "",
+        "OCPP " + ", ".join(station["versions"]) if station["versions"] else "",
+        "SOAP" if "soap" in station["transports"] else "",
+        counted(station["messages"], "message"),
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def station_facts(station: StationEntry) -> list[str]:
+    """What else is known, a sentence each."""
+    facts = []
+    if station["inferred"]:
+        facts.append("nothing in the capture names it: this is its address")
+    if station["boot_count"]:
+        last = station["boots"][-1] if station["boots"] else None
+        status = f", the last one {last['status'] or 'unanswered'}" if last else ""
+        facts.append(f"{counted(station['boot_count'], 'boot')}{status}")
+    if station["heartbeat_interval_s"]:
+        facts.append(f"heartbeat every {station['heartbeat_interval_s']} s, {counted(station['heartbeats'], 'heartbeat')} seen")
+    offset = station["clock_offset_s"]
+    if offset is not None and abs(offset) >= 1:
+        facts.append(f"its clock is {duration(offset * SECOND)} {'ahead' if offset > 0 else 'behind'}")
+    if station["security_profile"] is not None:
+        facts.append(f"security profile {station['security_profile']}")
+    return facts
+
+
+def error_line(error: ErrorCodeEntry) -> str:
+    """An error that it told."""
+    known = f" = {error['mrec']}" if error["mrec"] and error["mrec"] != error["code"] else ""
+    where = f"connector {error['connector']}" if error["connector"] else "station"
+    meaning = error["meaning"] or (f"a code of {error['vendor']}" if error["vendor"] else "no public list has this code")
+    often = f", {error['count']:,} times" if error["count"] > 1 else ""
+    return f"{where}: {error['code']}{known}, {meaning} ({clock(error['time'])}{often})"
+
+
+def connection_line(connection: ConnectionEntry) -> str:
+    """A connection."""
+    kind = " ".join(filter(None, (connection["protocol"], connection["tls"])))
+    parts = [
+        f"{connection['client']} to {connection['server']}",
+        kind,
+        f"OCPP {connection['version']}" if connection["version"] else "",
+        counted(connection["messages"], "message") if connection["messages"] else "",
+        "begun before the capture" if connection["joined_midstream"] else "",
+        connection["close"],
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def outcome_lines(outcomes: Outcomes) -> list[tuple[str, str]]:
+    """The indicators: name and value."""
+    times = outcomes["start_time_s"]
+    lines = [
+        ("Charge start success", percent(outcomes["charge_start_success"])),
+        ("Charge end success", percent(outcomes["charge_end_success"])),
+        ("Session success", percent(outcomes["session_success"])),
+        ("First attempt success", f"{percent(outcomes['first_attempt_success'])}; {counted(outcomes['visits'], 'visit')}"),
+        ("Uptime of connectors", uptime(outcomes["uptime"])),
+    ]
+    if times is not None:
+        shown = {name: duration(value * SECOND) for name, value in times.items()}
+        lines.append(("Time to start", f"{shown['p50']} (median), {shown['p90']} (90 %), {shown['longest']} (longest)"))
+    return lines
+
+
+def read_line(capture: Capture) -> str:
+    """What was read."""
+    kinds = [f"{number:,} {name}" for name, number in capture["connections"].items()]
+    parts = [
+        counted(capture["packets"], "packet") if capture["packets"] else "",
+        counted(capture["messages"], "OCPP message"),
+        f"connections: {listed(kinds, 8)}" if kinds else "",
+    ]
+    return ", ".join(filter(None, parts))
+
+
+def span(capture: Capture) -> str:
+    """From when to when."""
+    if not capture["first"]:
+        return "no times"
+    return f"{clock(capture['first'])} to {clock(capture['last'])}, {duration(capture['duration_s'] * SECOND)}"
