@@ -53,7 +53,8 @@ class _Attempts:
     closed: ConnectionClosed
     station: str = ""
     in_row: int = 0
-    count: int = 0
+    """Since its host was last let in anywhere."""
+    told: bool = False
     waited: int = 0
 
 
@@ -98,11 +99,12 @@ class AttemptCheck(Check):
         servers = {link.server for link in ocpp}
         silent = not any(link.protocol for link in links)
         for (kind_id, client, address, port), attempts in self._attempts.items():
-            if attempts.station or client in self._stations or (address, port) in self._servers:
-                continue  # told already
+            if attempts.told:
+                continue
             kind = TCP_REFUSED if kind_id == TCP_REFUSED.id else TCP_SILENT
             if client in hosts or (address, port) in servers:
-                yield _attempt(kind, attempts, "", "warning" if attempts.count < INSISTENT else "critical")
+                attempts.station = self._stations.get(client, "")
+                yield _attempt(kind, attempts, "", "warning" if attempts.in_row < INSISTENT else "critical")
             elif silent and len(self._attempts) <= MAX_SUSPECTS:
                 context = " Nothing else was tried in this capture: if this is the charging station, it is offline."
                 yield _attempt(kind, attempts, context, "critical")
@@ -132,11 +134,11 @@ class AttemptCheck(Check):
             # No answer has no packet that shows it: the SYN is the evidence.
             evidence = tuple(one for one in (opened, closed if kind is TCP_REFUSED else None) if one is not None)
             attempts = bounded(self._attempts)[key] = _Attempts(evidence or (closed,), closed, waited=waited)
-        attempts.count += 1
         attempts.in_row += 1
         station = self._stations.get(connection.client.address)
         if station is not None or (connection.server.address, connection.server.port) in self._servers:
             attempts.station = station or ""
+            attempts.told = True
             severity: Severity = "critical" if attempts.in_row >= INSISTENT else "warning"
             yield _attempt(kind, attempts, "", severity, closed.time)
 

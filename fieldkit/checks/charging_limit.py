@@ -12,8 +12,8 @@ from fieldkit.checks.measured import Where, amount_words, by_phase, is_live, rem
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
-from fieldkit.site.charging import Limit, Profile
 from fieldkit.site.picture import Picture
+from fieldkit.site.profile import Limit, Profile
 from fieldkit.site.series import Sample
 from fieldkit.site.station import Station
 from fieldkit.site.transaction import Transaction
@@ -128,7 +128,7 @@ class LimitCheck(Check):
                 continue
             value = _highest(samples) if unit == "A" else total(samples, samples[-1].time)
             sample = samples[-1]
-            if value is None or not is_live(sample, event, station):
+            if value is None:
                 continue
             now = _Measured(sample.time, value, unit, event)  # type: ignore[arg-type]
             if station.charging.profiles:
@@ -207,8 +207,9 @@ def _firm_limit(now: _Measured, sample: Sample, station: Station) -> Limit | Non
         # Its beginning is the start of the charging, which stations take for different moments.
         limits = [value for value in highest.profile.schedule.limits if value is not None]
         highest = Limit(max(limits), highest.unit, highest.phases, highest.profile)
-        return highest if now.value > _tolerated(highest) else None
-    return highest
+        if now.value <= _tolerated(highest):
+            return None
+    return highest if is_live(sample, now.message, station) else None
 
 
 def _certain(profile: Profile, time: int) -> bool:

@@ -236,7 +236,9 @@ def _state_of(sample: Sample, event: OcppMessage, station: Station) -> tuple[str
         return "", 0
     if made is not None:
         return (connector.status, connector.since) if connector.status in SUSPENDED else ("", 0)
-    free = connector.status == "Available" and not sample.transaction and sample.location not in UPSTREAM
+    # Two sockets may share a meter: as long as the other one is in use, this one's readings prove nothing.
+    alone = not ledger.open and not sample.transaction
+    free = alone and connector.status == "Available" and sample.location not in UPSTREAM
     return ("Available", connector.since) if free else ("", 0)
 
 

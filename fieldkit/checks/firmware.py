@@ -15,7 +15,7 @@ from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.locations import url_fault
 from fieldkit.checks.patience import MAX_STATIONS, PULSE, Owed, PatientCheck, reason_given, shown
 from fieldkit.checks.policy import Policy
-from fieldkit.checks.words import SECOND, duration
+from fieldkit.checks.words import SECOND, duration, listed
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.site.job import Job
 from fieldkit.site.light import light
@@ -328,7 +328,7 @@ class FirmwareCheck(PatientCheck):
             )
             missing = [status for status in wanted if status not in reported]
             if missing and not ({"InstallRebooting"} & reported and missing == ["Installing"]):
-                values = {"missing": " and ".join(missing), "where": _where(job)}
+                values = {"missing": listed(missing), "where": _where(job)}
                 yield Finding(SKIPPED, message.time, station, evidence, values)
 
     def _published(self, message: OcppMessage) -> Iterator[Finding]:

@@ -150,7 +150,7 @@ class HeartbeatCheck(Check):
         pulse.last = message
         link = picture.links.get(message.channel.connection)
         if link is not None:
-            pulse.holes = self._holes.count(message, picture)
+            pulse.holes = self._holes.of(link)
             pulse.signs = _signs(link)
 
     def _from_csms(self, message: OcppMessage, picture: Picture) -> Iterable[Finding]:

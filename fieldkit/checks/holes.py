@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fieldkit.events import DecodeError, OcppMessage
+from fieldkit.site.link import Link
 from fieldkit.site.picture import Picture
 
 MAX_CONNECTIONS: Final = 4096
@@ -29,6 +30,8 @@ class Holes:
     def count(self, message: OcppMessage, picture: Picture) -> int:
         """Holes so far in the connection that carried a message; those of a log are unknown, hence 0."""
         link = picture.links.get(message.channel.connection)
-        if link is None:
-            return 0
+        return 0 if link is None else self.of(link)
+
+    def of(self, link: Link) -> int:
+        """Holes so far in a connection."""
         return link.gaps + self._undecoded.get(link.connection.number, 0) if self._undecoded else link.gaps

@@ -131,8 +131,7 @@ class SampleCheck(Check):
             limits = RANGES.get(measurand)
             for sample in samples:
                 if sample.defaulted and (
-                    "measurand" in sample.defaulted
-                    or ("unit" in sample.defaulted and sample.unit in AMBIGUOUS)
+                    "measurand" in sample.defaulted or ("unit" in sample.defaulted and sample.unit in AMBIGUOUS)
                 ):
                     yield _defaulted(sample, event, station)
                 if sample.unit != natural_unit(measurand):

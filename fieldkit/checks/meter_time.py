@@ -115,7 +115,6 @@ class _Cadence:
     """Messages of the station when ``message`` came."""
     gaps: int
     """Holes in the capture of its connection by then."""
-    live: bool
     intervals: deque[int] = field(default_factory=lambda: deque(maxlen=STEADY + 1))
     pending: tuple[int, int, float, tuple[OcppMessage, OcppMessage]] | None = None
     """A gap that awaits its proof: cadence, length, energy, the messages around it."""
@@ -165,15 +164,16 @@ class GapCheck(Check):
         link = picture.links.all.get(connection.number) if connection is not None else None
         gaps = link.gaps if link is not None else 0
         if cadence is None:
-            live = is_live(sample, event, station)
-            remember(self._cadences, key, _Cadence(sample, event, station.messages, gaps, live))
+            remember(self._cadences, key, _Cadence(sample, event, station.messages, gaps))
         elif sample.time > cadence.last.time:
             yield from self._next(cadence, sample, event, gaps, station)
 
     def _next(
         self, cadence: _Cadence, sample: Sample, event: OcppMessage, gaps: int, station: Station
     ) -> Iterator[Finding]:
-        interval, live = sample.time - cadence.last.time, is_live(sample, event, station)
+        interval, steady = sample.time - cadence.last.time, None
+        if cadence.pending is None and interval > GAP_LEAST:
+            steady = cadence.steady
         if cadence.pending is not None:
             usual, length, energy, around = cadence.pending
             if interval <= usual * STEADY_SPREAD + SECOND:
@@ -181,20 +181,21 @@ class GapCheck(Check):
                 yield Finding(GAP, event.time, station.identity, around, values, **where(sample))
             cadence.pending = None
             cadence.intervals.clear()
-        elif interval > GAP_LEAST and (usual := cadence.steady) and interval > max(usual * GAP_FACTOR, usual + GAP_LEAST):
+        elif steady is not None and interval > max(steady * GAP_FACTOR, steady + GAP_LEAST):
             energy = sample.value - cadence.last.value
+            live = is_live(cadence.last, cadence.message, station) and is_live(sample, event, station)
             if energy >= GAP_ENERGY and live and self._continuous(cadence, event, gaps, station.messages):
-                cadence.pending = (usual, interval, energy, (cadence.message, event))
+                cadence.pending = (steady, interval, energy, (cadence.message, event))
             cadence.intervals.clear()
         else:
             cadence.intervals.append(interval)
         cadence.last, cadence.message, cadence.seen = sample, event, station.messages
-        cadence.gaps, cadence.live = gaps, live
+        cadence.gaps = gaps
 
     def _continuous(self, before: _Cadence, event: OcppMessage, gaps: int, seen: int) -> bool:
         """Would we have seen readings in between, had there been any?"""
         one, other = before.message.channel.connection, event.channel.connection
-        if not before.live or self._dropped >= before.message.time:
+        if self._dropped >= before.message.time:
             return False
         if one is None or other is None:
             return one is other and seen - before.seen >= OTHER_MESSAGES

@@ -136,11 +136,13 @@ class ReservationCheck(PatientCheck):
     def judge(self, message: OcppMessage, picture: Picture) -> Iterable[Finding]:
         """Orders, answers, and whoever comes."""
         station = picture.stations.get(message.channel.station)
-        if station is None or not station.reservations.all:
+        if station is None:
             return ()
         action = message.action
         if action in ("StartTransaction", "TransactionEvent"):
-            return self._started(message, station) if message.type is MessageType.CALL else ()
+            # Nearly all stations have no reservations.
+            judged = message.type is MessageType.CALL and station.reservations.all
+            return self._started(message, station) if judged else ()
         if action in PULSE:
             return ()
         made = station.reservations.latest

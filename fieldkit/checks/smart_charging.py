@@ -10,8 +10,8 @@ from fieldkit.checks.finding import Finding, Kind, Owner
 from fieldkit.checks.measured import amount_words
 from fieldkit.checks.words import SECOND, clock, listed
 from fieldkit.events import Event, MessageType, OcppMessage
-from fieldkit.site.charging import STATION_MAX, TX, Limit, connector_names, place_of
 from fieldkit.site.picture import Picture
+from fieldkit.site.profile import STATION_MAX, TX, Limit, connector_names, place_of
 from fieldkit.site.reading import member, moment, number, text, whole
 from fieldkit.site.schedule import Schedule, first_schedule, schedule_of
 from fieldkit.site.station import Station

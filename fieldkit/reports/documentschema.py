@@ -33,7 +33,9 @@ _PLAIN: Final[dict[object, dict[str, Any]]] = {
 def schema() -> dict[str, Any]:
     """JSON Schema 2020-12 of the whole document."""
     words = _docstrings()
-    names = [name for name, value in vars(document).items() if is_typeddict(value) and value.__module__ == document.__name__]
+    names = [
+        name for name, value in vars(document).items() if is_typeddict(value) and value.__module__ == document.__name__
+    ]
     definitions = {name: _object(getattr(document, name), words) for name in names}
     root = definitions.pop("Report")
     root["properties"]["schema"] = {"const": document.SCHEMA}

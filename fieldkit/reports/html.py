@@ -76,9 +76,7 @@ def _page(report: Report, document: Embedded, detail: Detail) -> str:
     findings = arrange(report["findings"], detail)
     stations, counts = _stations(report, findings, detail)
     sections = {id(view.entry): view.anchor for view in stations.rows}
-    overview = [
-        (sections.get(id(entry), ""), entry, counts.get(entry["station"], {})) for entry in report["stations"]
-    ]
+    overview = [(sections.get(id(entry), ""), entry, counts.get(entry["station"], {})) for entry in report["stations"]]
     environment = _environment()
     template = environment.get_template("report.html.j2")
     return template.render(
@@ -98,9 +96,7 @@ def _page(report: Report, document: Embedded, detail: Detail) -> str:
     )
 
 
-def _stations(
-    report: Report, findings: Findings, detail: Detail
-) -> tuple[Cut[StationView], dict[str, dict[str, int]]]:
+def _stations(report: Report, findings: Findings, detail: Detail) -> tuple[Cut[StationView], dict[str, dict[str, int]]]:
     """Sections in the order of the report; when there are too many, of the stations that have the worst findings."""
     counts: dict[str, dict[str, int]] = {}
     for finding in report["findings"]:
@@ -172,6 +168,7 @@ def _environment() -> Environment:
         "share": words.share,
         "pieces": words.pieces,
         "lines": in_lines,
+        "carrier": words.carrier,
         "counted": words.counted,
         # Drawings and the embedded document are made safe where they are made.
         "drawn": Markup,

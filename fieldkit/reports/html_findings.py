@@ -43,6 +43,21 @@ class FindingGroup:
     brief: list[FindingView] = field(default_factory=list)
     left_out: int = 0
 
+    @property
+    def explanation(self) -> str:
+        """Of the one told last in full: what reads the same need not be read again."""
+        return self.full[-1].entry["explanation"]
+
+    @property
+    def located(self) -> bool:
+        """Some of them are of a connector or a transaction."""
+        return any(view.entry["connector"] or view.entry["transaction"] for view in self.brief)
+
+    @property
+    def elsewhere(self) -> bool:
+        """Some of them are of another station than the first."""
+        return any(view.entry["station"] != self.full[0].entry["station"] for view in self.brief)
+
 
 @dataclass(slots=True)
 class Findings:

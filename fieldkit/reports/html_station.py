@@ -26,7 +26,7 @@ from fieldkit.reports.document import (
 from fieldkit.reports.html_detail import Cut, Detail, first, last
 from fieldkit.reports.html_findings import FindingView
 from fieldkit.reports.html_words import energy
-from fieldkit.reports.svg import TimeAxis, parse_time
+from fieldkit.reports.svg import TimeAxis, parse_time, span_words
 from fieldkit.reports.svg_latency import LatencyScale
 from fieldkit.reports.svg_timeline import Band, Lane, Marker, legend, state_bands, timeline
 
@@ -45,6 +45,8 @@ _KILO: Final = {"W": "kW", "Wh": "kWh", "VA": "kVA", "var": "kvar", "varh": "kva
 _UNITS: Final = {"Percent": "%", "Celsius": "°C", "Celcius": "°C"}
 """As they are written; OCPP 1.6 §7.45 knows both spellings of the last."""
 _NO_ERRORS: Final = frozenset({"", "NoError"})
+_SHORT_STAY: Final = 0.5
+"""Share of the capture below which a station's timeline has its own axis."""
 MOST_TRANSACTIONS_LISTED: Final = 3
 """Transactions named in the caption of a plot."""
 
@@ -75,9 +77,14 @@ class StationView:
 
     anchor: str
     entry: StationEntry
-    findings: list[FindingView]
+    found: list[tuple[str, FindingView, int]]
+    """(severity, the first of them, how many) of what somebody should act on."""
+    noted: list[tuple[str, FindingView, int]]
+    """The same of the notes."""
     worst: str
     timeline: str
+    span: str
+    """Which part of the capture it shows; empty for all of it."""
     legend: list[tuple[str, str]]
     """(swatch, word)."""
     undrawn: int
@@ -119,18 +126,23 @@ def by_station(report: Report, findings: dict[str, list[FindingView]]) -> dict[s
     return around
 
 
-def station_view(number: int, entry: StationEntry, around: Surroundings, capture: TimeAxis | None, detail: Detail) -> StationView:
+def station_view(
+    number: int, entry: StationEntry, around: Surroundings, capture: TimeAxis | None, detail: Detail
+) -> StationView:
     """Draw one station; ``capture`` is the time that was captured."""
-    axis = capture or TimeAxis.over(_times(entry["first"], entry["last"]))
+    axis, span = _axis(entry, around, capture)
     drawing, states, undrawn = _timeline(entry, around, axis, detail) if axis else ("", [], 0)
+    counted = _counted(around.findings)[: detail.markers]
     scale = LatencyScale.over(entry["latency"])
     latency = first(entry["latency"], detail.latency)
     return StationView(
         anchor=f"s{number}",
         entry=entry,
-        findings=around.findings,
+        found=[row for row in counted if row[0] != "info"],
+        noted=[row for row in counted if row[0] == "info"],
         worst=around.findings[0].entry["severity"] if around.findings else "ok",
         timeline=drawing,
+        span=span,
         legend=states,
         undrawn=undrawn,
         connectors=[
@@ -155,7 +167,47 @@ def station_view(number: int, entry: StationEntry, around: Surroundings, capture
     )
 
 
+def _counted(findings: Sequence[FindingView]) -> list[tuple[str, FindingView, int]]:
+    """Findings with the same title as one."""
+    titles: dict[tuple[str, str], tuple[FindingView, int]] = {}
+    for view in findings:
+        key = (view.entry["severity"], view.entry["title"])
+        before = titles.get(key)
+        titles[key] = (view, 1) if before is None else (before[0], before[1] + 1)
+    return [(severity, view, count) for (severity, _), (view, count) in titles.items()]
+
+
 # ----------------------------------------------------------------------------------------------------------- timeline
+
+
+def _axis(entry: StationEntry, around: Surroundings, capture: TimeAxis | None) -> tuple[TimeAxis | None, str]:
+    """The time of the capture, so that stations can be compared; of a station that was there for a short time only,
+    its own time."""
+    times = _times(entry["first"], entry["last"])
+    for row in around.connections:
+        times += _times(row["opened"], row["closed"])
+        if row["closed"] is None and capture is not None:
+            times.append(capture.last)
+    own = TimeAxis.over(times)
+    if own is None or capture is None:
+        return own or capture, ""
+    if own.last - own.first > (capture.last - capture.first) * _SHORT_STAY:
+        return capture, ""
+    margin = (own.last - own.first) * 0.02
+    axis = TimeAxis(max(own.first - margin, capture.first), min(own.last + margin, capture.last))
+    if axis.last <= axis.first:
+        return capture, ""
+    return axis, span_words(axis.first, axis.last)
+
+
+def _known_until(entry: StationEntry, around: Surroundings, axis: TimeAxis) -> float:
+    """Up to when the last status told can be taken to hold: as long as the station was heard of or connected."""
+    if any(row["closed"] is None and row["protocol"] == "websocket" for row in around.connections):
+        return axis.last
+    return max(
+        [*_times(entry["last"]), *(time for row in around.connections for time in _times(row["closed"]))],
+        default=axis.last,
+    )
 
 
 def _timeline(
@@ -163,6 +215,7 @@ def _timeline(
 ) -> tuple[str, list[tuple[str, str]], int]:
     """The drawing, its legend, and how many transactions have no place in it."""
     undrawn = 0
+    known = min(_known_until(entry, around, axis), axis.last)
     lanes: dict[str, Lane] = {}
     for connector in entry["connectors"]:
         name = connector["connector"]
@@ -172,7 +225,7 @@ def _timeline(
             if (time := parse_time(status["time"])) is not None
         ]
         if changes:
-            lanes[name] = Lane(f"Connector {name}" if name else "Station as a whole", state_bands(changes, axis.last))
+            lanes[name] = Lane(f"Connector {name}" if name else "Station as a whole", state_bands(changes, known))
     for transaction in around.transactions[-detail.bands :]:
         band = _transaction_band(transaction, axis)
         if band is None:
@@ -212,7 +265,9 @@ def _transaction_band(entry: TransactionEntry, axis: TimeAxis) -> Band | None:
     start, stop = parse_time(entry["start"]), parse_time(entry["stop"])
     if start is None and stop is None:
         return None
-    text = f"{entry['id'] or 'without id'}" + (f" · {energy(entry['energy_wh'])}" if entry["energy_wh"] is not None else "")
+    text = f"{entry['id'] or 'without id'}" + (
+        f" · {energy(entry['energy_wh'])}" if entry["energy_wh"] is not None else ""
+    )
     begin = axis.first if start is None else start
     end = axis.last if stop is None else stop
     return Band(
@@ -250,7 +305,9 @@ def _plots(entry: StationEntry, detail: Detail) -> Cut[MeterView]:
     groups: dict[tuple[str, str, str, str], list[MeterEntry]] = {}
     for series in entry["meters"]:
         if series["points"]:
-            groups.setdefault((series["connector"], series["measurand"], series["location"], series["unit"]), []).append(series)
+            groups.setdefault(
+                (series["connector"], series["measurand"], series["location"], series["unit"]), []
+            ).append(series)
     ranks = {name: rank for rank, name in enumerate(_FIRST_MEASURANDS)}
     # By measurand first: with room for a few plots the power of every connector beats everything about one of them.
     ordered = sorted(groups, key=lambda key: (ranks.get(key[1], len(ranks)), _connector_order(key[0]), key))
@@ -259,7 +316,9 @@ def _plots(entry: StationEntry, detail: Detail) -> Cut[MeterView]:
     return Cut([view for view in views if view is not None], chosen.left_out)
 
 
-def _plot(key: tuple[str, str, str, str], group: Sequence[MeterEntry], profiles: Sequence[ProfileEntry]) -> MeterView | None:
+def _plot(
+    key: tuple[str, str, str, str], group: Sequence[MeterEntry], profiles: Sequence[ProfileEntry]
+) -> MeterView | None:
     connector, measurand, location, unit = key
     most = max(abs(value) for series in group for _, value in series["points"])
     factor, shown_unit = (0.001, _KILO[unit]) if unit in _KILO and most >= 1000 else (1.0, _UNITS.get(unit, unit))
@@ -285,7 +344,9 @@ def _plot(key: tuple[str, str, str, str], group: Sequence[MeterEntry], profiles:
     count = sum(series["count"] for series in group)
     transactions = list(dict.fromkeys(series["transaction"] for series in group if series["transaction"]))
     named = ", ".join(transactions[:MOST_TRANSACTIONS_LISTED]) + (
-        f" and {len(transactions) - MOST_TRANSACTIONS_LISTED} more" if len(transactions) > MOST_TRANSACTIONS_LISTED else ""
+        f" and {len(transactions) - MOST_TRANSACTIONS_LISTED} more"
+        if len(transactions) > MOST_TRANSACTIONS_LISTED
+        else ""
     )
     caption = f"{count} value{'s' if count != 1 else ''}, {reach}" + (f"; transaction {named}" if named else "")
     named_lines = [(svg_meter.line_swatch(phases.index(phase)), phase or "all phases") for phase in phases]
@@ -309,12 +370,19 @@ def _limits(
     for profile in profiles:
         set_at = parse_time(profile["set_at"])
         periods = profile["periods"]
-        if profile["unit"] != unit or profile["connector"] not in ("", connector) or len(periods) != 1 or set_at is None:
+        if (
+            profile["unit"] != unit
+            or profile["connector"] not in ("", connector)
+            or len(periods) != 1
+            or set_at is None
+        ):
             continue
         value = periods[0].get("limit")
         if isinstance(value, (int, float)) and not isinstance(value, bool) and set_at <= axis.last:
             shown = svg_meter.number_words(value * factor)
-            text = f"limit {shown} {_KILO[unit] if factor != 1 else unit}, profile {profile['id']} ({profile['purpose']})"
+            text = (
+                f"limit {shown} {_KILO[unit] if factor != 1 else unit}, profile {profile['id']} ({profile['purpose']})"
+            )
             lines.append(svg_meter.LimitLine(max(set_at, axis.first), axis.last, value * factor, text))
     return lines[:4]
 

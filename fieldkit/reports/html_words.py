@@ -44,6 +44,8 @@ SECURITY_PROFILES: Final = {
     3: "3: TLS with client certificate",
 }
 
+_CARRIERS: Final = {"json": "WebSocket (JSON)", "soap": "HTTP (SOAP)"}
+
 _LINK: Final = re.compile(r"(?:https://|\bgithub\.com/)[A-Za-z0-9._~:/?#@!$&'()*+,;=%-]{1,400}")
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[0-9.]*(?:Z|[+-]\d\d:\d\d)")
 _SIZES: Final = ((1_000_000_000, "GB"), (1_000_000, "MB"), (1_000, "kB"))
@@ -54,7 +56,9 @@ class Clock:
 
     def __init__(self, report: Report) -> None:
         capture = report["capture"]
-        days = {(moment(time) or "") and f"{moment(time):%Y-%m-%d}" for time in _known(capture["first"], capture["last"])}
+        days = {
+            (moment(time) or "") and f"{moment(time):%Y-%m-%d}" for time in _known(capture["first"], capture["last"])
+        }
         self.day = days.pop() if len(days) == 1 else ""
         """The day of the whole capture, if it is one."""
 
@@ -159,6 +163,11 @@ def size(number_of_bytes: int) -> str:
         if number_of_bytes >= unit:
             return f"{number_of_bytes / unit:.1f} {name}"
     return counted(number_of_bytes, "byte")
+
+
+def carrier(transport: str) -> str:
+    """What carries the messages."""
+    return _CARRIERS.get(transport, transport)
 
 
 def share(rate: Rate) -> str:

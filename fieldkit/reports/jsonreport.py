@@ -1,4 +1,7 @@
-"""The document as JSON, for programs: one line, UTF-8, by ``report.schema.json``."""
+"""The document as JSON, for programs: one line, by ``report.schema.json``.
+
+All but ASCII is written as escapes: ``--json -`` may end up on a terminal, which would obey what a station sent.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +12,13 @@ from fieldkit.reports.document import Report
 
 
 def render(report: Report) -> str:
-    """The whole document; what stations sent stands in it as JSON strings, escaped where JSON or UTF-8 ask for it."""
+    """The whole document."""
     try:
-        text = json.dumps(report, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+        text = json.dumps(report, allow_nan=False, separators=(",", ":"))
     except ValueError:
         # JSON has no word for NaN and the infinities.
-        text = json.dumps(_finite(report), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-    # Lone surrogates are legal in JSON text ("\ud800"), but not in UTF-8.
-    return text.encode("utf-8", "backslashreplace").decode() + "\n"
+        text = json.dumps(_finite(report), allow_nan=False, separators=(",", ":"))
+    return text.replace("\x7f", "\\u007f") + "\n"
 
 
 def _finite(value: Any) -> Any:

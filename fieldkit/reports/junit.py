@@ -23,7 +23,7 @@ _LONGEST: Final = 2000
 
 def render(report: Report, *, fail_on: str = "critical") -> str:
     """The whole suite; findings at or above ``fail_on`` ("never": none) are failures, the others are told beside."""
-    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()  # type: ignore[arg-type]
+    failing = SEVERITIES[: SEVERITIES.index(fail_on) + 1] if fail_on in SEVERITIES else ()
     found: dict[str, list[FindingEntry]] = {}
     for finding in report["findings"]:
         found.setdefault(finding["id"], []).append(finding)
@@ -79,7 +79,9 @@ def _case(id_: str, title: str, findings: list[FindingEntry], failing: tuple[str
         message = f"{title.rstrip('.')}: {words.place(failed[0]) or 'found'}"
         if len(failed) > 1:
             message += f" and {len(failed) - 1} more"
-        inner += f"<failure type={_attribute(kind)} message={_attribute(message)}>{_text(_told(failed, report))}</failure>"
+        inner += (
+            f"<failure type={_attribute(kind)} message={_attribute(message)}>{_text(_told(failed, report))}</failure>"
+        )
     if other:
         inner += f"<system-out>{_text(_told(other, report))}</system-out>"
     return _testcase(f"fieldkit.{id_.partition('.')[0]}", f"{id_}: {title.rstrip('.')}", inner)

@@ -7,6 +7,7 @@ what is punctuation to either is escaped, and addresses do not become links.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final
 
 from fieldkit.reports import plainwords as words
@@ -21,7 +22,7 @@ _LONGEST: Final = 1500
 _CELL: Final = 120
 
 _SPECIAL: Final = re.compile(r"[\\`*_\[\]|~$>]")
-_AT_BEGIN: Final = re.compile(r"^(\s*)([#+\-=]|[0-9]+(?=[.)]))")
+_AT_BEGIN: Final = re.compile(r"^(\s*)([#+\-=]|[0-9]+(?=[.)](?:\s|$)))")
 """What begins a heading, a list or a rule."""
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", "@": "&#64;", "://": "&#58;//"}
 _ENTITY: Final = re.compile("[&<@]|://")
@@ -151,7 +152,7 @@ def _tables(report: Report) -> list[str]:
     return lines
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     return [
         f"| {' | '.join(head)} |",
         f"|{' --- |' * len(head)}",

@@ -49,9 +49,15 @@ _NAME: Final = 200
 class SourceRead(Protocol):
     """What the document says of a source; ``sources.file.FileSource`` knows it."""
 
-    name: str
-    read: int
-    is_log: bool
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def read(self) -> int:
+        """Bytes."""
+
+    @property
+    def is_log(self) -> bool: ...
 
 
 def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = False) -> Report:
@@ -136,7 +142,9 @@ def _capture(session: Session, sources: Sequence[SourceRead], left: list[tuple[i
 
 def _host(host: Host) -> str:
     names = [shorten(name, 80) for name in list(host.names)[:2]]
-    known = [*names, *host.protocols, counted(host.connections, "connection")]
+    # Every WebSocket begins as HTTP.
+    protocols = [name for name in host.protocols if name != "http" or "websocket" not in host.protocols]
+    known = [*names, *protocols, counted(host.connections, "connection")]
     return f"{model_links.endpoint(host.endpoint)} ({', '.join(known)})"
 
 

@@ -140,7 +140,11 @@ def _told(event: Event) -> str:
             return sentences.http_answer(event)
         case WsControl():
             side = "client" if event.from_client else "server"
-            return sentences.websocket_closed(event, side) if event.kind == "close" else f"WebSocket {event.kind} by {side}"
+            return (
+                sentences.websocket_closed(event, side)
+                if event.kind == "close"
+                else f"WebSocket {event.kind} by {side}"
+            )
         case TlsAlert():
             return sentences.alert(event)
         case TlsHello():

@@ -66,7 +66,7 @@ class Room:
 
     @classmethod
     def among(cls, stations: int, connectors: int) -> Room:
-        """Shares of what is bearable in all: 4,000 status changes, 3,000 settings, 10,000 meter values …"""
+        """Shares of what is bearable in all: 4,000 status changes, 3,000 settings, 10,000 meter values."""
         stations, connectors = max(1, stations), max(1, connectors)
         return cls(
             history=_between(10, 4000 // connectors, 500),
@@ -83,7 +83,13 @@ def _between(least: int, wanted: int, most: int) -> int:
 
 
 def entry(
-    station: Station, links: list[Link], outcomes: Outcomes, errors: ErrorCodes | None, now: int, room: Room, show_ids: bool
+    station: Station,
+    links: list[Link],
+    outcomes: Outcomes,
+    errors: ErrorCodes | None,
+    now: int,
+    room: Room,
+    show_ids: bool,
 ) -> StationEntry:
     """All that the document says of a station."""
     about, offset = station.about, station.clock.offset
@@ -142,9 +148,7 @@ def _settings(station: Station, room: int, show_ids: bool) -> list[SettingEntry]
         value = setting.value
         if value is not None:
             value = mask(value) if names_token(key) and not show_ids else _open(value, show_ids)
-        found.append(
-            {"key": shorten(key, MAX_TEXT), "value": value, "readonly": setting.readonly, "by": setting.by}
-        )
+        found.append({"key": shorten(key, MAX_TEXT), "value": value, "readonly": setting.readonly, "by": setting.by})
     return found
 
 
@@ -194,7 +198,8 @@ def _latency(station: Station, room: int) -> list[LatencyEntry]:
 def _meters(station: Station, room: Room) -> list[MeterEntry]:
     """The series that say most: usual measurands first, of the latest transactions."""
     ranked = sorted(
-        enumerate(station.meters.series.values()), key=lambda item: (_importance(item[1]), bool(item[1].phase), -item[0])
+        enumerate(station.meters.series.values()),
+        key=lambda item: (_importance(item[1]), bool(item[1].phase), -item[0]),
     )[: room.meters]
     each = _between(8, room.points // max(1, len(ranked)), 240)
     return [_meter(series, each) for _, series in sorted(ranked, key=lambda item: item[0])]

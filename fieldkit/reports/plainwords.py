@@ -116,7 +116,9 @@ def station_facts(station: StationEntry) -> list[str]:
         status = f", the last one {last['status'] or 'unanswered'}" if last else ""
         facts.append(f"{counted(station['boot_count'], 'boot')}{status}")
     if station["heartbeat_interval_s"]:
-        facts.append(f"heartbeat every {station['heartbeat_interval_s']} s, {counted(station['heartbeats'], 'heartbeat')} seen")
+        facts.append(
+            f"heartbeat every {station['heartbeat_interval_s']} s, {counted(station['heartbeats'], 'heartbeat')} seen"
+        )
     offset = station["clock_offset_s"]
     if offset is not None and abs(offset) >= 1:
         facts.append(f"its clock is {duration(offset * SECOND)} {'ahead' if offset > 0 else 'behind'}")
@@ -129,14 +131,17 @@ def error_line(error: ErrorCodeEntry) -> str:
     """An error that it told."""
     known = f" = {error['mrec']}" if error["mrec"] and error["mrec"] != error["code"] else ""
     where = f"connector {error['connector']}" if error["connector"] else "station"
-    meaning = error["meaning"] or (f"a code of {error['vendor']}" if error["vendor"] else "no public list has this code")
+    meaning = error["meaning"] or (
+        f"a code of {error['vendor']}" if error["vendor"] else "no public list has this code"
+    )
     often = f", {error['count']:,} times" if error["count"] > 1 else ""
     return f"{where}: {error['code']}{known}, {meaning} ({clock(error['time'])}{often})"
 
 
 def connection_line(connection: ConnectionEntry) -> str:
     """A connection."""
-    kind = " ".join(filter(None, (connection["protocol"], connection["tls"])))
+    kind = connection["protocol"] if connection["protocol"] != "tls" or not connection["tls"] else ""
+    kind = " over ".join(filter(None, (kind, connection["tls"])))
     parts = [
         f"{connection['client']} to {connection['server']}",
         kind,
@@ -155,7 +160,10 @@ def outcome_lines(outcomes: Outcomes) -> list[tuple[str, str]]:
         ("Charge start success", percent(outcomes["charge_start_success"])),
         ("Charge end success", percent(outcomes["charge_end_success"])),
         ("Session success", percent(outcomes["session_success"])),
-        ("First attempt success", f"{percent(outcomes['first_attempt_success'])}; {counted(outcomes['visits'], 'visit')}"),
+        (
+            "First attempt success",
+            f"{percent(outcomes['first_attempt_success'])}; {counted(outcomes['visits'], 'visit')}",
+        ),
         ("Uptime of connectors", uptime(outcomes["uptime"])),
     ]
     if times is not None:

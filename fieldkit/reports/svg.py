@@ -123,12 +123,12 @@ def plot(parts: Sequence[str], *, height: int, name: str, css: str = "", role: s
 
 
 def span_words(first: float, last: float) -> str:
-    """As in "12:00:05 to 12:45:10 UTC (45 min 5 s)", the dates with it where they differ."""
+    """As in "12:00:05 to 12:45:10, 45 min 5 s", the dates with it where they differ."""
     begin, end = moment(first), moment(last)
     if begin is None or end is None:
         return ""
     dated = "%Y-%m-%d %H:%M:%S" if begin.date() != end.date() else "%H:%M:%S"
-    return f"{begin.strftime(dated)} to {end.strftime(dated)} UTC ({duration((last - first) * SECOND)})"
+    return f"{begin.strftime(dated)} to {end.strftime(dated)}, {duration((last - first) * SECOND)}"
 
 
 def moment(time: float) -> datetime | None:

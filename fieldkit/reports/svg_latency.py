@@ -18,8 +18,8 @@ _NAMES: Final = {
 }
 HEIGHT: Final = 18
 """Pixels of a row."""
-_PADDING: Final = 3.0
-"""Per cent at both ends, so that no dot is cut in half."""
+_PADDING: Final = 11.0
+"""Per cent at both ends: room for half a label."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +72,7 @@ class LatencyScale:
                 f'<line class="p90" x1="{percent(p90)}" x2="{percent(p90)}" y1="{middle - 5}" y2="{middle + 5}"/>',
                 f'<circle class="p50" cx="{percent(p50)}" cy="{middle}" r="4"/>',
             )
-        return (
-            f'<svg class="plot dots" width="100%" height="{HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
-        )
+        return f'<svg class="plot dots" width="100%" height="{HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
 
 
 def latency_legend() -> str:

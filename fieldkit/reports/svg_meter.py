@@ -106,9 +106,7 @@ def number_words(value: float) -> str:
 def line_swatch(style: int) -> str:
     """A piece of the line for the caption; a negative style is the limit's."""
     css = "limit" if style < 0 else f"line l{style % MOST_LINES}"
-    return (
-        f'<svg class="swatch" width="22" height="12" aria-hidden="true"><path class="{css}" d="M0 6H22"/></svg>'
-    )
+    return f'<svg class="swatch" width="22" height="12" aria-hidden="true"><path class="{css}" d="M0 6H22"/></svg>'
 
 
 def _x(axis: TimeAxis, time: float) -> int:

@@ -34,12 +34,8 @@ MOST_ROWS: Final = 3
 NARROWEST: Final = 0.15
 """Per cent: what is narrower is drawn that wide, and joined with its like."""
 
-_MARKER_WIDTH: Final = 1.3
-"""Per cent within which markers would cover one another …"""
-_MARKER_PIXELS: Final = 13
-"""… and how far they are moved aside …"""
-_MOST_BESIDE: Final = 12
-"""… as long as there are not too many."""
+_MARKER_PIXELS: Final = 12
+"""Markers that would cover one another are moved aside by this much."""
 
 _PIXELS_PER_PERCENT: Final = 8.5
 """On a wide screen; a label is written where it will fit there, and cut off on a phone."""
@@ -232,7 +228,9 @@ def _band(axis: TimeAxis, band: Band, y: int, height: int) -> str:
         edges += f'<path class="edge" d="M5 1L1 {height / 2:g}L5 {height - 1}"/>'
         shown = shown.replace('x="4"', 'x="9"', 1)
     if band.open_end:
-        edges += f'<svg x="100%" overflow="visible"><path class="edge" d="M-5 1L-1 {height / 2:g}L-5 {height - 1}"/></svg>'
+        edges += (
+            f'<svg x="100%" overflow="visible"><path class="edge" d="M-5 1L-1 {height / 2:g}L-5 {height - 1}"/></svg>'
+        )
     return (
         f'<svg x="{percent(x)}" y="{y}" width="{percent(width)}" height="{height}"><title>{label(what)}</title>'
         f'<rect class="{css}" width="100%" height="{height}"/>{edges}{shown}</svg>'
@@ -243,16 +241,15 @@ def _band(axis: TimeAxis, band: Band, y: int, height: int) -> str:
 
 
 def _markers(axis: TimeAxis, markers: Sequence[Marker], y: int) -> list[str]:
-    """Beside one another where they fall together; to the left of each other at the right edge."""
+    """Beside one another where they fall together, as far as there is room."""
     parts: list[str] = []
-    before, shift = -100.0, 0
+    free = 0.0
     for marker in sorted(markers, key=lambda marker: (marker.time, _KINDS.index(marker.kind))):
         x = min(99.3, max(0.7, axis.at(marker.time)))
-        shift = shift + 1 if x - before < _MARKER_WIDTH else 0
-        before = before if shift else x
-        if shift > _MOST_BESIDE:
-            continue
-        parts.append(_marker(marker, before, y, shift * _MARKER_PIXELS * (1 if before < 70 else -1)))
+        place = x * _PIXELS_PER_PERCENT
+        shift = min(max(free - place, 0.0), 99.3 * _PIXELS_PER_PERCENT - place)
+        parts.append(_marker(marker, x, y, round(shift)))
+        free = place + shift + _MARKER_PIXELS
     return parts
 
 

@@ -29,6 +29,8 @@ _LONGEST: Final = 1500
 _STYLES: Final = {"critical": RED, "warning": YELLOW, "info": CYAN, "ok": "", "nothing": ""}
 _SIGNS: Final = {"critical": "CRITICAL", "warning": "WARNING", "info": "info"}
 _INDENT: Final = 10
+_LEAST: Final = 20
+"""Columns that a text has at least."""
 
 
 class _Page:
@@ -42,9 +44,12 @@ class _Page:
     def put(self, text: str, *, head: str = "", indent: int | None = None, style: str = "") -> None:
         """``head`` and behind it ``text``, which goes on below where it began (or at ``indent``); safe both."""
         safe_head = terminal(head)
+        if indent is not None and display_width(safe_head) > self._width - _LEAST:
+            # It takes the line to itself and more: it is text as well.
+            safe_head, text = " " * (len(head) - len(head.lstrip())), head.lstrip() + text
         column = display_width(safe_head) if indent is None else indent
-        room = max(self._width - column, 20)
-        first = max(self._width - display_width(safe_head), 20)
+        room = max(self._width - column, _LEAST)
+        first = max(self._width - display_width(safe_head), _LEAST)
         parts = list(wrapped(terminal(text, _LONGEST), first, room)) or [""]
         for number, part in enumerate(parts):
             line = (" " * column if number else safe_head) + part
@@ -53,7 +58,7 @@ class _Page:
 
     def title(self, text: str) -> None:
         self.lines.append("")
-        line = f"-- {text} " + "-" * max(self._width - len(text) - 4, 0)
+        line = f"-- {shorten(text, self._width - 4)} " + "-" * max(self._width - len(text) - 4, 0)
         self.lines.append(f"{BOLD}{line}{RESET}" if self._color else line)
 
     def more(self, number: int, what: str) -> None:
@@ -157,7 +162,7 @@ def _outcomes(page: _Page, report: Report) -> None:
         return
     page.title("Outcomes for customers (ChargeX indicators)")
     for name, value in words.outcome_lines(outcomes):
-        page.put(value, head=f"  {name:<22} ")
+        page.put(value, head=f"  {name:<22} ", indent=_INDENT)
     page.lines.append("")
     page.put("How they are counted:", head="  ", style=DIM)
     for sentence in outcomes["method"]:
@@ -196,9 +201,9 @@ def _transactions(page: _Page, transactions: list[TransactionEntry]) -> None:
         end = f"to {words.clock(made['stop'])}" if made["stop"] else "no end seen"
         reason = f", {made['stop_reason']}" if made["stop_reason"] else ""
         token = f", token {made['id_token']}" if made["id_token"] else ""
+        begin = words.clock(made["start"]) if made["start"] else "start not seen"
         page.put(
-            f"{words.clock(made['start']) if made['start'] else 'start not seen'} {end}, {words.energy(made['energy_wh'])}"
-            f"{reason}{token}",
+            f"{begin} {end}, {words.energy(made['energy_wh'])}{reason}{token}",
             head=f"{shorten(made['id'], 20) or '(no id)'} at {where}: ",
             indent=4,
         )
@@ -219,7 +224,9 @@ def _connections(page: _Page, report: Report) -> None:
             facts = [tls["version"], tls["suite"], f"{tls['connections']:,} connections", *tls["alerts"]]
             if tls["chain"] and tls["chain"][0]["subject"]:
                 leaf = tls["chain"][0]
-                facts.append(f"certificate of {leaf['subject']} by {leaf['issuer']} until {words.clock(leaf['not_after'])}")
+                facts.append(
+                    f"certificate of {leaf['subject']} by {leaf['issuer']} until {words.clock(leaf['not_after'])}"
+                )
             if tls["opaque"]:
                 facts.append(tls["opaque"])
             name = f" ({shorten(tls['server_name'], 60)})" if tls["server_name"] else ""

@@ -75,17 +75,23 @@ def _ok(counts: dict[Severity, int], stations: int, capture: Capture) -> str:
     notes = f" ({counted(counts['info'], 'note')} below)" if counts["info"] else ""
     if capture["complete"]:
         return f"Nothing wrong was found in {looked}{notes}."
-    return f"Nothing wrong was found in {looked}{notes}, but data is missing in the capture: faults may have been missed."
+    return (
+        f"Nothing wrong was found in {looked}{notes}, but data is missing in the capture: faults may have been missed."
+    )
 
 
 def _nothing(capture: Capture) -> str:
     if not capture["connections"]:
-        held = f"; it holds {counted(capture['packets'], 'packet')}, and no TCP connection" if capture["packets"] else ""
+        held = (
+            f"; it holds {counted(capture['packets'], 'packet')}, and no TCP connection" if capture["packets"] else ""
+        )
         return f"There is no OCPP in this capture{held}."
     kinds = Counter(capture["connections"])
     seen = [f"{number:,} {name}" for name, number in kinds.most_common()]
     total = sum(kinds.values())
-    text = f"There is no OCPP to be seen in this capture; it holds {counted(total, 'TCP connection')} ({', '.join(seen)})"
+    text = (
+        f"There is no OCPP to be seen in this capture; it holds {counted(total, 'TCP connection')} ({', '.join(seen)})"
+    )
     if capture["opaque"]:
         text += f", {capture['opaque']:,} of which stay{'s' * (capture['opaque'] == 1)} encrypted"
     return text + "."
@@ -137,7 +143,7 @@ def _tries(capture: Capture) -> list[NextStep]:
             "Capture where the charger's traffic passes: on the router it is connected to, or on a mirror port of "
             "the switch; and for longer than its heartbeat interval."
         )
-    else:
+    elif set(seen) - {"tls"}:
         texts.append("Restart the charger while capturing: its connection and its BootNotification come first.")
     return [{"text": text, "owner": "operator", "finding": "", "station": ""} for text in texts]
 

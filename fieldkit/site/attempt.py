@@ -119,7 +119,11 @@ class Attempt:
     @property
     def start_time(self) -> int | None:
         """From the moment at which plug-in and authorisation were both there, as far as seen, to "Charging"."""
-        if self.charging is None or not self.beginning_seen or (self.transaction is not None and self.transaction.offline):
+        if (
+            self.charging is None
+            or not self.beginning_seen
+            or (self.transaction is not None and self.transaction.offline)
+        ):
             return None
         ready = max(self.plugged or 0, self.authorised or 0)
         return self.charging - ready if 0 < ready <= self.charging else None

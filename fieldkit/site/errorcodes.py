@@ -1,10 +1,11 @@
 """Errors that stations tell, and which of the minimum required error codes they are.
 
 The ChargeX consortium names 26 errors (CX001 to CX026) that every charger should tell apart. OCPP 1.6 carries them in
-StatusNotification (``vendorId`` "https://chargex.inl.gov", ``vendorErrorCode``), 2.x in NotifyEvent (``techCode``). Seven
-of them are errorCodes of OCPP 1.6 under the same name. EVgo's earlier set (``vendorId`` "com.evgo.mrec", mrec.evgo.com)
-has codes A0xx for what the driver can mend and F0xx for what concerns safety, several in one message separated by
-commas; it is mapped where both sets describe the same condition. Everything else keeps the name it was sent under.
+StatusNotification (``vendorId`` "https://chargex.inl.gov", ``vendorErrorCode``), 2.x in NotifyEvent (``techCode``).
+Seven of them are errorCodes of OCPP 1.6 under the same name. EVgo's earlier set (``vendorId`` "com.evgo.mrec", see
+mrec.evgo.com) has codes A0xx for what the driver can mend and F0xx for what concerns safety, several in one message
+separated by commas; it is mapped where both sets describe the same condition. Everything else keeps the name it
+was sent under.
 """
 
 from __future__ import annotations
@@ -168,7 +169,7 @@ class ErrorCodes:
 
 
 def _of_status(payload: Any) -> Iterator[tuple[str, str, str, str]]:
-    """1.x: errorCode and vendorErrorCode. (2.x StatusNotification tells no error.)"""
+    """1.x: errorCode and vendorErrorCode; a StatusNotification of 2.x tells no error."""
     error = text(payload, "errorCode")
     if error is None:
         return

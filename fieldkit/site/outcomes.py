@@ -8,7 +8,7 @@ which reports print beside the numbers. An attempt counts in a share only when w
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fieldkit.events import ConnectionClosed, OcppMessage
@@ -103,12 +103,14 @@ class Outcomes:
         counted = self._counted
         numbers = Numbers(
             counted.attempts,
-            *(Share(share.good, share.of) for share in (counted.charge_start, counted.charge_end, counted.session)),
+            replace(counted.charge_start),
+            replace(counted.charge_end),
+            replace(counted.session),
             counted.visits,
-            Share(counted.first_attempt.good, counted.first_attempt.of),
+            replace(counted.first_attempt),
             list(counted.start_times),
         )
-        visits = OrderedDict((key, _Visit(visit.first, visit.last)) for key, visit in self._visits.items())
+        visits = OrderedDict((key, replace(visit)) for key, visit in self._visits.items())
         going = [attempt for attempts in self._stations.values() for attempt in attempts.open(now)]
         for attempt in sorted(going, key=lambda attempt: attempt.begun):
             if not _counts(attempt):

@@ -107,9 +107,9 @@ class Series:
     def _rewrite(self) -> None:
         """Let the points of the open group be its extremes, in their order."""
         points = sorted({self._lowest, self._highest})
-        for kept, part in ((self._times, 0), (self._values, 1)):
-            del kept[self._settled :]
-            kept.extend(point[part] for point in points)  # type: ignore[arg-type]
+        del self._times[self._settled :], self._values[self._settled :]
+        self._times.extend(time for time, _ in points)
+        self._values.extend(value for _, value in points)
 
     def _add_late(self, time: int, value: float) -> None:
         at = bisect_left(self._times, time)

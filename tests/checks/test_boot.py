@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given, settings
 
 from fieldkit.session import Session as Diagnosis
-from tests.traffic.hostile import messages
 from tests.traffic.conversation import MONDAY, Session
 from tests.traffic.diagnosed import diagnose, diagnose_events, found, the
+from tests.traffic.hostile import messages
 from tests.traffic.scripts import boot_16, usual_hour
 from tests.traffic.segments import SECOND
 
@@ -52,7 +52,7 @@ def test_no_boot_in_sight_is_no_finding() -> None:
     assert boot_findings(diagnose(session)) == []
 
 
-# ------------------------------------------------------------------------------------------------------ rejected, pending
+# -------------------------------------------------------------------------------------------------- rejected, pending
 
 
 def test_a_rejected_boot_names_the_station_and_the_interval() -> None:

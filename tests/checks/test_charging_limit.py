@@ -13,8 +13,8 @@ from tests.traffic.charging import (
     measure,
     online_16,
     profile_16,
-    set_profile_16,
     set_profile_2,
+    set_profile_16,
     status_16,
 )
 from tests.traffic.conversation import Session

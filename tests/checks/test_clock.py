@@ -51,13 +51,13 @@ def test_clocks_that_agree(station: float) -> None:
     assert clock_findings(clocks(station)) == []
 
 
-@pytest.mark.parametrize("station, words", [(95, "1 min 35 s ahead of"), (-95, "1 min 36 s behind")])
+@pytest.mark.parametrize("station, words", [(95, "ahead of"), (-95, "behind")])
 def test_drift(station: float, words: str) -> None:
     finding = the(clocks(station), "clock.drift")
     assert finding.owner == "station"
     assert finding.severity == "warning"
-    assert words in finding.explanation() or words.replace("36", "35") in finding.explanation()
-    assert "of the CSMS" in finding.explanation()
+    assert f"{words} the time of the CSMS" in finding.explanation()
+    assert "1 min 3" in finding.explanation()
 
 
 @pytest.mark.parametrize("hours", [2.0, -5.0, 5.5, 5.75])
@@ -167,7 +167,9 @@ def test_one_timestamp_of_the_future(seconds: float, expected: bool) -> None:
 
 
 @settings(max_examples=60, deadline=None)
-@given(messages("BootNotification", "Heartbeat", "StatusNotification", "MeterValues", "TransactionEvent", "NotifyReport"))
+@given(
+    messages("BootNotification", "Heartbeat", "StatusNotification", "MeterValues", "TransactionEvent", "NotifyReport")
+)
 def test_nothing_that_is_sent_breaks_the_check(events: list[Any]) -> None:
     diagnose_events(events)
 

@@ -71,12 +71,12 @@ def test_phases_are_added_up_and_an_incomplete_set_is_not_judged() -> None:
         assert mine(session) == expected
 
 
-def suspended(status: str, per_minute: float, *, minutes: int = 15, **more: float) -> list[str]:
+def suspended(status: str, per_minute: float, *, minutes: int = 15, late: float = 0) -> list[str]:
     session = charging_16(meter=1000)
-    measure(session, {REGISTER: 1000}, **more)
+    measure(session, {REGISTER: 1000}, late=late)
     status_16(session, status)
     for minute in range(1, minutes):
-        measure(session, {REGISTER: 1000 + per_minute * minute}, **more)
+        measure(session, {REGISTER: 1000 + per_minute * minute}, late=late)
     return mine(session)
 
 
@@ -147,4 +147,13 @@ def test_a_usual_night() -> None:
     measure(session, {REGISTER: round(register), POWER: 12}, after=3600)
     stop_16(session, round(register))
     start_16(session, round(register), 2)
+    assert mine(session) == []
+
+
+def test_a_meter_that_two_sockets_share() -> None:
+    session = charging_16()
+    second = {"connectorId": 2, "errorCode": "NoError", "status": "Available", "timestamp": session.timestamp()}
+    session.call("station", "StatusNotification", second, {})
+    for minute in range(15):
+        measure(session, {REGISTER: 1000 + 184 * minute}, transaction=None, connector=2)
     assert mine(session) == []

@@ -137,8 +137,8 @@ ACTIONS = ["MeterValues", "StopTransaction", "StartTransaction", "TransactionEve
 ANSWERED = [*ACTIONS, "ClearChargingProfile", "GetCompositeSchedule", "StatusNotification", "ReportChargingProfiles"]
 NAMES = st.sampled_from(
     "meterValue sampledValue value timestamp connectorId evseId evse id transactionId measurand unit phase context "
-    "transactionData transactionInfo eventType csChargingProfiles chargingProfile chargingSchedule status limit "
-    "chargingSchedulePeriod startPeriod chargingRateUnit schedule scheduleStart meterStart meterStop chargingState".split()
+    "chargingState transactionData transactionInfo eventType csChargingProfiles chargingProfile chargingSchedule "
+    "status limit chargingSchedulePeriod startPeriod chargingRateUnit schedule scheduleStart meterStop".split()
 )
 WORDS = st.sampled_from(
     [REGISTER, "Current.Import", "Voltage", "L1", "kWh", "A", "Accepted", "Unknown", "Rejected", "TxProfile", "Ended"]

@@ -28,7 +28,9 @@ def test_one_of_three_phases_stops() -> None:
         measure(session, reading)
     finding = the(diagnose(session), "energy.phase-lost")
     assert finding.severity == "warning"
-    assert "L2 delivered 16.0 A and then nothing for 2 min, while L1 and L3 went on with 16.0 A" in finding.explanation()
+    assert (
+        "L2 delivered 16.0 A and then nothing for 2 min, while L1 and L3 went on with 16.0 A" in finding.explanation()
+    )
 
 
 def test_a_phase_that_is_left_out_of_the_readings_is_gone_too() -> None:

@@ -13,8 +13,8 @@ from tests.traffic.charging import (
     configured_16,
     online_16,
     profile_16,
-    set_profile_16,
     set_profile_2,
+    set_profile_16,
     status_16,
     stop_16,
 )
@@ -22,8 +22,8 @@ from tests.traffic.conversation import Session
 from tests.traffic.diagnosed import diagnose, the
 from tests.traffic.scripts import boot_16
 
-TX = {"chargingProfilePurpose": "TxProfile"}
-STATION = {"chargingProfilePurpose": "ChargePointMaxProfile"}
+TX: dict[str, Any] = {"chargingProfilePurpose": "TxProfile"}
+STATION: dict[str, Any] = {"chargingProfilePurpose": "ChargePointMaxProfile"}
 
 
 def refused(session: Session, connector: int = 1, status: str = "Rejected", **more: Any) -> tuple[str, str]:

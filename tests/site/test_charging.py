@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fieldkit.site.charging import ChargingProfiles, Limit
 from fieldkit.site.picture import Picture
 from tests.traffic.capture import write_pcap
-from tests.traffic.charging import charging_16, event_2, online_16, profile_16, set_profile_16, set_profile_2, stop_16
+from tests.traffic.charging import charging_16, event_2, online_16, profile_16, set_profile_2, set_profile_16, stop_16
 from tests.traffic.conversation import Session
 from tests.traffic.decoded import decode
 from tests.traffic.scripts import boot_16
@@ -153,9 +153,7 @@ def test_ocpp_2_in_its_own_words() -> None:
     assert limits_of(session, "1/1") == [(8, "A")]
     session.call("station", "ClearedChargingLimit", {"chargingLimitSource": "SO", "evseId": 1}, {})
     assert limits_of(session, "1/1") == [(20, "A")]
-    session.call(
-        "csms", "ClearChargingProfile", {"chargingProfileCriteria": {"evseId": 1}}, {"status": "Accepted"}
-    )
+    session.call("csms", "ClearChargingProfile", {"chargingProfileCriteria": {"evseId": 1}}, {"status": "Accepted"})
     assert limits_of(session, "1/1") == []
 
 

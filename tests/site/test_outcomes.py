@@ -258,7 +258,7 @@ def test_the_usual_hour_is_one_good_attempt(version: str) -> None:
     assert shares(counted)[:2] == ("1/1", "1/1")
 
 
-# ---------------------------------------------------------------------------------------------------------------- uptime
+# --------------------------------------------------------------------------------------------------------------- uptime
 
 
 def uptime(*sessions: Session, connector: str = "1") -> tuple[int, int]:
@@ -322,16 +322,17 @@ def test_the_method_names_every_threshold() -> None:
         assert word in method
 
 
-# --------------------------------------------------------------------------------------------------------------- hostile
+# -------------------------------------------------------------------------------------------------------------- hostile
 
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(["Preparing", "Charging", "Ended", "1", ""]),
+    st.none() | st.booleans() | st.integers() | st.sampled_from(["Preparing", "Charging", "Ended", "", float("nan")]),
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
                 ["connectorId", "status", "idTag", "idToken", "transactionId", "eventType", "evse", "id", "eventData",
-                 "transactionInfo", "chargingState", "component", "variable", "name", "actualValue", "evseId", "errorCode",
+                 "transactionInfo", "chargingState", "component", "variable", "name", "actualValue", "evseId",
+                 "errorCode",
                  "connectorStatus", "vendorErrorCode", "techCode", "cleared", "vendorId", "info", "reason", "meterStop"]
             ),
             inner,

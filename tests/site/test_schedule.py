@@ -169,7 +169,8 @@ def test_before_its_first_period_a_schedule_says_nothing() -> None:
 
 
 def test_what_depends_on_the_station_is_marked_uncertain() -> None:
-    for more in ({"chargingProfileKind": "Dynamic"}, {"chargingProfileKind": "Recurring"}):
+    cases: list[dict[str, Any]] = [{"chargingProfileKind": "Dynamic"}, {"chargingProfileKind": "Recurring"}]
+    for more in cases:
         plan = plan_of(profile_16(**more))
         assert plan is not None
         assert plan.uncertain
@@ -184,7 +185,14 @@ def test_what_depends_on_the_station_is_marked_uncertain() -> None:
 
 
 def test_nonsense_is_no_schedule() -> None:
-    for value in (None, [], {}, {"chargingSchedulePeriod": "x"}, {"chargingSchedulePeriod": [{"startPeriod": -1}]}):
+    broken: list[Any] = [
+        None,
+        [],
+        {},
+        {"chargingSchedulePeriod": "x"},
+        {"chargingSchedulePeriod": [{"startPeriod": -1}]},
+    ]
+    for value in broken:
         assert schedule_of(value) is None
         assert plan_of({"chargingSchedule": value}) is None
 

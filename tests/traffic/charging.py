@@ -1,9 +1,9 @@
 """Charging in detail: meter values, profiles and states as a test needs them, on top of ``scripts``.
 
-    session = charging_16()
-    for minute in range(10):
-        measure(session, {"Power.Active.Import": 11000, REGISTER: 1000 + 183 * minute})
-    stop_16(session, 2830)
+session = charging_16()
+for minute in range(10):
+    measure(session, {"Power.Active.Import": 11000, REGISTER: 1000 + 183 * minute})
+stop_16(session, 2830)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.traffic.conversation import Session
-from tests.traffic.scripts import boot_16, boot_2
+from tests.traffic.scripts import boot_2, boot_16
 
 REGISTER = "Energy.Active.Import.Register"
 POWER = "Power.Active.Import"
@@ -59,13 +59,20 @@ def status_16(session: Session, status: str) -> None:
 
 
 def measure(
-    session: Session, values: Values, *, after: float = 60, transaction: int | None = 1, late: float = 0, **more: Any
+    session: Session,
+    values: Values,
+    *,
+    after: float = 60,
+    transaction: int | None = 1,
+    late: float = 0,
+    connector: int = 1,
+    **more: Any,
 ) -> None:
     """MeterValues of 1.6; ``late``: by so many seconds its timestamp is older than the message."""
     session.clock.wait(after - 0.5)
     samples = [_sample(name, value, more) for name, value in values.items()]
     reading = {"timestamp": session.timestamp(-late), "sampledValue": samples}
-    payload: dict[str, Any] = {"connectorId": 1, "meterValue": [reading]}
+    payload: dict[str, Any] = {"connectorId": connector, "meterValue": [reading]}
     if transaction is not None:
         payload["transactionId"] = transaction
     session.call("station", "MeterValues", payload, {})

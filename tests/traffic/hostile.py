@@ -37,7 +37,9 @@ _TEXTS = st.sampled_from(
     2026-08-31T10:00:00+02:00 0001-01-01T00:00:00+23:59 9999-12-31T23:59:59-23:59 300 -1 Heartbeat {0} \x1b[31m
     """.split()
 )
-_LEAVES = st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), _TEXTS, st.text(max_size=8), st.just("x" * 3000))
+_LEAVES = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.floats(), _TEXTS, st.text(max_size=8), st.just("x" * 3000)
+)
 PAYLOADS = st.recursive(
     _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_NAMES, inner, max_size=5), max_leaves=12
 )
@@ -66,7 +68,9 @@ def messages(draw: Any, *actions: str, connected: bool = True) -> list[Event]:
         error = OcppError(draw(st.sampled_from(["", "GenericError", "{0}"])), "", payload)
         if type_ is not MessageType.CALLERROR:
             error = None  # type: ignore[assignment]
-        rules = draw(st.lists(st.sampled_from(["schema.type", "deflate.context", "x", "framing.id-reused"]), max_size=2))
+        rules = draw(
+            st.lists(st.sampled_from(["schema.type", "deflate.context", "x", "framing.id-reused"]), max_size=2)
+        )
         problems = tuple(Problem(rule, "a[3].b", "{0} is wrong {") for rule in rules)
         raw = json.dumps(payload, default=str)
         message = OcppMessage(

@@ -127,7 +127,7 @@ def mangled(draw: Any, connected: bool = True) -> list[Event]:
                     if isinstance(where, dict) and draw(st.booleans()):
                         where.pop(key, None)
                     else:
-                        where[key] = draw(ANYTHING)
+                        where[key] = deepcopy(draw(ANYTHING))
             if kind is MessageType.CALLRESULT and draw(st.integers(0, 5)) == 0:
                 continue
             side = sender if call is None else ("csms" if sender == "station" else "station")

@@ -166,7 +166,14 @@ def station(name: str = "CP-0042", **other: Any) -> StationEntry:
             }
         ],
         "errors": [
-            {"time": at(4100), "connector": "2", "code": "GroundFailure", "vendor": "", "mrec": "CX004", "meaning": "Ground failure"},
+            {
+                "time": at(4100),
+                "connector": "2",
+                "code": "GroundFailure",
+                "vendor": "",
+                "mrec": "CX004",
+                "meaning": "Ground failure",
+            },
             {"time": at(4300), "connector": "2", "code": "E-0815", "vendor": "Alpitronic", "mrec": "", "meaning": ""},
         ],
         "certificates": [certificate()],
@@ -345,7 +352,12 @@ def sample() -> Report:
             last=at(4100),
             count=1,
             evidence=[
-                evidence(4100, 812, "StatusNotification Faulted GroundFailure", '[2,"m812","StatusNotification",{"connectorId":2,"errorCode":"GroundFailure","status":"Faulted","vendorErrorCode":"E-0815"}]'),
+                evidence(
+                    4100,
+                    812,
+                    "StatusNotification Faulted GroundFailure",
+                    '[2,"m812","StatusNotification",{"connectorId":2,"errorCode":"GroundFailure","status":"Faulted","vendorErrorCode":"E-0815"}]',
+                ),
                 evidence(4101, 813, "its answer", '[3,"m812",{}]'),
             ],
             reference="OCPP 1.6 §4.9",
@@ -407,9 +419,24 @@ def sample() -> Report:
             "severity": "critical",
             "findings": {"critical": 2, "warning": 1, "info": 1},
             "next": [
-                {"text": "Register the identity CP-0042 in the CSMS, then restart the station.", "owner": "csms", "finding": "boot.rejected", "station": "CP-0042"},
-                {"text": "Have the isolation of connector 2 measured before it is used again.", "owner": "station", "finding": "connector.faulted", "station": "CP-0042"},
-                {"text": "Let the station ping every 60 s.", "owner": "site-network", "finding": "connection.idle-timeout", "station": "CP-0042"},
+                {
+                    "text": "Register the identity CP-0042 in the CSMS, then restart the station.",
+                    "owner": "csms",
+                    "finding": "boot.rejected",
+                    "station": "CP-0042",
+                },
+                {
+                    "text": "Have the isolation of connector 2 measured before it is used again.",
+                    "owner": "station",
+                    "finding": "connector.faulted",
+                    "station": "CP-0042",
+                },
+                {
+                    "text": "Let the station ping every 60 s.",
+                    "owner": "site-network",
+                    "finding": "connection.idle-timeout",
+                    "station": "CP-0042",
+                },
             ],
             "stations": 2,
             "outcomes": {
@@ -449,7 +476,9 @@ def sample() -> Report:
         "connections": [
             connection(1, 0, 2960),
             connection(2, 2998, None),
-            connection(3, 0, None, station="CP-0043", version="2.0.1", tls="", joined_midstream=True, compressed=True, gaps=1),
+            connection(
+                3, 0, None, station="CP-0043", version="2.0.1", tls="", joined_midstream=True, compressed=True, gaps=1
+            ),
         ],
         "transactions": [
             transaction("8999", "1", None, 400, stop_reason="Local"),
