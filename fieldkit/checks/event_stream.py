@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.patience import PULSE, Owed, PatientCheck, reason_given
-from fieldkit.checks.words import SECOND, duration
+from fieldkit.checks.words import SECOND, counted, duration
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.site.eventstream import EventStream, EventStreams
 from fieldkit.site.picture import Picture
@@ -85,7 +85,7 @@ class EventStreamCheck(PatientCheck):
         values = {
             "number": stream.id,
             "interval": duration((stream.interval or 0) * SECOND),
-            "had": f"{stream.messages:,} messages came of it" if stream.messages else "no message came of it yet",
+            "had": f"{counted(stream.messages, 'message')} came of it" if stream.messages else "no message came of it yet",
             "waited": duration(owed.deadline - owed.since),
         }
         yield Finding(SILENT, owed.deadline, station, owed.evidence, values, group=str(stream.id))

@@ -13,9 +13,9 @@ from fieldkit import __version__
 from fieldkit.cli.exitcodes import ExitCode
 
 _COMMANDS = {
-    "report": "Say what is wrong, who has to act, and what to do next.",
+    "report": "Say what is wrong in captures and logs, who has to act, and what to do next.",
     "decode": "Show the OCPP messages in captures and logs.",
-    "demo": "See it work: a recorded site with real faults.",
+    "demo": "See what a report looks like: a recorded site with real faults.",
 }
 
 

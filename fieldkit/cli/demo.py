@@ -33,7 +33,7 @@ Examples:
 @click.option("--save-capture", metavar="FILE", help="Save the recorded site (.pcapng.gz) to try things on.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
 def command(outputs: tuple[str, ...], opening: bool | None, save_capture: str | None, quiet: bool) -> ExitCode:
-    """See what a report looks like: a recorded site of several charging stations and OCPP versions, with real faults.
+    """See what a report looks like: a recorded site with real faults.
 
     Writes the report as a page (to a temporary file unless -o says where) and tells the verdict and the findings.
     Needs no network and no hardware.

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
+from fieldkit.checks.words import counted
 from fieldkit.reports import html_words as words
 from fieldkit.reports.document import Report
 from fieldkit.reports.html_detail import FEW_STATIONS, LEVELS, Cut, Detail, first
@@ -169,7 +170,7 @@ def _environment() -> Environment:
         "pieces": words.pieces,
         "lines": in_lines,
         "carrier": words.carrier,
-        "counted": words.counted,
+        "counted": counted,
         # Drawings and the embedded document are made safe where they are made.
         "drawn": Markup,
     }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from datetime import datetime
 from typing import Any, Final
 
 from fieldkit.checks.words import SECOND, counted, duration
@@ -206,10 +207,6 @@ def columns(rows: list[dict[str, Any]], limit: int) -> list[str]:
     return list(names)[:limit]
 
 
-def _known(*texts: str | None) -> list[float]:
-    return [time for text in texts if (time := parse_time(text)) is not None]
-
-
-def _moment(text: str | None) -> Any:
+def _moment(text: str | None) -> datetime | None:
     time = parse_time(text)
     return None if time is None else moment(time)

@@ -5,6 +5,7 @@ Every list is bounded, so that a document of any site can be mailed; what has no
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, Protocol
 
@@ -36,10 +37,10 @@ from fieldkit.tally import Tally
 
 MAX_STATIONS: Final = 500
 """Stations with an entry, those with the worst findings first; their findings are told in any case."""
-MAX_TRANSACTIONS: Final = 1000
+MAX_TRANSACTIONS: Final = 500
 """The latest."""
-MAX_FINDINGS: Final = 1000
-"""The worst; ``summary.findings`` counts all."""
+MAX_FINDINGS: Final = 200
+"""The worst of each kind; ``summary.findings`` counts all."""
 MAX_HOSTS: Final = 50
 MAX_TEXT: Final = 2000
 """Characters of an explanation: three sentences have some hundred."""
@@ -66,7 +67,8 @@ def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = F
     counts: dict[Severity, int] = dict.fromkeys(SEVERITIES, 0)
     for finding in collected:
         counts[finding.severity] += 1
-    findings = _findings(collected[:MAX_FINDINGS], show_ids)
+    findings = _findings(_chosen(collected), show_ids)
+    headlines = _headlines(collected, show_ids)
     links = session.picture.links.all.values()
     connections, connections_left = model_links.listed(links)
     stations, stations_left = _stations(session, collected, show_ids)
@@ -85,10 +87,10 @@ def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = F
         "sources": [_source(session, source) for source in sources],
         "capture": capture,
         "summary": {
-            "verdict": verdict.verdict(findings, counts, total, capture),
+            "verdict": verdict.verdict(headlines, counts, total, capture),
             "severity": verdict.severity(counts, capture),
             "findings": counts,
-            "next": verdict.next_steps(findings, capture),
+            "next": verdict.next_steps(headlines, capture),
             "stations": total,
             "outcomes": _outcomes(session),
         },
@@ -199,6 +201,33 @@ def _failed(session: Session) -> list[str]:
 
 
 # ------------------------------------------------------------------------------------------------------------ findings
+
+
+def _chosen(collected: Sequence[Collected]) -> list[Collected]:
+    """So many as there is room for, in their order: of each kind the worst, so that none is missing altogether."""
+    if len(collected) <= MAX_FINDINGS:
+        return list(collected)
+    seen: Counter[str] = Counter()
+    ranked: list[tuple[int, int]] = []
+    for number, finding in enumerate(collected):
+        ranked.append((seen[finding.kind.id], number))
+        seen[finding.kind.id] += 1
+    return [collected[number] for number in sorted(number for _, number in sorted(ranked)[:MAX_FINDINGS])]
+
+
+def _headlines(collected: Sequence[Collected], show_ids: bool) -> list[verdict.Headline]:
+    return [
+        {
+            "id": finding.kind.id,
+            "severity": finding.severity,
+            "title": finding.kind.title,
+            "advice": finding.advice(show_ids=show_ids),
+            "owner": finding.owner,
+            "station": finding.first_seen.station,
+            "inferred": finding.kind.inferred,
+        }
+        for finding in collected
+    ]
 
 
 def _findings(collected: Sequence[Collected], show_ids: bool) -> list[FindingEntry]:

@@ -38,9 +38,9 @@ MAX_TEXT: Final = 200
 """Characters of the line."""
 MAX_RAW: Final = 2000
 """Characters of a frame: more than nearly all have."""
-MAX_RAW_IN_ALL: Final = 300_000
+MAX_RAW_IN_ALL: Final = 70_000
 """Characters of all frames together: the worst findings come first and get them."""
-MAX_EVIDENCE: Final = 2000
+MAX_EVIDENCE: Final = 500
 """Pieces of evidence of all findings together; each finding has its first one all the same."""
 
 _SIDES: Final = {"station": "station", "csms": "CSMS"}

@@ -37,7 +37,6 @@ from fieldkit.site.station import Station
 MAX_TEXT: Final = 200
 """Characters of a text that a station sent."""
 MAX_STATES: Final = 50
-MAX_PERIODS: Final = 50
 
 _MEASURANDS: Final = (
     "Energy.Active.Import.Register",
@@ -61,20 +60,23 @@ class Room:
     latency: int
     meters: int
     points: int
+    periods: int
+    """Of one charging profile."""
     few: int
     """Of lists that only some stations have: boots, profiles, jobs, errors, certificates."""
 
     @classmethod
     def among(cls, stations: int, connectors: int) -> Room:
-        """Shares of what is bearable in all: 4,000 status changes, 3,000 settings, 10,000 meter values."""
+        """Shares of what is bearable in all: 1,000 status changes, 800 settings, 3,000 meter values."""
         stations, connectors = max(1, stations), max(1, connectors)
         return cls(
-            history=_between(10, 4000 // connectors, 500),
-            settings=_between(20, 3000 // stations, 500),
-            latency=_between(5, 3000 // stations, 60),
-            meters=_between(1, 400 // stations, 40),
-            points=10_000 // stations,
-            few=_between(5, 600 // stations, 50),
+            history=_between(3, 1000 // connectors, 500),
+            settings=_between(4, 800 // stations, 500),
+            latency=_between(4, 800 // stations, 60),
+            meters=_between(1, 200 // stations, 40),
+            points=3_000 // stations,
+            periods=_between(5, 2000 // stations, 50),
+            few=_between(2, 300 // stations, 50),
         )
 
 
@@ -119,7 +121,7 @@ def entry(
         ],
         "latency": _latency(station, room.latency),
         "meters": _meters(station, room),
-        "profiles": [_profile(profile) for profile in list(station.charging.profiles.values())[-few:]],
+        "profiles": [_profile(profile, room.periods) for profile in list(station.charging.profiles.values())[-few:]],
         "jobs": [_job(job) for job in list(station.jobs.jobs)[-few:]],
         "errors": _errors(errors, few, show_ids),
         "certificates": _certificates(station, few),
@@ -201,7 +203,7 @@ def _meters(station: Station, room: Room) -> list[MeterEntry]:
         enumerate(station.meters.series.values()),
         key=lambda item: (_importance(item[1]), bool(item[1].phase), -item[0]),
     )[: room.meters]
-    each = _between(8, room.points // max(1, len(ranked)), 240)
+    each = _between(6, room.points // max(1, len(ranked)), 240)
     return [_meter(series, each) for _, series in sorted(ranked, key=lambda item: item[0])]
 
 
@@ -238,7 +240,7 @@ def thinned(points: list[tuple[int, float]], most: int) -> list[tuple[int, float
     return [*kept, points[-1]]
 
 
-def _profile(profile: Profile) -> ProfileEntry:
+def _profile(profile: Profile, room: int) -> ProfileEntry:
     schedule = profile.schedule
     periods = zip(schedule.starts, schedule.limits, schedule.phases, strict=False)
     return {
@@ -251,7 +253,7 @@ def _profile(profile: Profile) -> ProfileEntry:
         "transaction": shorten(profile.transaction, MAX_TEXT),
         "set_at": iso(profile.set_at),
         "periods": [
-            {"start_s": start, "limit": limit, "phases": phases} for start, limit, phases in list(periods)[:MAX_PERIODS]
+            {"start_s": start, "limit": limit, "phases": phases} for start, limit, phases in list(periods)[:room]
         ],
     }
 

@@ -113,7 +113,7 @@ def station_facts(station: StationEntry) -> list[str]:
         facts.append("nothing in the capture names it: this is its address")
     if station["boot_count"]:
         last = station["boots"][-1] if station["boots"] else None
-        status = f", the last one {last['status'] or 'unanswered'}" if last else ""
+        status = f", the last one {last['status'] or 'without a status in sight'}" if last else ""
         facts.append(f"{counted(station['boot_count'], 'boot')}{status}")
     if station["heartbeat_interval_s"]:
         facts.append(

@@ -67,9 +67,9 @@ class LatencyScale:
             parts += (
                 f'<line class="reach" x1="{percent(p50)}" x2="{percent(longest)}" y1="{middle}" y2="{middle}"/>',
                 f'<line class="body" x1="{percent(p50)}" x2="{percent(p90)}" y1="{middle}" y2="{middle}"/>',
-                f'<line class="end" x1="{percent(longest)}" x2="{percent(longest)}" y1="{middle - 4}" y2="{middle + 4}"/>',
+                _stroke("end", longest, middle, 4),
                 f'<circle class="p99" cx="{percent(p99)}" cy="{middle}" r="3"/>',
-                f'<line class="p90" x1="{percent(p90)}" x2="{percent(p90)}" y1="{middle - 5}" y2="{middle + 5}"/>',
+                _stroke("p90", p90, middle, 5),
                 f'<circle class="p50" cx="{percent(p50)}" cy="{middle}" r="4"/>',
             )
         return f'<svg class="plot dots" width="100%" height="{HEIGHT}" aria-hidden="true">{"".join(parts)}</svg>'
@@ -84,10 +84,12 @@ def latency_legend() -> str:
         ("99 %", f'<circle class="p99" cx="7" cy="{middle}" r="3"/>'),
         ("longest", f'<line class="end" x1="7" x2="7" y1="{middle - 4}" y2="{middle + 4}"/>'),
     )
-    return " ".join(
-        f'<span class="key"><svg class="swatch dots" width="14" height="12" aria-hidden="true">{drawn}</svg>{name}</span>'
-        for name, drawn in signs
-    )
+    svg = '<svg class="swatch dots" width="14" height="12" aria-hidden="true">'
+    return " ".join(f'<span class="key">{svg}{drawn}</svg>{name}</span>' for name, drawn in signs)
+
+
+def _stroke(css: str, x: float, middle: int, reach: int) -> str:
+    return f'<line class="{css}" x1="{percent(x)}" x2="{percent(x)}" y1="{middle - reach}" y2="{middle + reach}"/>'
 
 
 def _log(milliseconds: float) -> float:

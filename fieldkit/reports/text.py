@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
+from fieldkit.checks.words import counted
 from fieldkit.reports import plainwords as words
 from fieldkit.reports.document import Report, StationEntry, TransactionEntry
 from fieldkit.reports.page import BOLD, CYAN, DIM, RED, RESET, YELLOW
@@ -183,7 +184,7 @@ def _stations(page: _Page, stations: list[StationEntry]) -> None:
             up = f", up {words.uptime(connector['uptime'])}" if connector["uptime"]["of"] else ""
             page.put(
                 f"{name}: {connector['status']} since {words.clock(connector['since'])}, "
-                f"{connector['changes']:,} status messages{up}",
+                f"{counted(connector['changes'], 'status message')}{up}",
                 head="    ",
             )
         page.more(len(station["connectors"]) - MAX_CONNECTORS, "connectors")
@@ -221,7 +222,7 @@ def _connections(page: _Page, report: Report) -> None:
     if report["tls"]:
         page.title("TLS")
         for tls in report["tls"][:MAX_ROWS]:
-            facts = [tls["version"], tls["suite"], f"{tls['connections']:,} connections", *tls["alerts"]]
+            facts = [tls["version"], tls["suite"], counted(tls["connections"], "connection"), *tls["alerts"]]
             if tls["chain"] and tls["chain"][0]["subject"]:
                 leaf = tls["chain"][0]
                 facts.append(

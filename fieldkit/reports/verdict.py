@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import Final, Literal
+from typing import Final, Literal, TypedDict
 
-from fieldkit.checks.finding import SEVERITIES, Severity
+from fieldkit.checks.finding import SEVERITIES, Owner, Severity
 from fieldkit.checks.words import SECOND, counted, duration, listed
-from fieldkit.reports.document import Capture, FindingEntry, NextStep
+from fieldkit.reports.document import Capture, NextStep
 from fieldkit.safetext import shorten
 
 MAX_STEPS: Final = 10
@@ -25,6 +25,18 @@ _STATED: Final = 400
 Overall = Literal["critical", "warning", "info", "ok", "nothing"]
 
 
+class Headline(TypedDict):
+    """Of a finding what matters here: of all there are, also where the document has no room for all of them."""
+
+    id: str
+    severity: Severity
+    title: str
+    advice: str
+    owner: Owner
+    station: str
+    inferred: bool
+
+
 def severity(counts: dict[Severity, int], capture: Capture) -> Overall:
     """The worst there is; "ok" where nothing is worse than info, "nothing" where no OCPP was seen and nothing found."""
     if counts["critical"]:
@@ -34,7 +46,7 @@ def severity(counts: dict[Severity, int], capture: Capture) -> Overall:
     return "ok" if capture["messages"] else "nothing"
 
 
-def verdict(findings: Sequence[FindingEntry], counts: dict[Severity, int], stations: int, capture: Capture) -> str:
+def verdict(findings: Sequence[Headline], counts: dict[Severity, int], stations: int, capture: Capture) -> str:
     """The first line; ``findings`` are the worst first, ``counts`` counts all there are."""
     overall = severity(counts, capture)
     if overall == "nothing":
@@ -44,7 +56,7 @@ def verdict(findings: Sequence[FindingEntry], counts: dict[Severity, int], stati
     return _worst([finding for finding in findings if finding["severity"] == overall], counts, overall, capture)
 
 
-def _worst(worst: list[FindingEntry], counts: dict[Severity, int], overall: Overall, capture: Capture) -> str:
+def _worst(worst: list[Headline], counts: dict[Severity, int], overall: Overall, capture: Capture) -> str:
     first = worst[0]
     title = first["title"].rstrip(". ")
     of = _stations([finding["station"] for finding in worst if finding["id"] == first["id"]])
@@ -97,9 +109,9 @@ def _nothing(capture: Capture) -> str:
     return text + "."
 
 
-def next_steps(findings: Sequence[FindingEntry], capture: Capture) -> list[NextStep]:
+def next_steps(findings: Sequence[Headline], capture: Capture) -> list[NextStep]:
     """What to do, most urgent first: steps that read the same are one, for all their stations."""
-    steps: dict[str, tuple[FindingEntry, list[str]]] = {}
+    steps: dict[str, tuple[Headline, list[str]]] = {}
     for finding in findings:
         if finding["severity"] == "info" or not finding["advice"]:
             continue

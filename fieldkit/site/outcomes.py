@@ -151,8 +151,9 @@ class Outcomes:
             "Start time runs from the moment at which plug-in and authorisation had both been seen (or the one of "
             "them that was) to the first Charging.",
             "Uptime = time in which the station was connected and the connector neither Faulted nor Unavailable / "
-            "time observed since its first status; what cannot be known (a log does not show connections) counts as "
-            "connected up to the station's last message.",
+            "time observed since its first status. A station whose connection ended is offline until it is seen again "
+            "or its capture ends; a log and SOAP do not show that: there it is observed from its first message to its "
+            "last.",
         ]
 
     # -------------------------------------------------------------------------------------------------------- counting

@@ -2,7 +2,8 @@
 
 Up: the station was connected and neither the connector nor the station as a whole (1.x connector 0) told Faulted or
 Unavailable. The time of a connector runs from the first status that was seen of it. It stands still while nothing can
-be known: after a connection went silent without an end, or when the capture ended.
+be known: after a connection went silent without an end, when the capture ended, and for a station that was gone when
+its capture ended, until it is seen in another one.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ from fieldkit.site.station import Station
 DOWN: Final = frozenset({"Faulted", "Unavailable", "Inoperative"})
 MAX_CONNECTIONS: Final = 64
 """Connections of one station that are open at once and remembered as its own."""
+MAX_SOURCES: Final = 1000
+"""Sources whose ends are known."""
 
 
 @dataclass(slots=True)
@@ -41,21 +44,21 @@ class _Presence:
     latest: int = -1
     """Number of the connection that its last message came on."""
     last: int = 0
+    source: str = ""
+    """Where it was seen last."""
     tracked: bool = False
     """It has a WebSocket connection, whose end says that the station is gone. Logs and SOAP have none."""
 
-    def pass_to(self, time: int) -> None:
+    def pass_to(self, time: int, end: int) -> None:
+        """Count what has passed; ``end``: how far the source reaches in which it was seen last."""
         for clock in self.clocks.values():
-            self._pass(clock, time)
+            if time > clock.since:
+                clock.up, clock.observed = self.of(clock, time, end)
+                clock.since = time
 
-    def _pass(self, clock: _Clock, time: int) -> None:
-        up, observed = self.of(clock, time)
-        if time > clock.since:
-            clock.up, clock.observed, clock.since = up, observed, time
-
-    def of(self, clock: _Clock, time: int) -> tuple[int, int]:
+    def of(self, clock: _Clock, time: int, end: int) -> tuple[int, int]:
         """Nanoseconds up and observed until this time."""
-        passed = max(0, time - clock.since)
+        passed = max(0, (time if self.online else min(time, end)) - clock.since)
         if self.online is None or not passed:
             return clock.up, clock.observed
         up = self.online and clock.status not in DOWN and self.whole not in DOWN
@@ -68,6 +71,8 @@ class Uptime:
     def __init__(self) -> None:
         self._stations: dict[str, _Presence] = {}
         self._by_connection: dict[int, _Presence] = {}
+        self._ends: dict[str, int] = {}
+        """How far each source reaches so far."""
 
     def seen(self, message: OcppMessage) -> None:
         """A message of a station or to it: it is there."""
@@ -75,7 +80,8 @@ class Uptime:
         presence = self._stations.get(channel.station)
         if presence is None:
             presence = self._stations[channel.station] = _Presence()
-        presence.last = message.time
+        time = presence.last = message.time
+        self._reaches(message.source, time)
         connection = channel.connection
         if connection is not None and connection.number != presence.latest and channel.transport == "json":
             presence.latest = connection.number
@@ -84,8 +90,16 @@ class Uptime:
                 presence.connections.add(connection.number)
                 self._by_connection[connection.number] = presence
         if not presence.online:
-            presence.pass_to(message.time)
+            self._pass(presence, time)
             presence.online = True
+        presence.source = message.source
+
+    def _reaches(self, source: str, time: int) -> None:
+        if time > self._ends.get(source, 0) and (source in self._ends or len(self._ends) < MAX_SOURCES):
+            self._ends[source] = time
+
+    def _pass(self, presence: _Presence, time: int) -> None:
+        presence.pass_to(time, self._ends.get(presence.source, 0))
 
     def status(self, message: OcppMessage, station: Station) -> None:
         """A StatusNotification or NotifyEvent that ``station`` has taken in."""
@@ -96,25 +110,27 @@ class Uptime:
             if change.status == change.previous:
                 continue
             if not connector.name:
-                presence.pass_to(change.time)
+                self._pass(presence, change.time)
                 presence.whole = change.status
                 continue
             clock = presence.clocks.get(connector.name)
             if clock is None:
                 presence.clocks[connector.name] = _Clock(change.status, change.time)
             else:
-                presence.pass_to(change.time)
+                self._pass(presence, change.time)
                 clock.status = change.status
 
     def closed(self, event: ConnectionClosed) -> None:
         """The end of a connection."""
+        if event.how != "timeout":
+            self._reaches(event.connection.source, event.time)
         presence = self._by_connection.pop(event.connection.number, None)
         if presence is None:
             return
         presence.connections.discard(event.connection.number)
         presence.latest = -1
         if not presence.connections:
-            presence.pass_to(event.time)
+            self._pass(presence, event.time)
             presence.online = False if event.how in ("fin", "rst") else None
 
     def of(self, station: str, connector: str, now: int) -> tuple[int, int]:
@@ -123,15 +139,16 @@ class Uptime:
         clock = None if presence is None else presence.clocks.get(connector)
         if presence is None or clock is None:
             return 0, 0
-        return presence.of(clock, now if presence.tracked else presence.last)
+        return presence.of(clock, now if presence.tracked else presence.last, self._ends.get(presence.source, 0))
 
     def total(self, now: int) -> tuple[int, int]:
         """The same over all connectors."""
         up = observed = 0
         for presence in self._stations.values():
-            end = now if presence.tracked else presence.last
+            until = now if presence.tracked else presence.last
+            end = self._ends.get(presence.source, 0)
             for clock in presence.clocks.values():
-                this_up, this_observed = presence.of(clock, end)
+                this_up, this_observed = presence.of(clock, until, end)
                 up += this_up
                 observed += this_observed
         return up, observed

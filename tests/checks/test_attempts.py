@@ -15,7 +15,12 @@ from tests.traffic.taps import Tap
 
 
 def attempt(
-    answer: Literal["rst", "silence"], *, start: float = 0, port: int = 49_300, client: str = "192.168.7.20", tries: int = 3
+    answer: Literal["rst", "silence"],
+    *,
+    start: float = 0,
+    port: int = 49_300,
+    client: str = "192.168.7.20",
+    tries: int = 3,
 ) -> TcpTalk:
     talk = TcpTalk(Clock(MONDAY + round(start * SECOND)), (client, port), ("203.0.113.5", 8080), first=(17, 0))
     talk.try_in_vain(answer, attempts=1 if answer == "rst" else tries)

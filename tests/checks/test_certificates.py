@@ -18,7 +18,8 @@ def test_a_certificate_is_read() -> None:
     assert (read.subject, read.issuer, read.names) == ("csms.example", "csms.example", ("csms.example",))
     assert (read.key_kind, read.key_bits, read.hash_name) == ("EC", 256, "sha256")
     assert clock(read.begin).startswith("2016-01-04")
-    assert read.self_issued and not read.names_issuer_url
+    assert read.self_issued
+    assert not read.names_issuer_url
 
 
 def test_without_cryptography_nothing_is_known(monkeypatch: pytest.MonkeyPatch) -> None:

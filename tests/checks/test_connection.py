@@ -23,7 +23,11 @@ FAMILY = {
 
 def talk(start: float = 0, port: int = 49_152, deflate: str = "") -> Session:
     session = Session(
-        "CP_7", "1.6", start=MONDAY + round(start * SECOND), client=("192.168.7.20", port), deflate=deflate  # type: ignore[arg-type]
+        "CP_7",
+        "1.6",
+        start=MONDAY + round(start * SECOND),
+        client=("192.168.7.20", port),
+        deflate=deflate,  # type: ignore[arg-type]
     )
     session.connect()
     session.upgrade()
@@ -64,7 +68,8 @@ def test_what_close_codes_mean(code: int, by_client: bool, severity: str, owner:
     session.close(code=code, by_client=by_client, reason="because")
     finding = the(diagnose(session), "connection.close-code")
     assert (finding.severity, finding.owner) == (severity, owner)
-    assert words in finding.explanation() and f"code {code}" in finding.explanation()
+    assert words in finding.explanation()
+    assert f"code {code}" in finding.explanation()
     assert '"because"' in finding.explanation()
     assert ("The station" if by_client else "The CSMS") in finding.explanation()
 
@@ -111,7 +116,7 @@ def test_a_connection_that_is_open_at_the_end_is_no_finding() -> None:
     assert ids(diagnose(talk())) == []
 
 
-# ---------------------------------------------------------------------------------------------------------------- frames
+# --------------------------------------------------------------------------------------------------------------- frames
 
 
 def test_a_server_that_masks_its_frames() -> None:
@@ -143,13 +148,15 @@ def test_damaged_compression() -> None:
     assert "connection.compression-damaged" in ids(diagnose(session))
 
 
-# ---------------------------------------------------------------------------------------------------------------- storms
+# --------------------------------------------------------------------------------------------------------------- storms
 
 
 def tries(number: int, every: float) -> list[Session]:
     sessions = []
     for at in range(number):
-        session = Session("CP_7", "1.6", start=MONDAY + round(at * every * SECOND), client=("192.168.7.20", 49_000 + at), seed=at)
+        session = Session(
+            "CP_7", "1.6", start=MONDAY + round(at * every * SECOND), client=("192.168.7.20", 49_000 + at), seed=at
+        )
         session.connect()
         session.refuse(503, "Service Unavailable")
         sessions.append(session)
@@ -166,7 +173,7 @@ def test_fewer_or_slower_attempts_are_none(number: int, every: float) -> None:
     assert ids(diagnose(*tries(number, every))) == []
 
 
-# --------------------------------------------------------------------------------------------------------------- offline
+# -------------------------------------------------------------------------------------------------------------- offline
 
 
 def charging(start: float = 0, port: int = 49_152) -> Session:

@@ -112,7 +112,7 @@ def test_a_capture_that_ends_before_the_answer_accuses_nobody() -> None:
     assert handshake(diagnose(session)) == []
 
 
-# ------------------------------------------------------------------------------------------------------------- passwords
+# ------------------------------------------------------------------------------------------------------------ passwords
 
 
 def test_a_rejected_password_is_critical_and_never_shown() -> None:
@@ -152,7 +152,8 @@ def test_a_user_that_is_not_the_identity() -> None:
     refused = answered(station(), UNAUTHORIZED, user="CP_8", password="0123456789abcdef+")
     found_ = the(diagnose(refused), "handshake.user-mismatch")
     assert found_.severity == "warning"
-    assert '"CP_8"' in found_.explanation() and '"CP_7"' in found_.explanation()
+    assert '"CP_8"' in found_.explanation()
+    assert '"CP_7"' in found_.explanation()
     right = answered(station(), UNAUTHORIZED, user="CP_7", password="0123456789abcdef+")
     assert "handshake.user-mismatch" not in handshake(diagnose(right))
 
@@ -171,7 +172,7 @@ def test_what_a_rejected_password_looks_like(password: str, ids: set[str]) -> No
     assert set(handshake(diagnose(session))) - {"handshake.unauthorized"} == ids
 
 
-# ------------------------------------------------------------------------------------------------------------ subprotocol
+# ---------------------------------------------------------------------------------------------------------- subprotocol
 
 
 @pytest.mark.parametrize(
@@ -231,7 +232,7 @@ def test_compression_that_was_not_offered() -> None:
     assert handshake(diagnose(upgraded(offers=True))) == []
 
 
-# ------------------------------------------------------------------------------------------------------ probes and changes
+# --------------------------------------------------------------------------------------------------- probes and changes
 
 
 def tried(start: float, port: int, version: str, *, lasts: float = 3, boots: bool = False) -> Session:

@@ -75,7 +75,7 @@ def test_the_catalogue_is_sound() -> None:
     assert len(ids) > 60
     assert len(set(ids)) == len(ids), "an id means one thing"
     for kind in kinds:
-        assert re.fullmatch(r"[a-z0-9]+(\.[a-z0-9]+(-[a-z0-9]+)*)+", kind.id), kind.id
+        assert re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*(\.[a-z0-9]+(-[a-z0-9]+)*)+", kind.id), kind.id
         assert kind.title, kind.id
         assert not kind.title.endswith("."), kind.id
         for text in (kind.explanation, kind.advice):

@@ -18,7 +18,8 @@ from tests.traffic.scripts import boot_16, usual_hour
 PUBLIC = ("9.9.9.9", 80)
 PASSWORD = "0123456789abcdef+"
 SWITCHING = (
-    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Protocol: %s\r\n\r\n"
+    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Protocol: %s\r\n\r\n"
 )
 
 
@@ -57,8 +58,9 @@ def test_behind_a_reverse_proxy_nothing_is_said_of_the_station() -> None:
     session.connect()
     session.tcp.send(
         True,
-        b"GET /ocpp/CP_7 HTTP/1.1\r\nHost: csms\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nX-Forwarded-Proto: https\r\n"
-        b"Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: ocpp1.6\r\n"
+        b"GET /ocpp/CP_7 HTTP/1.1\r\nHost: csms\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"X-Forwarded-Proto: https\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+        b"Sec-WebSocket-Protocol: ocpp1.6\r\n"
         b"Authorization: Basic Q1BfNzpzZWNyZXQ=\r\n\r\n",
     )
     session.tcp.send(False, SWITCHING % b"ocpp1.6")
@@ -74,7 +76,9 @@ def test_the_policy_decides_which_profile_is_enough(demanded: int | None, expect
 # --------------------------------------------------------------------------------------------------------------- orders
 
 
-def ordered(action: str, payload: dict[str, Any], answer: dict[str, Any] | None = None, version: str = "1.6") -> Diagnosis:
+def ordered(
+    action: str, payload: dict[str, Any], answer: dict[str, Any] | None = None, version: str = "1.6"
+) -> Diagnosis:
     session = talk(version)
     session.call("csms", action, payload, {"status": "Accepted"} if answer is None else answer)
     return diagnose(session)
@@ -92,7 +96,13 @@ def test_a_usual_hour_is_no_finding() -> None:
 
 @pytest.mark.parametrize(
     ("value", "status", "severity"),
-    [("0", "Accepted", "critical"), ("0", "Rejected", "info"), ("1", "Accepted", None), ("2", "Accepted", None), ("x", "Accepted", None)],
+    [
+        ("0", "Accepted", "critical"),
+        ("0", "Rejected", "info"),
+        ("1", "Accepted", None),
+        ("2", "Accepted", None),
+        ("x", "Accepted", None),
+    ],
 )
 def test_a_profile_that_is_lowered(value: str, status: str, severity: str | None) -> None:
     diagnosis = ordered("ChangeConfiguration", {"key": "SecurityProfile", "value": value}, {"status": status})
@@ -166,7 +176,11 @@ def test_a_new_password_in_clear() -> None:
     assert told(diagnosis) == ["security.key-set-in-clear"]
     assert "3031323334" not in the(diagnosis, "security.key-set-in-clear").explanation()
     assert told(ordered("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "300"})) == []
-    variable = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}, "attributeValue": "x"}
+    variable = {
+        "component": {"name": "SecurityCtrlr"},
+        "variable": {"name": "BasicAuthPassword"},
+        "attributeValue": "x",
+    }
     diagnosis = ordered("SetVariables", {"setVariableData": [variable]}, {"setVariableResult": []}, "2.0.1")
     assert told(diagnosis) == ["security.key-set-in-clear"]
 
@@ -182,7 +196,9 @@ def test_a_report_that_gives_the_password_away() -> None:
     session = talk("2.0.1")
     data = {"component": {"name": "SecurityCtrlr"}, "variable": {"name": "BasicAuthPassword"}}
     report = {"requestId": 1, "generatedAt": session.timestamp(), "seqNo": 0}
-    session.call("station", "NotifyReport", {**report, "reportData": [{**data, "variableAttribute": [{"value": "abc"}]}]}, {})
+    session.call(
+        "station", "NotifyReport", {**report, "reportData": [{**data, "variableAttribute": [{"value": "abc"}]}]}, {}
+    )
     assert told(diagnose(session)) == ["security.key-readable"]
 
 
@@ -199,7 +215,7 @@ def test_a_flood(pause: float, expected: bool) -> None:
     assert (told(diagnose(session)) == ["security.message-flood"]) is expected
 
 
-# ------------------------------------------------------------------------------------------------------------- hostility
+# ------------------------------------------------------------------------------------------------------------ hostility
 
 
 @settings(max_examples=40, deadline=None)

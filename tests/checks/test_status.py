@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from tests.traffic.charging_talk import Talk2, Talk16
-from tests.traffic.hostile import messages
 from tests.traffic.diagnosed import diagnose_events
+from tests.traffic.hostile import messages
 
-# ----------------------------------------------------------------------------------------------------------------- faults
+# --------------------------------------------------------------------------------------------------------------- faults
 
 
 def test_a_fault_is_told_in_words() -> None:
@@ -97,7 +97,7 @@ def test_2x_states_come_in_any_order() -> None:
     assert talk.found(family="status") == []
 
 
-# ------------------------------------------------------------------------------------------------------------------ steps
+# ---------------------------------------------------------------------------------------------------------------- steps
 
 
 def test_a_step_that_1_6_does_not_know() -> None:
@@ -166,7 +166,7 @@ def test_the_station_itself_knows_three_states() -> None:
     assert talk.found(family="status") == []
 
 
-# -------------------------------------------------------------------------------------------------------- flapping, closed
+# ----------------------------------------------------------------------------------------------------- flapping, closed
 
 
 def flapping(times: int, every: float) -> Talk16:

@@ -38,7 +38,7 @@ def test_help_names_the_commands_and_gives_an_example(fieldkit: Fieldkit, flag: 
     run = fieldkit(flag)
     assert (run.code, run.err) == (0, "")
     assert "decode  Show the OCPP messages in captures and logs." in run.out
-    assert "Example: fieldkit decode site.pcapng" in run.out
+    assert "Example: fieldkit report site.pcapng -o site.html" in run.out
 
 
 def test_help_on_decode_has_examples_one_a_line(fieldkit: Fieldkit) -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fieldkit.events import MessageType, OcppChannel, OcppMessage
+from fieldkit.events import Connection, ConnectionClosed, Endpoint, MessageType, OcppChannel, OcppMessage
 from fieldkit.site.attempt import Attempts
 from fieldkit.site.outcomes import Numbers, Outcomes, Share
 from fieldkit.site.picture import Picture
@@ -310,6 +310,31 @@ def test_a_capture_that_ends_first_says_nothing_of_later() -> None:
     talk.close()
     up, observed = uptime(talk)
     assert up == observed
+
+
+@pytest.mark.parametrize("second, expected", [("morning.pcap", (40, 140)), ("evening.pcap", (40, 60))])
+def test_between_two_captures_nothing_is_known(second: str, expected: tuple[int, int]) -> None:
+    """Gone from 20 s to 120 s; the capture goes on to 40 s, or to the end."""
+    picture = Picture()
+    available = {"connectorId": 1, "errorCode": "NoError", "status": "Available"}
+
+    def say(seconds: int, number: int, source: str, station: str = "CP_7") -> Connection:
+        connection = Connection(number, Endpoint("10.0.0.1", number), Endpoint("10.0.0.2", 80), 1, False, source)
+        channel = OcppChannel(station, "1.6", "json", connection, False, False, False)
+        message = OcppMessage(
+            seconds * 10**9, (), source, channel, "station", MessageType.CALL, "1", "StatusNotification", available, None,
+            "{}", (), False, None,
+        )  # fmt: skip
+        picture.feed(message)
+        return connection
+
+    gone = say(1, 1, "morning.pcap")
+    picture.feed(ConnectionClosed(21 * 10**9, (), gone, "rst", False))
+    say(41, 2, "morning.pcap", "CP_8")
+    say(121, 3, second)
+    say(141, 3, second)
+    up, observed = picture.outcomes.uptime.of("CP_7", "1", picture.time)
+    assert (up // 10**9, observed // 10**9) == expected
 
 
 def test_a_connector_that_told_no_status_has_no_uptime() -> None:

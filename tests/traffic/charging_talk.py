@@ -1,8 +1,8 @@
 """What stations and their CSMS say about connectors and transactions, a line each.
 
-    site = Talk16()
-    site.status("Preparing"); site.start(); site.status("Charging"); site.wait(600); site.stop(reason="Local")
-    assert "transaction.stop-contradicts" not in site.found()
+site = Talk16()
+site.status("Preparing"); site.start(); site.status("Charging"); site.wait(600); site.stop(reason="Local")
+assert "transaction.stop-contradicts" not in site.found()
 """
 
 from __future__ import annotations

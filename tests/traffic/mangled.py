@@ -93,9 +93,13 @@ CALLS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
 ]
 
 ANYTHING = st.sampled_from(
-    [None, True, False, 0, -1, 1 << 70, 10**4200, 1e300, 0.5, float("nan"), float("inf"), "", "0", "{0}", "{", "x" * 3000]
-    + [[], {}, [[]], [1, {"a": []}], {"status": {}}, "\x1b[31m", "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59Z"]
+    [
+        *(None, True, False, 0, -1, 1 << 70, 1e300, 0.5, float("nan"), float("inf")),
+        *("", "0", "{0}", "{", "x" * 3000, "\x1b[31m", "2000-01-01T00:00:00+23:59", "2200-12-31T23:59:59Z"),
+        *([], {}, [[]], [1, {"a": []}], {"status": {}}),
+    ]
 )
+EXTREMES = st.sampled_from([10**4200, -(10**4200), "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 
 
 def _spots(payload: Any) -> list[tuple[Any, Any]]:
@@ -109,7 +113,7 @@ def _spots(payload: Any) -> list[tuple[Any, Any]]:
 
 
 @st.composite
-def mangled(draw: Any, connected: bool = True) -> list[Event]:
+def mangled(draw: Any, connected: bool = True, values: st.SearchStrategy[Any] = ANYTHING) -> list[Event]:
     """CALLs and their answers, in any order and number, with up to two members replaced or left out."""
     events: list[Event] = []
     version = draw(st.sampled_from(["1.5", "1.6", "2.0.1", "2.1", ""]))
@@ -127,14 +131,26 @@ def mangled(draw: Any, connected: bool = True) -> list[Event]:
                     if isinstance(where, dict) and draw(st.booleans()):
                         where.pop(key, None)
                     else:
-                        where[key] = deepcopy(draw(ANYTHING))
+                        where[key] = deepcopy(draw(values))
             if kind is MessageType.CALLRESULT and draw(st.integers(0, 5)) == 0:
                 continue
             side = sender if call is None else ("csms" if sender == "station" else "station")
             raw = json.dumps(payload, default=str) if action != "MeterValues" else ""
             call = OcppMessage(
-                time, (number + 1,), "memory", channel, side, kind, f"m-{number}", action, payload, None, raw, (), False,
-                call,
-            )  # fmt: skip
+                time=time,
+                frames=(number + 1,),
+                source="memory",
+                channel=channel,
+                sender=side,
+                type=kind,
+                id=f"m-{number}",
+                action=action,
+                payload=payload,
+                error=None,
+                raw=raw,
+                problems=(),
+                validated=False,
+                call=call,
+            )
             events.append(call)
     return events
