@@ -100,7 +100,7 @@ class BatterySwapCheck(PatientCheck):
 
     @staticmethod
     def _refused(message: OcppMessage, call: OcppMessage, swap: Swap) -> Iterator[Finding]:
-        values = {"number": swap.id, "reason": reason_given(message.payload)}
+        values = {"number": swap.id, "reason": reason_given(message)}
         yield Finding(REFUSED, message.time, message.channel.station, (call, message), values)
 
     def _told(self, message: OcppMessage, swap: Swap) -> Iterator[Finding]:

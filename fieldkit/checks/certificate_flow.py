@@ -269,7 +269,7 @@ class CertificateFlowCheck(PatientCheck):
     ) -> Iterator[Finding]:
         name, status = message.channel.station, text(message.payload, "status") or ""
         evidence = (call, message)
-        values: dict[str, object] = {"status": shown(status, 50), "reason": reason_given(message.payload)}
+        values: dict[str, object] = {"status": shown(status, 50), "reason": reason_given(message)}
         if seen is not None:
             values["use"] = shown(seen.use) or "without a type"
             values["subject"] = shown(seen.chain[0].subject) if seen.chain else "an unknown subject"

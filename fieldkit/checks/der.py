@@ -103,7 +103,7 @@ class DerCheck(PatientCheck):
 
     def _answered(self, message: OcppMessage, call: OcppMessage, der: DerControls) -> Iterator[Finding]:
         station, status, evidence = message.channel.station, text(message.payload, "status") or "", (call, message)
-        values: dict[str, object] = {"status": shown(status, 50), "reason": reason_given(message.payload)}
+        values: dict[str, object] = {"status": shown(status, 50), "reason": reason_given(message)}
         type_ = shown(text(call.payload, "controlType") or "", 50)
         if call.action == "SetDERControl":
             yield from self._superseded(message, der, evidence, text(call.payload, "controlId") or "?")

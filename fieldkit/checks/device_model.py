@@ -207,7 +207,7 @@ class SettingCheck(PatientCheck):
             elif status == "RebootRequired":
                 waiting.append(name)
             elif verb == "set" and status in ("Rejected", "NotSupportedAttributeType"):
-                values["reason"] = reason_given({"statusInfo": member(result, "attributeStatusInfo")})
+                values["reason"] = reason_given(message, {"statusInfo": member(result, "attributeStatusInfo")})
                 yield Finding(SET_REJECTED, message.time, station, evidence, values, group=f"{status} {name}")
         if waiting:
             self._wait(message, call, waiting[:20])
@@ -225,7 +225,7 @@ class SettingCheck(PatientCheck):
             status = text(result, "status") or ""
             if status in ("Rejected", "UnknownComponent", "UnknownVariable", "UnsupportedMonitorType"):
                 name = _name(result)
-                values = {"name": name, "status": status, "reason": reason_given(result)}
+                values = {"name": name, "status": status, "reason": reason_given(message, result)}
                 station = message.channel.station
                 yield Finding(MONITOR_REFUSED, message.time, station, (call, message), values, group=f"{status} {name}")
 
@@ -277,7 +277,7 @@ class ReportCheck(PatientCheck):
                 "action": call.action,
                 "what": f", {shown(base, 30)}" if base else "",
                 "status": status,
-                "reason": reason_given(message.payload),
+                "reason": reason_given(message),
             }
             station = message.channel.station
             yield Finding(REPORT_REFUSED, message.time, station, (call, message), values, group=f"{call.action} {base}")

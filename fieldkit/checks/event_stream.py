@@ -85,7 +85,9 @@ class EventStreamCheck(PatientCheck):
         values = {
             "number": stream.id,
             "interval": duration((stream.interval or 0) * SECOND),
-            "had": f"{counted(stream.messages, 'message')} came of it" if stream.messages else "no message came of it yet",
+            "had": f"{counted(stream.messages, 'message')} came of it"
+            if stream.messages
+            else "no message came of it yet",
             "waited": duration(owed.deadline - owed.since),
         }
         yield Finding(SILENT, owed.deadline, station, owed.evidence, values, group=str(stream.id))
@@ -96,7 +98,7 @@ class EventStreamCheck(PatientCheck):
             values = {
                 "who": "The station" if call.sender == "station" else "The CSMS",
                 "number": "without a number" if number is None else number,
-                "reason": reason_given(message.payload),
+                "reason": reason_given(message),
             }
             yield Finding(REFUSED, message.time, message.channel.station, (call, message), values)
         elif stream is not None and stream.closed is not None:

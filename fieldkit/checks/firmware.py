@@ -256,7 +256,7 @@ class FirmwareCheck(PatientCheck):
             values = {
                 "location": shown(job.location) or "an empty address",
                 "status": shown(job.status),
-                "reason": reason_given(message.payload),
+                "reason": reason_given(message),
             }
             yield Finding(REFUSED, message.time, message.channel.station, (call, message), values)
         elif not job.states:

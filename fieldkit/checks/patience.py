@@ -16,9 +16,12 @@ from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding
 from fieldkit.checks.policy import Policy
 from fieldkit.events import CaptureDropped, DecodeError, Event, OcppMessage, StreamGap
+from fieldkit.ocpp.gist import without_ids
+from fieldkit.ocpp.secrets import conceal_text
 from fieldkit.site.legible import is_legible
 from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
+from fieldkit.site.reading import member, text
 
 MAX_STATIONS: Final = 10_000
 MAX_OWED: Final = 64
@@ -29,20 +32,22 @@ PULSE: Final = frozenset({"", "Heartbeat", "StatusNotification"})
 """Actions that a patient check has to see besides its own: to notice that time passes, and what could not be read."""
 
 
-def shown(text: str, most: int = MAX_SHOWN) -> str:
+def shown(said: str, most: int = MAX_SHOWN) -> str:
     """Text from the wire, cut where it is long."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+    return said if len(said) <= most else said[: most - 1] + "…"
 
 
-def reason_given(payload: Any) -> str:
-    """What a 2.x answer says beyond its status, as in ' ("NoTariff: unknown id")'; empty when it says nothing."""
-    if payload.__class__ is not dict:
-        return ""
-    info = payload.get("statusInfo")
-    if info.__class__ is not dict:
-        return ""
-    said = [info.get(name) for name in ("reasonCode", "additionalInfo")]
-    words = ": ".join(shown(word) for word in said if isinstance(word, str) and word)
+def quoted(said: str, message: OcppMessage) -> str:
+    """Free text of a message, without the secrets and identities that are in this message or in what it answers."""
+    return without_ids(conceal_text(shown(said), message), message)
+
+
+def reason_given(message: OcppMessage, part: Any = None) -> str:
+    """What a 2.x answer (or a part of it) says beyond its status, as in ' ("NoTariff: unknown id")'; empty when it says
+    nothing."""
+    info = member(message.payload if part is None else part, "statusInfo")
+    said = [text(info, name) for name in ("reasonCode", "additionalInfo")]
+    words = ": ".join(quoted(word, message) for word in said if word)
     return f' ("{words}")' if words else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.patience import PULSE, Owed, PatientCheck, reason_given, shown
+from fieldkit.checks.patience import PULSE, Owed, PatientCheck, quoted, reason_given
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import MessageType, OcppMessage
@@ -118,7 +118,7 @@ class PaymentCheck(PatientCheck):
         if message.type is not MessageType.CALLRESULT or message.call is None:
             return ()
         if action == "VatNumberValidation" and text(message.payload, "status") == "Rejected":
-            values = {"reason": reason_given(message.payload)}
+            values = {"reason": reason_given(message)}
             return (Finding(VAT_REFUSED, message.time, message.channel.station, (message.call, message), values),)
         if action == "Authorize":
             return _credit(message, message.call)
@@ -191,7 +191,7 @@ def _settled(message: OcppMessage) -> Iterator[Finding]:
         "amount": "an unknown amount" if amount is None else f"{amount:.2f}",
         "of": f" for transaction {id_}" if id_ else "",
         "status": status.lower() if status == "Rejected" else "not successful (Failed)",
-        "info": f' ("{shown(info)}")' if info else "",
+        "info": f' ("{quoted(info, message)}")' if info else "",
     }
     kind = CANCELLED if status == "Canceled" else NOT_SETTLED
     yield Finding(kind, message.time, message.channel.station, (message,), values, transaction=id_)

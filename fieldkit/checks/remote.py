@@ -405,7 +405,7 @@ def _without_effect(order: _Order, now: OcppMessage, station: Station, view: Vie
         plugged, seen = _plugged(station, order)
         values |= {
             "token": Identity(order.token) if order.token else "(none)",
-            "where": f" at {order.connector}" if order.connector else "",
+            "where": f" at {_place(order)}" if order.connector else "",
             "seen": seen,
         }
         if plugged:
@@ -427,6 +427,10 @@ def _without_effect(order: _Order, now: OcppMessage, station: Station, view: Vie
             severity=None if plugged else "info",
             owner=None if plugged else "operator",
         )
+
+
+def _place(order: _Order) -> str:
+    return f"{'connector' if order.remote_id is None else 'EVSE'} {order.connector}"
 
 
 def _plugged(station: Station, order: _Order) -> tuple[bool, str]:

@@ -181,7 +181,7 @@ class ReservationCheck(PatientCheck):
             elif made.status:
                 values = {
                     "status": status,
-                    "reason": reason_given(message.payload),
+                    "reason": reason_given(message),
                     "meaning": _MEANING.get(made.status, ""),
                 }
                 yield _finding(REFUSED, made, message.time, station, (call, message), values, group=status)
@@ -273,6 +273,6 @@ class LocalListCheck(PatientCheck):
             "version": "without a number" if update.version is None else update.version,
             "kind": update.kind.lower() or "of no known type",
             "status": status,
-            "reason": reason_given(message.payload),
+            "reason": reason_given(message),
         }
         yield Finding(kind, message.time, message.channel.station, (call, message), values)

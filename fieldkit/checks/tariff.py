@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.patience import PatientCheck, reason_given, shown
+from fieldkit.checks.patience import PatientCheck, quoted, reason_given, shown
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import flag, number, obj, objects, text
@@ -116,7 +116,7 @@ def _answered(message: OcppMessage, call: OcppMessage) -> Iterator[Finding]:
             status = text(result, "status")
             if status in ("Rejected", "NoTariff"):
                 tariff = shown(text(result, "tariffId") or "without an id", 60)
-                values = {"tariff": tariff, "status": status, "reason": reason_given(result)}
+                values = {"tariff": tariff, "status": status, "reason": reason_given(message, result)}
                 yield Finding(CLEAR_REFUSED, message.time, station, evidence, values, group=tariff)
         return
     status = text(message.payload, "status")
@@ -126,7 +126,7 @@ def _answered(message: OcppMessage, call: OcppMessage) -> Iterator[Finding]:
             "tariff": tariff,
             "action": call.action,
             "status": status,
-            "reason": reason_given(message.payload),
+            "reason": reason_given(message),
         }
         yield Finding(REFUSED, message.time, station, evidence, values, group=f"{tariff} {status}")
 
@@ -135,7 +135,7 @@ def _cost(message: OcppMessage, details: Any, tariffs: Tariffs) -> Iterator[Find
     station, id_ = message.channel.station, (text(message.payload, "transactionInfo", "transactionId") or "")[:36]
     if flag(details, "failureToCalculate") is True:
         reason = text(details, "failureReason")
-        values = {"why": f' ("{shown(reason)}")' if reason else ""}
+        values = {"why": f' ("{quoted(reason, message)}")' if reason else ""}
         yield Finding(NOT_CALCULATED, message.time, station, (message,), values, transaction=id_)
         return
     cost = obj(details, "totalCost")

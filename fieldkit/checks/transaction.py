@@ -345,7 +345,7 @@ class TransactionHalves(Check):
         energy = f"up to {made.meter_stop / 1000:.2f} kWh by its register" if made.meter_stop else "what was charged"
         values["energy"] = energy
         if values["sent"] in ("0", "-1", '""'):
-            values["why"] = ", and with an id that no CSMS gives"
+            values["why"] = ", and with an id that stations use as long as the CSMS has given them none"
         else:
             view = self._continuity.view(call)
             site = self._sites.get(station.identity)

@@ -155,7 +155,7 @@ class UploadCheck(PatientCheck):
                 "what": _what(job),
                 "location": shown(job.location) or "an empty address",
                 "status": shown(job.status),
-                "reason": reason_given(message.payload),
+                "reason": reason_given(message),
             }
             yield Finding(REFUSED, message.time, message.channel.station, (call, message), values)
 

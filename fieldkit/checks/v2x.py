@@ -117,7 +117,7 @@ class V2xCheck(PatientCheck):
         if text(message.payload, "status") != "Rejected":
             return
         station, evidence = message.channel.station, (call, message)
-        values: dict[str, object] = {"status": "Rejected", "reason": reason_given(message.payload)}
+        values: dict[str, object] = {"status": "Rejected", "reason": reason_given(message)}
         if call.action == "NotifyEVChargingNeeds":
             asked = text(call.payload, "chargingNeeds", "requestedEnergyTransfer")
             values["requested"] = shown(asked or "an energy transfer", 30)

@@ -175,7 +175,7 @@ def annotate(
     notes = [f"fieldkit {__version__}: {verdict}", f"{len(findings)} findings, {len(comments)} packets that show them"]
     if not include_secrets:
         notes.append("passwords and keys are left out (--include-secrets keeps them); identities are as they were sent")
-    writer = PcapngWriter(write, notes)
+    writer = PcapngWriter(write, [terminal(note, MAX_TEXT) for note in notes])
     written = 0
     for source in open_again():
         try:

@@ -58,7 +58,9 @@ class Clock:
     def __init__(self, report: Report) -> None:
         capture = report["capture"]
         days = {
-            (moment(time) or "") and f"{moment(time):%Y-%m-%d}" for time in _known(capture["first"], capture["last"])
+            f"{when:%Y-%m-%d}" if (when := _moment(time)) else ""
+            for time in (capture["first"], capture["last"])
+            if time
         }
         self.day = days.pop() if len(days) == 1 else ""
         """The day of the whole capture, if it is one."""

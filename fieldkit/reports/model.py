@@ -109,7 +109,9 @@ def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = F
 
 
 def _source(session: Session, source: SourceRead) -> Source:
-    first, last = session.picture.spans.get(source.name, (0, 0))
+    # Some sources know when their first and last packet came; otherwise it is the first and last of what mattered.
+    span = (getattr(source, "first", 0), getattr(source, "last", 0))
+    first, last = span if any(span) else session.picture.spans.get(source.name, (0, 0))
     return {
         "name": source.name,
         "kind": "log" if source.is_log else "capture",

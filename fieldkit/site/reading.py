@@ -16,6 +16,8 @@ MAX_ITEMS: Final = 1000
 """Elements of an array that are looked at: the longest that OCPP sends (local lists aside) are a tenth of it."""
 MAX_TEXT: Final = 2000
 """Characters kept of one text: certificates are longer, and nobody keeps those here."""
+_WIDEST: Final = 1 << 63
+"""Numbers and times (ns) beyond 64 bits are nobody's, and arrays have no room for them."""
 _EMPTY: Final[Mapping[str, Any]] = {}
 
 
@@ -39,7 +41,7 @@ def whole(payload: Any, *path: str) -> int | None:
     value = member(payload, *path)
     if value.__class__ is float and value.is_integer():
         return int(value)
-    return value if value.__class__ is int else None
+    return value if value.__class__ is int and -_WIDEST < value < _WIDEST else None
 
 
 def number(payload: Any, *path: str) -> float | None:
@@ -50,7 +52,7 @@ def number(payload: Any, *path: str) -> float | None:
             value = float(value)
         except ValueError:
             return None
-    if value.__class__ is int and abs(value) < 1 << 63:
+    if value.__class__ is int and abs(value) < _WIDEST:
         value = float(value)
     return value if value.__class__ is float and isfinite(value) else None
 
@@ -67,7 +69,7 @@ def moment(payload: Any, *path: str) -> int | None:
     if value.__class__ is not str:
         return None
     found = read_datetime(value)
-    return None if found is None else found.time
+    return found.time if found is not None and -_WIDEST < found.time < _WIDEST else None
 
 
 def items(payload: Any, *path: str) -> Iterator[Any]:

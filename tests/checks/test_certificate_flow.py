@@ -86,7 +86,7 @@ def test_the_station_may_reject_it() -> None:
     assert "CN=CP_7" in talk.the("certificate.rejected-by-station").explanation()
 
 
-# -------------------------------------------------------------------------------------------------- what is wrong with it
+# ------------------------------------------------------------------------------------------------ what is wrong with it
 
 
 @pytest.mark.parametrize(
@@ -181,7 +181,7 @@ def test_without_the_cryptography_package_flows_are_seen_all_the_same(monkeypatc
     assert talk.found("certificate") == ["certificate.rejected-by-station", "certificate.request-refused"]
 
 
-# --------------------------------------------------------------------------------------------------- deleting and asking
+# -------------------------------------------------------------------------------------------------- deleting and asking
 
 
 def hashed(serial: str = "a1b2c3d4e5f", issuer: str = "Test Root") -> dict[str, str]:

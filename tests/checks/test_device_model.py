@@ -105,7 +105,7 @@ def test_a_monitor_may_be_refused(status: str, expected: list[str]) -> None:
     assert talk.found("monitoring") == expected
 
 
-# --------------------------------------------------------------------------------------------------------------- reports
+# -------------------------------------------------------------------------------------------------------------- reports
 
 
 def asks(talk: Tasks, status: str = "Accepted", number: int = 3) -> None:

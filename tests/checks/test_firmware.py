@@ -137,7 +137,7 @@ def test_publishing_that_works_is_no_finding() -> None:
     assert talk.found("firmware") == []
 
 
-# --------------------------------------------------------------------------------------------------------- standing still
+# ------------------------------------------------------------------------------------------------------- standing still
 
 
 def test_a_download_that_stands_still_for_an_hour_is_stuck() -> None:
@@ -215,7 +215,7 @@ def test_idle_before_and_after_an_update_is_the_answer_to_a_trigger() -> None:
     assert talk.found("firmware") == []
 
 
-# ----------------------------------------------------------------------------------------------------------------- order
+# ---------------------------------------------------------------------------------------------------------------- order
 
 
 def test_installed_out_of_nothing_leaves_states_out() -> None:
@@ -242,7 +242,7 @@ def test_after_a_failure_everything_may_begin_again() -> None:
     assert talk.found("firmware") == ["firmware.install-failed"]
 
 
-# ---------------------------------------------------------------------------------------------------------------- effect
+# --------------------------------------------------------------------------------------------------------------- effect
 
 
 def test_the_old_version_after_installed_is_told() -> None:

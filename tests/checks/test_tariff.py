@@ -64,7 +64,8 @@ def test_a_cost_that_does_not() -> None:
 @pytest.mark.parametrize("part, price", [("idleTime", 2.5), ("fixed", 2.0)])
 def test_each_part_is_recalculated(part: str, price: float) -> None:
     talk = with_tariff()
-    costs(talk, **{"energy": 4.0, part: price})
+    parts: Any = {"energy": 4.0, part: price}
+    costs(talk, **parts)
     assert talk.found("tariff") == ["tariff.cost-mismatch"]
 
 

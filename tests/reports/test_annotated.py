@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,13 @@ def test_the_section_says_who_made_it_and_the_verdict(tmp_path: Path) -> None:
     assert "it works" in section[0]
 
 
+def test_a_station_cannot_write_to_a_terminal_by_way_of_a_comment(tmp_path: Path) -> None:
+    path = saved(tmp_path / "site.pcap", refused("CP\x1b]0;owned\x07\u202e7"))
+    said = [item.text for item in read(CaptureReader(), annotated(path)) if isinstance(item, CaptureComment)]
+    assert said
+    assert all(text.isprintable() for text in said)
+
+
 def test_a_password_in_the_upgrade_is_overwritten(tmp_path: Path) -> None:
     session = Session("CP_7")
     session.connect()
@@ -147,8 +155,7 @@ def everything(path: Path, session: Session) -> bytes:
     beginnings = Beginnings()
     run(sources, Diagnosis(None, [beginnings]), outcome, keylog=(), quiet=True)
     opened = decode_files(path).of(ConnectionOpened)[0]
-    opened.connection.source = str(path)
-    opened.frames = tuple(range(1, len(session.segments) + 1))
+    opened = replace(opened, frames=tuple(range(1, len(session.segments) + 1)))
     kind = Kind("test.all", "info", "unknown", "All", "all", "none", "")
     finding = Collected(Finding(kind, 0, "", (opened,)), "info", "unknown", 0, 0, evidence=[opened])
     blocks: list[bytes] = []

@@ -1,7 +1,5 @@
 """Scenes from the field, and the lines that a technician reads of them."""
 
-# ruff: noqa: E501 - lines are what is tested here, and some are long
-
 from __future__ import annotations
 
 import json

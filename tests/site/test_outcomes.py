@@ -322,8 +322,8 @@ def test_between_two_captures_nothing_is_known(second: str, expected: tuple[int,
         connection = Connection(number, Endpoint("10.0.0.1", number), Endpoint("10.0.0.2", 80), 1, False, source)
         channel = OcppChannel(station, "1.6", "json", connection, False, False, False)
         message = OcppMessage(
-            seconds * 10**9, (), source, channel, "station", MessageType.CALL, "1", "StatusNotification", available, None,
-            "{}", (), False, None,
+            seconds * 10**9, (), source, channel, "station", MessageType.CALL, "1", "StatusNotification", available,
+            None, "{}", (), False, None,
         )  # fmt: skip
         picture.feed(message)
         return connection

@@ -203,7 +203,7 @@ def test_the_answer_comes_when_the_id_is_known_already() -> None:
     call = book.start(None)
     book.meter(9)
     book.answer(call, {"transactionId": 9, "idTagInfo": OK})
-    assert (book.only.id, book.only.authorized, book.ledger.open.keys()) == ("9", "Accepted", {"9"})
+    assert (book.only.id, book.only.authorized, [*book.ledger.open]) == ("9", "Accepted", ["9"])
 
 
 @pytest.mark.parametrize("sent", [0, -1, None, ""])

@@ -1,8 +1,8 @@
 """What fieldkit concludes: a conversation by script (or a capture, or events) → a session with its findings.
 
-    session = Session("CP_7", "1.6")                      # tests.traffic.conversation: packets of a real conversation
-    session.connect(); session.upgrade(); boot_16(session)
-    assert "boot.rejected" in found(diagnose(session))
+session = Session("CP_7", "1.6")                      # tests.traffic.conversation: packets of a real conversation
+session.connect(); session.upgrade(); boot_16(session)
+assert "boot.rejected" in found(diagnose(session))
 """
 
 from __future__ import annotations

@@ -11,7 +11,8 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from fieldkit.events import Event, MessageType, OcppChannel, OcppMessage
+from fieldkit.events import Event, MessageType, OcppChannel, OcppMessage, Sender
+from fieldkit.ocpp.exchange import OTHER
 from tests.traffic.conversation import MONDAY
 from tests.traffic.hostile import LINE
 
@@ -36,7 +37,7 @@ _NOTIFIED = {
     "variable": {"name": "AvailabilityState"},
 }
 
-CALLS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
+CALLS: list[tuple[Sender, str, dict[str, Any], dict[str, Any]]] = [
     ("station", "BootNotification", {"reason": "PowerUp"}, {"status": "Accepted", "currentTime": STAMP, "interval": 5}),
     ("station", "Heartbeat", {}, {"currentTime": STAMP}),
     ("station", "Authorize", {"idTag": "A"}, {"idTagInfo": {"status": "Invalid"}}),
@@ -92,14 +93,16 @@ CALLS: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
     ("csms", "ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "60"}, {"status": "Accepted"}),
 ]
 
-ANYTHING = st.sampled_from(
+ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, False, 0, -1, 1 << 70, 1e300, 0.5, float("nan"), float("inf")),
         *("", "0", "{0}", "{", "x" * 3000, "\x1b[31m", "2000-01-01T00:00:00+23:59", "2200-12-31T23:59:59Z"),
         *([], {}, [[]], [1, {"a": []}], {"status": {}}),
     ]
 )
-EXTREMES = st.sampled_from([10**4200, -(10**4200), "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
+EXTREMES: st.SearchStrategy[Any] = st.sampled_from(
+    [10**4200, -(10**4200), "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+)
 
 
 def _spots(payload: Any) -> list[tuple[Any, Any]]:
@@ -134,7 +137,7 @@ def mangled(draw: Any, connected: bool = True, values: st.SearchStrategy[Any] = 
                         where[key] = deepcopy(draw(values))
             if kind is MessageType.CALLRESULT and draw(st.integers(0, 5)) == 0:
                 continue
-            side = sender if call is None else ("csms" if sender == "station" else "station")
+            side: Sender = sender if call is None else OTHER[sender]
             raw = json.dumps(payload, default=str) if action != "MeterValues" else ""
             call = OcppMessage(
                 time=time,

@@ -173,8 +173,21 @@ def station(name: str = "CP-0042", **other: Any) -> StationEntry:
                 "vendor": "",
                 "mrec": "CX004",
                 "meaning": "Ground failure",
+                "last": at(4100),
+                "count": 1,
+                "info": "",
             },
-            {"time": at(4300), "connector": "2", "code": "E-0815", "vendor": "Alpitronic", "mrec": "", "meaning": ""},
+            {
+                "time": at(4300),
+                "connector": "2",
+                "code": "E-0815",
+                "vendor": "Alpitronic",
+                "mrec": "",
+                "meaning": "",
+                "last": at(4300),
+                "count": 1,
+                "info": "",
+            },
         ],
         "certificates": [certificate()],
         "more": {
@@ -512,7 +525,7 @@ def sample() -> Report:
 def hostile(text: str) -> Report:
     """The sample with ``text`` wherever a station, a CSMS, a file name or a server can put one."""
     report = sample()
-    return _poisoned(report, text)  # type: ignore[no-any-return]
+    return _poisoned(report, text)
 
 
 _OURS = frozenset({"severity", "owner", "side", "schema", "kind", "outcome"})

@@ -1,10 +1,10 @@
 """Orders of a CSMS and what comes of them, a line each.
 
-    talk = Tasks("1.6")
-    talk.order("GetDiagnostics", {"location": "ftp://files.example/up"}, {"fileName": "a.zip"})
-    talk.tell("DiagnosticsStatusNotification", {"status": "Uploading"})
-    talk.wait(3600)
-    assert talk.found("upload") == ["upload.stuck"]
+talk = Tasks("1.6")
+talk.order("GetDiagnostics", {"location": "ftp://files.example/up"}, {"fileName": "a.zip"})
+talk.tell("DiagnosticsStatusNotification", {"status": "Uploading"})
+talk.wait(3600)
+assert talk.found("upload") == ["upload.stuck"]
 """
 
 from __future__ import annotations
