@@ -106,9 +106,12 @@ class PatientCheck(Check):
         if event.problems and not (is_legible(event) and event.type is not None):
             self._owed.pop(event.channel.station, None)
             return ()
-        found = list(self.judge(event, picture)) if event.action else []
+        judged = self.judge(event, picture) if event.action else ()
         promises = self._owed.get(event.channel.station)
-        if promises and event.sender == "station":
+        if not promises:
+            return judged  # nearly always
+        found = list(judged)
+        if event.sender == "station":
             found += self._late(event, promises, picture)
         return found
 
