@@ -50,23 +50,26 @@ class Runner:
         self.findings = Collector()
         self.failures: list[Failure] = []
         self._checks = [check(policy) for check in (known_checks() if checks is None else checks)]
-        self._by_event: dict[type[Event], list[Check]] = {}
-        self._of_all_actions: list[Check] = []
-        self._by_action: dict[str, list[Check]] = {}
+        # With their methods, bound once: to look one up costs more than many a check.
+        self._by_event: dict[type[Event], list[tuple[_See, Check]]] = {}
+        self._of_all_actions: list[tuple[_See, Check]] = []
+        self._by_action: dict[str, list[tuple[_See, Check]]] = {}
         self._index()
 
     def feed(self, event: Event, picture: Picture) -> list[Collected]:
         """Let the checks judge an event that the picture has taken in; returns what is new."""
-        checks = (
+        judges = (
             self._by_action.get(event.action, self._of_all_actions)
             if isinstance(event, OcppMessage)
-            else self._by_event.get(event.__class__)
+            else self._by_event.get(event.__class__, ())
         )
         new: list[Collected] = []
-        for check in tuple(checks or ()):
+        for see, check in judges:  # a check that fails leaves new lists behind: this one stays as it is
             try:
-                # A generator runs only when it is read: the list keeps its failure in here.
-                found = list(check.see(event, picture))
+                # A generator runs only when it is read: that must happen in here, where its failure is caught.
+                found = see(event, picture)
+                if found:
+                    found = list(found)
             except Exception as error:
                 self._failed(check, error)
                 continue
@@ -87,15 +90,16 @@ class Runner:
         return new
 
     def _index(self) -> None:
-        self._by_event.clear()
-        self._by_action.clear()
+        self._by_event = {}
         for check in self._checks:
             for kind in check.wants - {OcppMessage}:
-                self._by_event.setdefault(kind, []).append(check)
+                self._by_event.setdefault(kind, []).append((check.see, check))
         talkers = [check for check in self._checks if OcppMessage in check.wants]
-        self._of_all_actions = [check for check in talkers if not check.actions]
-        for action in {action for check in talkers for action in check.actions}:
-            self._by_action[action] = [check for check in talkers if not check.actions or action in check.actions]
+        self._of_all_actions = [(check.see, check) for check in talkers if not check.actions]
+        self._by_action = {
+            action: [(check.see, check) for check in talkers if not check.actions or action in check.actions]
+            for action in {action for check in talkers for action in check.actions}
+        }
 
     def _failed(self, check: Check, error: Exception) -> None:
         self.failures.append(Failure(check.__class__.__name__, f"{error.__class__.__name__}: {error}"))
