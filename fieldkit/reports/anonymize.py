@@ -20,6 +20,7 @@ from typing import Any, Final
 from fieldkit.events import Connection, Endpoint, Event, OcppChannel, OcppError, OcppMessage
 from fieldkit.ocpp.placed import Branch, Leaf, TooLongError, read_json, read_xml, xml_escape
 from fieldkit.ocpp.secrets import HIDDEN, conceal, conceal_text
+from fieldkit.reports.nameforms import NameForms
 from fieldkit.reports.pseudonyms import Pseudonyms
 from fieldkit.reports.trace import TraceWriter
 from fieldkit.site.picture import Picture
@@ -27,43 +28,50 @@ from fieldkit.site.picture import Picture
 _MAX_CHANNELS: Final = 20_000
 _MAX_DEPTH: Final = 3
 """JSON inside a string inside JSON."""
+_VIN_LENGTH: Final = 17
 
 _TOKENS: Final = re.compile(
-    r"(?:parent|group|additional|vehicle)?id(?:tag|token)s?|masterpass.*|emaid|contractid|evccid|customeridentifier|rfid.*"
+    r".*id(?:tag|token)s?|freevend.*tag|masterpass.*|emaid|contractid|evccid|vehicleid|customeridentifier|rfid.*|tagid|cardid"
+    r"|(?:card|tag)?uid"
 )
 _SERIALS: Final = re.compile(
-    r".*serial.*|chargeboxid.*|chargepointid.*|chargingstationid.*|identity|.*meterid|deviceid|uuid|imei|meid|eui\d*|batteryid"
+    r".*serial.*|chargeboxid.*|chargepointid.*|chargingstationid.*|identity|.*meterid|deviceid|uuid|imei|meid|eui\d*"
+    r"|batteryid|pspref|receiptid|vatnumber"
 )
 _CODES: Final = re.compile(
-    r"certificate|certificatechain|.*csr|exi(?:request|response)|ocsp.*|.*signature|signedmeterdata|.*publickey|issuer.*hash"
-    r"|.*fingerprint|signed.*data"
+    r".*certificate|.*certificatechain|.*csr|exi(?:request|response)|ocsp.*|.*signature|signedmeterdata|.*publickey"
+    r"|issuer.*hash|.*fingerprint|signed.*data"
 )
 _PERSONS: Final = re.compile(
-    r".*(?:e-?mail|phone|msisdn|mobile|surname|firstname|lastname|fullname|username|person|street|zipcode|postcode|city"
-    r"|latitude|longitude|gps|ssid|licen[cs]eplate|numberplate|apnname|apnuser.*)|lat|lon|lng|plate|user|name_on_card"
+    r".*(?:e-?mail|phone|msisdn|mobile|hotline.*|surname|firstname|lastname|fullname|username|person|street|zipcode|postcode"
+    r"|city|latitude|longitude|gps|ssid|licen[cs]eplate|numberplate|apnname|apnuser.*|contact)"
+    r"|(?:site|operator|cpo|company|organi[sz]ation|owner|customer|tenant|party|location|display|friendly|station|charger"
+    r"|chargepoint|chargebox|box|evse)-?name|lat|lon|lng|plate|user|name_on_card|apn|group|content|address\d?"
 )
-_STRUCTURE: Final = re.compile(r"[A-Za-z.]{0,64}|[-+]?[0-9.]{1,40}|\d{4}-\d\d-\d\dT[0-9:.]{5,20}(?:Z|[+-]\d\d:?\d\d)?")
+"""Members, and configuration keys, that say who or where."""
+_KEYED: Final = re.compile(
+    r".*(?:name|owner|operator|cpo|title|label|tenant|domain|host|server|address|organi[sz]ation|company|location|text|token)"
+)
+"""Of configuration keys only: in messages some of these are words of the standard."""
+_OCMF: Final = re.compile(r"id|ci|gs|ms|gi|sd|tt")
+"""Members of a signed meter reading (Open Charge Metering Format): who charged, serial numbers, signature."""
+_FILES: Final = re.compile(r"filename|file")
+_IDENTIFIERS: Final = ("messageid", "relatesto")
+_ABOUT_VALUES: Final = ("value", "attributevalue", "actualvalue", "#text", "")
+_FOREIGN: Final = ("customdata", "vatcompany", "company")
+"""Objects in which a vendor or a company says what it likes."""
+_LOOSE: Final = ("DataTransfer", "NotifyCustomerInformation")
+"""Actions whose "data" has no form that could be known."""
+_STRUCTURE: Final = re.compile(
+    r"[A-Za-z.]{0,64}|[-+]?\d{1,20}(?:\.\d{1,20})?|\d{4}-\d\d-\d\dT[0-9:.]{5,20}(?:Z|[+-]\d\d:?\d\d)?"
+)
 """Words of the standard, numbers and times: most of what is said."""
-
-_URL: Final = re.compile(r"\b([A-Za-z][A-Za-z0-9+.-]{1,12}://)([^\s/?#\"'<>]*)([^\s\"'<>]*)")
-_QUERY_VALUE: Final = re.compile(r"(?<==)[^&#]+")
-_ADDRESS4: Final = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
-_ADDRESS6: Final = re.compile(r"(?<![\w:.])(?:[0-9A-Fa-f]{0,4}:){2,7}[0-9A-Fa-f]{0,4}(?![\w:.])")
-_MAC: Final = re.compile(r"(?<![\w:-])[0-9A-Fa-f]{2}(?:([:-])[0-9A-Fa-f]{2})(?:\1[0-9A-Fa-f]{2}){4}(?![\w:-])")
-_EMAIL: Final = re.compile(r"[\w.+-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,6}")
-_CONTRACT: Final = re.compile(r"\b[A-Z]{2}[*-]?[A-Z0-9]{3}[*-]?C?[A-Z0-9]{8}(?:[*-]?[A-Z0-9])?\b")
-"""eMAID (ISO 15118-2 annex H)."""
-_SIM: Final = re.compile(r"\b89\d{17,18}\b")
-_VEHICLE: Final = re.compile(r"\b(?=[A-Z0-9]*\d)(?=[A-Z0-9]*[A-Z])[A-HJ-NPR-Z0-9]{17}\b")
-_HOST: Final = re.compile(
-    r"(?<![\w.@-])(?:[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?\.){1,6}"
-    r"(?:com|net|org|io|eu|de|nl|fr|uk|ch|at|be|it|es|pt|pl|cz|se|no|dk|fi|us|ca|au|cn|jp|in|info|biz|cloud|energy|app|dev"
-    r"|tech|charge|lan|local|internal)(?![\w-])",
-    re.IGNORECASE,
+_PLAIN: Final = re.compile(
+    r"[-+]?\d{1,20}(?:\.\d{1,20})?|true|false|\d{4}-\d\d-\d\dT[0-9:.]{5,20}(?:Z|[+-]\d\d:?\d\d)?", re.IGNORECASE
 )
+"""Numbers, times and yes or no."""
 _NUMBER: Final = re.compile(r"(-?[0-9.]{1,400})((?:[eE][-+]?[0-9]{1,3})?)")
 _DIGIT: Final = re.compile("[0-9]")
-_WORD: Final = re.compile(r"[\w*-]{6,64}")
 _HEAD: Final = re.compile(r'\s*\[\s*"?[2-6]"?\s*,\s*')
 _ALNUM: Final = re.compile(r"\w+")
 
@@ -74,11 +82,12 @@ class Anonymizer:
     def __init__(self, key: bytes) -> None:
         self.names = Pseudonyms(key)
         self._stations: dict[str, str] = {}
-        self._words: dict[str, str] = {}
-        """Names that were replaced, long and odd enough to be recognised in free text."""
+        self._forms = NameForms(self.names, self.station)
         self._channels: dict[int, tuple[OcppChannel, OcppChannel]] = {}
         self._connections: dict[int, tuple[Connection, Connection]] = {}
         self._own = ""
+        self._xml = False
+        self._ocmf = False
         self._replaced: dict[str, str] = {}
 
     def message(self, message: OcppMessage) -> OcppMessage:
@@ -86,8 +95,9 @@ class Anonymizer:
         raw, payload = conceal(message)
         self._own = message.channel.station if not message.channel.station_inferred else ""
         self._replaced = {}
+        loose = message.action in _LOOSE
         new_raw = self._raw(raw, message)
-        new_payload = self._tree(payload, message.action == "DataTransfer")
+        new_payload = self._tree(payload, loose)
         error = message.error
         if error is not None and message.call is not None:
             self._tree(message.call.payload, False)  # an error quotes what it complains of
@@ -100,7 +110,7 @@ class Anonymizer:
         return replace(
             message,
             channel=self.channel(message.channel),
-            id=self.text(message.id),
+            id=self._forms.identifier(message.id, self._own),
             payload=new_payload,
             error=error,
             raw=new_raw,
@@ -158,65 +168,51 @@ class Anonymizer:
         """Free text: URLs, addresses, host names, contract, vehicle and SIM numbers, and names seen before."""
         if _STRUCTURE.fullmatch(text) and text != self._own:
             return text
-        names = self.names
-        if self._own and len(self._own) > 2 and self._own in text:
-            text = text.replace(self._own, self.station(self._own))
-        if "://" in text:
-            text = _URL.sub(self._url, text)
-        if "@" in text:
-            text = _EMAIL.sub(lambda found: names.serial(found[0]), text)
-        if ":" in text or "-" in text:
-            text = _MAC.sub(lambda found: names.mac(found[0]), text)
-            text = _ADDRESS6.sub(lambda found: names.address(found[0]), text)
-        if "." in text:
-            text = _ADDRESS4.sub(lambda found: names.address(found[0]), text)
-            text = _HOST.sub(lambda found: names.host(found[0]), text)
-        text = _SIM.sub(lambda found: names.iccid(found[0]), text)
-        text = _VEHICLE.sub(lambda found: names.vin(found[0]), text)
-        text = _CONTRACT.sub(lambda found: names.token(found[0]), text)
-        words = self._words
-        return _WORD.sub(lambda found: words.get(found[0], found[0]), text) if words else text
+        return self._forms.text(text, self._own)
 
-    def _url(self, found: re.Match[str]) -> str:
-        user, at, place = found[2].rpartition("@")
-        host, colon, port = place.rpartition(":")
-        if not colon or not port.isdigit():
-            host, colon, port = place, "", ""
-        bare = host.strip("[]")
-        new = self.names.address(bare)
-        new = self.names.host(bare) if new == bare and not _ADDRESS4.fullmatch(bare) else new
-        rest = _QUERY_VALUE.sub(lambda value: self.names.serial(value[0]), found[3])
-        user = ":".join(part if part == HIDDEN else self.names.serial(part) for part in user.split(":")) if user else ""
-        return f"{found[1]}{user}{at}{host.replace(bare, new) if bare else host}{colon}{port}{rest}"
+    def path(self, path: str, station: str) -> str:
+        """The path of a URL at which ``station`` is served."""
+        return self._forms.path(path, station)
 
     # ----------------------------------------------------------------------------------------------------- one value
 
     def _value(self, name: str, value: str, about: str, vendor: bool, depth: int) -> str:
-        """What stands under ``name``, beside a configuration key ``about`` if there is one."""
+        """What stands under ``name``, beside a configuration key ``about`` if there is one.
+
+        ``vendor``: it is part of what somebody says in a form of his own.
+        """
         if not value or value == HIDDEN:
             return value
         low = name.lower()
-        named = low if low not in ("value", "attributevalue", "actualvalue", "#text", "") else about
-        made = self._named(named, value) if named else None
+        if low in _IDENTIFIERS and self._xml:
+            return self._forms.identifier(value, self._own)
+        keyed = low in _ABOUT_VALUES and about != ""
+        made = self._named(about if keyed else low, value, keyed)
         if made is None:
             start = value.lstrip()[:1]
-            if start in ("{", "[") and depth < _MAX_DEPTH:
-                made = self._document(value, vendor, depth + 1)
-            elif vendor and low == "data" and not _STRUCTURE.fullmatch(value):
-                made = self.names.serial(value)
+            if value.startswith("OCMF|"):
+                parts = value.split("|")
+                made = "|".join(self._document(part, _OCMF, depth + 1) if part[:1] == "{" else part for part in parts)
+            elif start in ("{", "[") and depth < _MAX_DEPTH:
+                made = self._document(value, None, depth + 1)
+            elif vendor and low != "vendorid" and not _PLAIN.fullmatch(value):
+                made = self.text(value) if "://" in value else self.names.serial(value)
             else:
                 return self.text(value)
         if made != value:
             self._remember(value, made)
         return made
 
-    def _named(self, low: str, value: str) -> str | None:
+    def _named(self, low: str, value: str, keyed: bool) -> str | None:
+        """The pseudonym of what a name says is somebody's; None where the name says nothing."""
         names = self.names
-        if low in _PLAIN_NAMES:
+        if not low or low in _PLAIN_NAMES:
             return None
-        if _TOKENS.fullmatch(low):
+        if _TOKENS.fullmatch(low) or (self._ocmf and _OCMF.fullmatch(low)):
             return names.token(value)
-        if low == "vin" or (low.endswith("vin") and _VEHICLE.fullmatch(value)):
+        if low == "transactionid":
+            return names.transaction(value)
+        if low == "vin" or (low.endswith("vin") and len(value) == _VIN_LENGTH):
             return names.vin(value)
         if "iccid" in low:
             return names.iccid(value)
@@ -228,15 +224,18 @@ class Anonymizer:
             return names.code(value)
         if _SERIALS.fullmatch(low):
             return self.station(value) if value in self._stations else names.serial(value)
-        if _PERSONS.fullmatch(low):
-            return names.serial(value)
+        if _FILES.fullmatch(low):
+            return self._forms.path(value, self._own)
+        if _PLAIN.fullmatch(value) and not _PERSONS.fullmatch(low):
+            return None
+        if _PERSONS.fullmatch(low) or (keyed and _KEYED.fullmatch(low)):
+            return self._forms.whole(value, self._own)
         return None
 
     def _remember(self, old: str, new: str) -> None:
         if len(old) >= 3:
             self._replaced[old] = new
-        if _WORD.fullmatch(old) and any(c.isdigit() for c in old) and len(self._words) < 100_000:
-            self._words[old] = new
+        self._forms.remember(old, new)
 
     def _quoted(self, text: str) -> str:
         """A text about a message, in which its values may stand."""
@@ -247,28 +246,44 @@ class Anonymizer:
     # ------------------------------------------------------------------------------------------------- whole messages
 
     def _raw(self, raw: str, message: OcppMessage) -> str:
-        xml = raw.lstrip()[:1] == "<"
+        self._xml = raw.lstrip()[:1] == "<"
         try:
-            root, sound = (read_xml if xml else read_json)(raw)
+            root, sound = (read_xml if self._xml else read_json)(raw)
         except TooLongError:
             sound = False
         if not sound:
             return self._scrambled(raw, message)
-        return self._edited(raw, root, xml, message.action == "DataTransfer", 0)
+        return self._edited(raw, root, message.action in _LOOSE, 0, message.id)
 
-    def _document(self, text: str, vendor: bool, depth: int) -> str:
+    def _document(self, text: str, form: re.Pattern[str] | None, depth: int) -> str:
+        """JSON inside a string; ``form``: names that identify in this kind of document only."""
         try:
             root, sound = read_json(text)
         except TooLongError:
             sound = False
-        return self._edited(text, root, False, vendor, depth) if sound else self.names.serial(text)
+        if not sound or depth > _MAX_DEPTH:
+            return self.names.serial(text)
+        xml, self._xml = self._xml, False
+        ocmf, self._ocmf = self._ocmf, form is _OCMF
+        edited = self._edited(text, root, False, depth, "")
+        self._xml, self._ocmf = xml, ocmf
+        return edited
 
-    def _edited(self, text: str, root: Branch, xml: bool, vendor: bool, depth: int) -> str:
+    def _edited(self, text: str, root: Branch, vendor: bool, depth: int, id_: str) -> str:
         edits: list[tuple[int, int, str]] = []
-        for _, about, name, leaf in _leaves(root):
-            new = self._scalar(name, leaf, about) if leaf.scalar else self._value(name, str(leaf), about, vendor, depth)
+        heading = _second(root) if id_ and not self._xml else None
+        for leaf, name, about, foreign in _leaves(root):
+            loose = foreign or (vendor and name.lower() == "data")
+            if leaf is heading and leaf == id_:
+                new = self._forms.identifier(leaf, self._own)
+            elif leaf.scalar:
+                new = self._scalar(name, leaf, about)
+            else:
+                new = self._value(name, str(leaf), about, loose, depth)
             if new != leaf:
-                literal = xml_escape(new) if xml else new if leaf.scalar else _literal(new, text[leaf.start : leaf.end])
+                literal = (
+                    xml_escape(new) if self._xml else new if leaf.scalar else _literal(new, text[leaf.start : leaf.end])
+                )
                 edits.append((leaf.start, leaf.end, literal))
         pieces: list[str] = []
         end = 0
@@ -281,7 +296,7 @@ class Anonymizer:
         """A number that is a name after all: a token or a position that somebody sends without quotes."""
         low = name.lower()
         named = low if low not in ("value", "") else about
-        if not named or low in _PLAIN_NAMES or leaf in ("true", "false", "null"):
+        if not named or named in _PLAIN_NAMES or leaf in ("true", "false", "null"):
             return leaf
         if _PERSONS.fullmatch(named) or _TOKENS.fullmatch(named) or _SERIALS.fullmatch(named):
             found = _NUMBER.fullmatch(leaf)
@@ -293,19 +308,20 @@ class Anonymizer:
     def _tree(self, payload: Any, vendor: bool) -> Any:
         """A payload with its values replaced; no recursion, for payloads may be deep."""
         holder = [payload]
-        stack: list[tuple[Any, Any, str, str]] = [(holder, 0, "", "")]
+        stack: list[tuple[Any, Any, str, str, bool]] = [(holder, 0, "", "", False)]
         while stack:
-            place, key, name, about = stack.pop()
+            place, key, name, about, foreign = stack.pop()
             value = place[key]
+            foreign = foreign or name.lower() in _FOREIGN
             if isinstance(value, dict):
                 value = place[key] = dict(value)
                 about = _about([(n, v) for n, v in value.items() if isinstance(n, str)]) or about
-                stack.extend((value, member, str(member), about) for member in value)
+                stack.extend((value, member, str(member), about, foreign) for member in value)
             elif isinstance(value, list):
                 value = place[key] = list(value)
-                stack.extend((value, at, name, about) for at in range(len(value)))
+                stack.extend((value, at, name, about, foreign) for at in range(len(value)))
             elif isinstance(value, str):
-                place[key] = self._value(name, value, about, vendor, 0)
+                place[key] = self._value(name, value, about, foreign or (vendor and name.lower() == "data"), 0)
             elif isinstance(value, (int, float)) and not isinstance(value, bool):
                 text = json.dumps(value)
                 made = self._scalar(name, text, about)
@@ -317,13 +333,17 @@ class Anonymizer:
         """A frame too broken (or too long) to tell names from values: its brackets, quotes and lengths only."""
         kept = _HEAD.match(raw)
         begin = kept.end() if kept else 0
-        return raw[:begin] + _ALNUM.sub(
+        head = raw[:begin]
+        if message.id and raw.startswith(f'"{message.id}"', begin):
+            begin += len(message.id) + 2
+            head += f'"{self._forms.identifier(message.id, self._own)}"'
+        return head + _ALNUM.sub(
             lambda word: word[0] if word[0] == message.action else self.names.serial(word[0]), raw[begin:]
         )
 
 
 _PLAIN_NAMES: Final = frozenset(
-    "key readonly type status unit measurand phase context location format timestamp connectorid transactionid vendorid"
+    "key readonly type status unit measurand phase context location format timestamp connectorid vendorid"
     " messageid chargepointvendor chargepointmodel chargeboxmodel vendorname model firmwareversion action"
     " reason".split()
 )
@@ -345,19 +365,29 @@ def _about(members: list[tuple[str | None, Any]]) -> str:
     return ""
 
 
-def _leaves(root: Branch) -> list[tuple[int, str, str, Leaf]]:
-    """All values of a tree: where each is written, the key that it belongs to, its own name, itself."""
-    found: list[tuple[int, str, str, Leaf]] = []
-    stack: list[tuple[Branch, str, str]] = [(root, "", "")]
+def _leaves(root: Branch) -> list[tuple[Leaf, str, str, bool]]:
+    """All values of a tree: each with its own name, the key that it belongs to, and whether a vendor made it up."""
+    found: list[tuple[Leaf, str, str, bool]] = []
+    stack: list[tuple[Branch, str, str, bool]] = [(root, "", "", False)]
     while stack:
-        branch, above, about = stack.pop()
+        branch, above, about, foreign = stack.pop()
         about = _about(branch) or about
+        foreign = foreign or above.lower() in _FOREIGN
         for name, value in branch:
+            known = name if name is not None else above
             if isinstance(value, Leaf):
-                found.append((value.start, about, name if name is not None else above, value))
+                found.append((value, known, about, foreign or known.lower() in _FOREIGN))
             else:
-                stack.append((value, name if name is not None else above, about))
+                stack.append((value, known, about, foreign))
     return found
+
+
+def _second(root: Branch) -> Leaf | None:
+    """Of a message its id."""
+    for number, (_, value) in enumerate(root):
+        if number == 1:
+            return value if isinstance(value, Leaf) and not value.scalar else None
+    return None
 
 
 def _literal(new: str, old: str) -> str:

@@ -86,6 +86,9 @@ class Outcomes(TypedDict):
     """Seconds from plug-in or authorisation to energy: "p50", "p90", "longest"."""
     uptime: Rate
     """Over all connectors, in seconds."""
+    offline_at_end: int
+    """Connectors whose station had lost its connection a minute or more before the end and was not seen again: the
+    time since then is not in ``uptime``."""
     method: list[str]
 
 
@@ -277,7 +280,10 @@ class TransactionEntry(TypedDict):
     start: Time | None
     stop: Time | None
     energy_wh: float | None
+    """None also where the register went backwards: less than nothing does not flow."""
     stop_reason: str
+    reason_sent: bool
+    """False: the station sent none, which the standard reads as "Local"."""
     id_token: str
     complete: bool
     authorized: str

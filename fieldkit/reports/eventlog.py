@@ -44,6 +44,7 @@ from fieldkit.events import (
     WsMessage,
 )
 from fieldkit.ocpp.secrets import HIDDEN, conceal, conceal_document, conceal_text
+from fieldkit.reports.jsontext import inert
 
 _SHORT: Final = 64
 """Bytes up to which hex is read with pleasure."""
@@ -97,6 +98,8 @@ class EventWriter:
             # Lone surrogates, NaN, integers of any length, nesting of any depth: a JSON text can hold them, but not
             # every JSON writer will.
             line = _encode(_tame(self._record(event))).encode()
+        if not line.isascii() or b"\x7f" in line:
+            line = inert(line.decode()).encode()
         self._write(line + b"\n")
 
     def flush(self) -> None:

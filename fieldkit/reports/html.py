@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fieldkit.checks.words import counted
 from fieldkit.reports import html_words as words
+from fieldkit.reports import plainwords
 from fieldkit.reports.document import Report
 from fieldkit.reports.html_detail import FEW_STATIONS, LEVELS, Cut, Detail, first
 from fieldkit.reports.html_embed import Embedded, embed
@@ -27,7 +28,7 @@ from fieldkit.safetext import terminal
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-MAX_BYTES: Final = 2_000_000
+MAX_BYTES: Final = 1_700_000
 """Of the page: mail servers and phones still take it."""
 _ROOM_FOR_STATIONS: Final = ("critical", "warning", "info", "ok")
 """With more stations than sections these come first."""
@@ -74,6 +75,7 @@ class _Overview:
 
 def _page(report: Report, document: Embedded, detail: Detail) -> str:
     clock = words.Clock(report)
+    names = [source["name"] for source in report["sources"]]
     findings = arrange(report["findings"], detail)
     stations, counts = _stations(report, findings, detail)
     sections = {id(view.entry): view.anchor for view in stations.rows}
@@ -84,8 +86,10 @@ def _page(report: Report, document: Embedded, detail: Detail) -> str:
         report=report,
         summary=report["summary"],
         capture=report["capture"],
+        source_names=dict(zip(names, plainwords.base_names(names), strict=True)),
         clock=clock,
         findings=findings,
+        untold=max(0, sum(report["summary"]["findings"].values()) - len(report["findings"])),
         stations=stations,
         overview=_Overview(first(overview, detail.overview)),
         anchors={view.entry["station"]: view.anchor for view in stations.rows},
@@ -170,6 +174,8 @@ def _environment() -> Environment:
         "pieces": words.pieces,
         "lines": in_lines,
         "carrier": words.carrier,
+        "advice": plainwords.advice,
+        "stop_reason": plainwords.stop_reason,
         "counted": counted,
         # Drawings and the embedded document are made safe where they are made.
         "drawn": Markup,

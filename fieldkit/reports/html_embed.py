@@ -10,11 +10,10 @@ from typing import Any, Final, NamedTuple, cast
 from fieldkit.reports.document import Report
 from fieldkit.safetext import shorten
 
-BUDGET: Final = 700_000
-"""Bytes of the embedded document; the page around it needs the rest of its two megabytes."""
+BUDGET: Final = 400_000
+"""Bytes of the embedded document: whoever wants all of it takes the JSON, the page is for people."""
 
-_SCRIPT: Final = '<script type="application/json" id="fieldkit-report"'
-_EMBEDDED: Final = re.compile(re.escape(_SCRIPT) + r"[^>]*>(.*?)</script>", re.DOTALL)
+_EMBEDDED: Final = re.compile(r'<template id="fieldkit-report"[^>]*>(.*?)</template>', re.DOTALL)
 
 
 class _Thinning(NamedTuple):
@@ -50,7 +49,7 @@ class Embedded(NamedTuple):
 
 
 def embed(report: Report, budget: int = BUDGET) -> Embedded:
-    """The document as it can stand in a script element, cut where it is too long."""
+    """The document as it can stand in a template element, cut where it is too long."""
     whole = _Thinning(_MANY, _MANY)
     share = 1.0
     for thinning in (whole, *_THINNINGS):
@@ -98,7 +97,7 @@ def _encoded(document: Any) -> str:
         text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     except ValueError:
         text = json.dumps(_finite(document), separators=(",", ":"))
-    # In a script element HTML looks for "</script" and "<!--" even inside strings; JSON lets us spell them differently.
+    # A template's text is HTML; JSON lets us spell what HTML would take for a tag or an entity differently.
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
 
 

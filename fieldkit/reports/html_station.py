@@ -47,6 +47,8 @@ _UNITS: Final = {"Percent": "%", "Celsius": "°C", "Celcius": "°C"}
 _NO_ERRORS: Final = frozenset({"", "NoError"})
 _SHORT_STAY: Final = 0.5
 """Share of the capture below which a station's timeline has its own axis."""
+_UNKNOWN: Final = "?"
+"""Connector of a transaction that nothing says the connector of."""
 MOST_TRANSACTIONS_LISTED: Final = 3
 """Transactions named in the caption of a plot."""
 
@@ -233,9 +235,10 @@ def _timeline(
         if band.last < axis.first or band.first > axis.last:
             undrawn += 1
             continue
-        name = transaction["connector"]
+        # The station as a whole has the empty name among connectors; it does not charge.
+        name = transaction["connector"] or _UNKNOWN
         if name not in lanes:
-            lanes[name] = Lane(f"Connector {name}" if name else "Connector not known")
+            lanes[name] = Lane("Connector not known" if name == _UNKNOWN else f"Connector {name}")
         lanes[name].transactions.append(band)
     connections = [
         band for row in around.connections[-detail.bands :] if (band := _connection_band(row, axis)) is not None
@@ -353,7 +356,11 @@ def _plot(
     if named_lines == [(svg_meter.line_swatch(0), "all phases")]:
         named_lines = []
     named_lines += [(svg_meter.line_swatch(-1), limit.text) for limit in limits[:2]]
-    drawing = svg_meter.meter_plot(lines, limits, unit=shown_unit, name=f"{title}: {caption}")
+    # One moment makes no curve: the caption says all.
+    moments = {time for line in lines for time, _ in line.points}
+    drawing = (
+        svg_meter.meter_plot(lines, limits, unit=shown_unit, name=f"{title}: {caption}") if len(moments) > 1 else ""
+    )
     return MeterView(title, drawing, named_lines, caption)
 
 

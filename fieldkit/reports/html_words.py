@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from fieldkit.checks.words import SECOND, counted, duration
 from fieldkit.reports.document import Rate, Report
+from fieldkit.reports.moments import CLOCK_TOLERANCE
 from fieldkit.reports.svg import moment, parse_time
 from fieldkit.safetext import terminal
 
@@ -155,8 +156,8 @@ def offset(value: float | None) -> str:
     """A station's clock against the capture's."""
     if value is None:
         return NOTHING
-    if abs(value) < 1:
-        return "right to the second"
+    if abs(value) < CLOCK_TOLERANCE:
+        return f"right within {CLOCK_TOLERANCE:g} s"
     return f"{duration(value * SECOND)} {'ahead' if value > 0 else 'behind'}"
 
 

@@ -98,7 +98,7 @@ def _told(findings: list[FindingEntry], report: Report) -> str:
         lines.append(f"{finding['severity']}: {words.place(finding) or 'site'}, {words.occurrences(finding)}")
         lines.append(f"  {finding['explanation']}")
         if finding["advice"]:
-            lines.append(f"  {words.OWNERS[finding['owner']]}: {finding['advice']}")
+            lines.append(f"  {words.OWNERS[finding['owner']]}: {words.advice(finding['advice'], finding['owner'])}")
         lines += [f"  {line}" for line in words.evidence(finding["evidence"], MAX_EVIDENCE, report)]
     if len(findings) > MAX_OCCURRENCES:
         lines.append(f"... and {len(findings) - MAX_OCCURRENCES} more")

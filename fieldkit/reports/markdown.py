@@ -10,6 +10,7 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
+from fieldkit.checks.words import counted
 from fieldkit.reports import plainwords as words
 from fieldkit.reports.document import FindingEntry, Report
 from fieldkit.safetext import terminal
@@ -55,13 +56,14 @@ def render(report: Report) -> str:
         lines += ["## What to do next", ""]
         for number, step in enumerate(summary["next"], 1):
             station = f" ({safe(step['station'])})" if step["station"] else ""
-            lines.append(f"{number}. **{words.OWNERS[step['owner']]}**: {safe(step['text'])}{station}")
+            todo = safe(words.advice(step["text"], step["owner"]))
+            lines.append(f"{number}. **{words.OWNERS[step['owner']]}**: {todo}{station}")
         lines.append("")
     if report["findings"]:
         lines += ["## Findings", ""]
         for finding in report["findings"][:MAX_FINDINGS]:
             lines += _finding(finding, report)
-        _more(lines, len(report["findings"]) - MAX_FINDINGS, "findings")
+        _more(lines, sum(summary["findings"].values()) - len(report["findings"][:MAX_FINDINGS]), "more finding")
     lines += _outcomes(report)
     lines += _stations(report)
     lines += _tables(report)
@@ -83,7 +85,10 @@ def _finding(finding: FindingEntry, report: Report) -> list[str]:
         "",
     ]
     if finding["advice"]:
-        lines += [f"**{words.OWNERS[finding['owner']]}**: {safe(finding['advice'])}", ""]
+        lines += [
+            f"**{words.OWNERS[finding['owner']]}**: {safe(words.advice(finding['advice'], finding['owner']))}",
+            "",
+        ]
     lines += [f"- {safe(line)}" for line in words.evidence(finding["evidence"], MAX_EVIDENCE, report)]
     about = [f"`{finding['id']}`", safe(words.occurrences(finding))]
     if finding["reference"]:
@@ -117,7 +122,7 @@ def _stations(report: Report) -> list[str]:
             status = f"{name}: {connector['status']} since {words.clock(connector['since'])}{up}"
             lines.append(f"  - {safe(status)}")
         lines += [f"  - error at {safe(words.error_line(error))}" for error in station["errors"]]
-    _more(lines, len(report["stations"]) - MAX_ROWS, "stations")
+    _more(lines, len(report["stations"]) - MAX_ROWS, "more station")
     return [*lines, ""]
 
 
@@ -132,20 +137,20 @@ def _tables(report: Report) -> list[str]:
                 safe(words.clock(made["start"])),
                 safe(words.clock(made["stop"])),
                 safe(words.energy(made["energy_wh"])),
-                safe(made["stop_reason"], _CELL),
+                safe(words.stop_reason(made), _CELL),
                 safe(made["id_token"], _CELL),
             )
             for made in report["transactions"][-MAX_ROWS:]
         ]
         head = ("Station", "Connector", "Transaction", "Start", "Stop", "Energy", "Reason", "Token")
         lines += ["## Transactions", "", *_table(head, rows), ""]
-        _more(lines, len(report["transactions"]) - MAX_ROWS, "earlier transactions")
+        _more(lines, len(report["transactions"]) - MAX_ROWS, "earlier transaction")
     if report["connections"]:
         lines += ["## Connections", ""]
         for connection in report["connections"][-MAX_ROWS:]:
             name = safe(connection["station"], _CELL) or "?"
             lines.append(f"- {name}: {safe(words.connection_line(connection))}")
-        _more(lines, len(report["connections"]) - MAX_ROWS, "earlier connections")
+        _more(lines, len(report["connections"]) - MAX_ROWS, "earlier connection")
         lines.append("")
     if not report["capture"]["messages"] and report["capture"]["hosts"]:
         lines += ["## Hosts in this capture", "", *(f"- {safe(host)}" for host in report["capture"]["hosts"]), ""]
@@ -162,4 +167,4 @@ def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
 
 def _more(lines: list[str], number: int, what: str) -> None:
     if number > 0:
-        lines += ["", f"... and {number:,} more {what}.", ""]
+        lines += ["", f"... and {counted(number, what)}.", ""]

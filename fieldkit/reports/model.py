@@ -306,6 +306,8 @@ def _transactions(session: Session, show_ids: bool) -> tuple[list[TransactionEnt
 
 def _transaction(made: Transaction, show_ids: bool) -> TransactionEntry:
     energy = made.energy_wh
+    if energy is not None and energy < 0:
+        energy = None
     return {
         "station": shorten(made.station, _NAME),
         "id": shorten(made.id, _NAME),
@@ -315,6 +317,7 @@ def _transaction(made: Transaction, show_ids: bool) -> TransactionEntry:
         "stop": iso_or_none(made.stopped) if made.end is not None else None,
         "energy_wh": None if energy is None else round(energy, 3),
         "stop_reason": shorten(made.stop_reason, _NAME) if made.end is not None else "",
+        "reason_sent": made.reason_sent,
         "id_token": shorten(made.id_token if show_ids else mask(made.id_token), _NAME),
         "complete": made.complete,
         "authorized": shorten(made.authorized, _NAME),
@@ -346,5 +349,6 @@ def _outcomes(session: Session) -> Outcomes | None:
         if times
         else None,
         "uptime": rate(up // 1_000_000_000, observed // 1_000_000_000),
+        "offline_at_end": picture.outcomes.uptime.gone(picture.time),
         "method": picture.outcomes.method(),
     }

@@ -112,7 +112,7 @@ def _tls(links: list[Link]) -> TlsEntry:
     alerts: dict[str, None] = {}
     for side in sides:
         for _, from_client, name in side.alerts:
-            if len(alerts) < MAX_ALERTS:
+            if name != "close_notify" and len(alerts) < MAX_ALERTS:  # that one is the goodbye of every good connection
                 alerts[f"{shorten(name, 60)} (from the {'client' if from_client else 'server'})"] = None
     offered = sorted({version for side in sides for version in side.offered}, reverse=True)
     return {

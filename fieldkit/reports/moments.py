@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Final
 
 from fieldkit.checks.words import SECOND
+
+CLOCK_TOLERANCE: Final = 5.0
+"""Seconds: whole seconds and the way of a message make a right clock seem behind by as much (see ``site.clock``)."""
 
 
 def iso(time: int | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Final
 
 from fieldkit.checks.finding import Owner
@@ -16,7 +17,9 @@ from fieldkit.reports.document import (
     Rate,
     Report,
     StationEntry,
+    TransactionEntry,
 )
+from fieldkit.reports.moments import CLOCK_TOLERANCE
 
 OWNERS: Final[dict[Owner, str]] = {
     "station": "charging station",
@@ -28,6 +31,31 @@ OWNERS: Final[dict[Owner, str]] = {
     "operator": "operator",
     "unknown": "not clear who",
 }
+
+
+_ADDRESSEES: Final[dict[Owner, str]] = {"operator": "Operator: ", "csms": "CSMS: ", "station": "Station: "}
+"""How an advice begins that addresses its owner, who is named beside it anyway."""
+
+
+def advice(text: str, owner: Owner) -> str:
+    """What to do, without naming twice who is to do it."""
+    prefix = _ADDRESSEES.get(owner, "")
+    if not prefix or not text.startswith(prefix):
+        return text
+    rest = text.removeprefix(prefix)
+    return rest[:1].upper() + rest[1:]
+
+
+def base_names(names: Sequence[str]) -> list[str]:
+    """Files without their folders, which concern nobody who is handed a report; whole where two would be equal."""
+    short = [name.replace("\\", "/").rstrip("/").rpartition("/")[2] or name for name in names]
+    return short if len(set(short)) == len(set(names)) else list(names)
+
+
+def stop_reason(made: TransactionEntry) -> str:
+    """Why it ended, and whether the station said so."""
+    reason = made["stop_reason"]
+    return f"{reason} (none sent)" if reason and not made["reason_sent"] else reason
 
 
 def clock(time: str | None) -> str:
@@ -59,8 +87,10 @@ def _short(value: float) -> str:
 
 
 def energy(watt_hours: float | None) -> str:
-    """As in "12.34 kWh"; "?" where it is unknown."""
-    return "?" if watt_hours is None else f"{watt_hours / 1000:.2f} kWh"
+    """As in "12.34 kWh", "0.34 Wh"; "?" where it is unknown."""
+    if watt_hours is None:
+        return "?"
+    return f"{watt_hours / 1000:.2f} kWh" if abs(watt_hours) >= 100 else f"{watt_hours:.3g} Wh"
 
 
 def place(finding: FindingEntry) -> str:
@@ -116,12 +146,15 @@ def station_facts(station: StationEntry) -> list[str]:
         status = f", the last one {last['status'] or 'without a status in sight'}" if last else ""
         facts.append(f"{counted(station['boot_count'], 'boot')}{status}")
     if station["heartbeat_interval_s"]:
-        facts.append(
-            f"heartbeat every {station['heartbeat_interval_s']} s, {counted(station['heartbeats'], 'heartbeat')} seen"
-        )
+        seen = counted(station["heartbeats"], "heartbeat")
+        facts.append(f"heartbeat due every {station['heartbeat_interval_s']} s, {seen} seen")
     offset = station["clock_offset_s"]
-    if offset is not None and abs(offset) >= 1:
+    if offset is not None and abs(offset) >= CLOCK_TOLERANCE:
         facts.append(f"its clock is {duration(offset * SECOND)} {'ahead' if offset > 0 else 'behind'}")
+    for side, whose in (("csms", "its calls"), ("station", "the CSMS's calls")):
+        silent = sum(row["unanswered"] for row in station["latency"] if row["side"] == side)
+        if silent:
+            facts.append(f"{silent:,} of {whose} got no answer that was captured")
     if station["security_profile"] is not None:
         facts.append(f"security profile {station['security_profile']}")
     return facts
@@ -164,12 +197,20 @@ def outcome_lines(outcomes: Outcomes) -> list[tuple[str, str]]:
             "First attempt success",
             f"{percent(outcomes['first_attempt_success'])}; {counted(outcomes['visits'], 'visit')}",
         ),
-        ("Uptime of connectors", uptime(outcomes["uptime"])),
+        ("Uptime of connectors", uptime(outcomes["uptime"]) + offline_at_end(outcomes)),
     ]
     if times is not None:
         shown = {name: duration(value * SECOND) for name, value in times.items()}
         lines.append(("Time to start", f"{shown['p50']} (median), {shown['p90']} (90 %), {shown['longest']} (longest)"))
     return lines
+
+
+def offline_at_end(outcomes: Outcomes) -> str:
+    """What the uptime leaves out."""
+    gone = outcomes["offline_at_end"]
+    if not gone:
+        return ""
+    return f"; {counted(gone, 'connector')} offline at the end, which is not counted"
 
 
 def read_line(capture: Capture) -> str:

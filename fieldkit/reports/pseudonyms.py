@@ -18,6 +18,8 @@ from typing import Final
 MAX_NAMES: Final = 500_000
 """Names that are remembered to keep two from becoming one; beyond it only chance keeps them apart."""
 _ATTEMPTS: Final = 20
+_COUNTER: Final = 10
+"""Digits of a counter, or of a time in seconds."""
 
 _DIGITS, _LOWER, _UPPER, _HEX_LOWER, _HEX_UPPER = (
     "0123456789",
@@ -28,6 +30,10 @@ _DIGITS, _LOWER, _UPPER, _HEX_LOWER, _HEX_UPPER = (
 )
 _BEYOND_ASCII: Final = {2: "\u00e9", 3: "\u3042", 4: "\U00010400"}
 _HEXADECIMAL: Final = re.compile(r"(?:[0-9a-f]{2}){3,}|(?:[0-9A-F]{2}){3,}")
+_UUID: Final = re.compile(
+    r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})|(?:[0-9A-F]{8}(?:-[0-9A-F]{4}){3}-[0-9A-F]{12})"
+)
+_PEM_LINE: Final = re.compile(r"(-----[A-Z0-9 ]{1,60}-----)")
 _VIN: Final = re.compile(r"[A-HJ-NPR-Z0-9]{17}")
 _VIN_LETTERS: Final = "ABCDEFGHJKLMNPRSTUVWXYZ"
 _VIN_VALUES: Final = dict(
@@ -35,6 +41,12 @@ _VIN_VALUES: Final = dict(
 )
 _VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
+TOP_LEVELS: Final = frozenset(
+    "com net org io eu de nl fr uk ch at be it es pt pl cz sk hu ro bg gr lu se no dk fi ee lv lt us ca mx br au nz cn jp"
+    " kr in hk tw za tr ua info biz cloud energy app dev tech charge charging power solar green network online mobi site"
+    " lan local internal intranet example test invalid gprs".split()
+)
+"""What host names end with: it stays, and free text is searched for names that end so."""
 _KEPT_DOMAINS: Final = frozenset({"localhost", "localdomain", "local", "internal", "invalid", "test", "example"})
 
 
@@ -59,6 +71,17 @@ class Pseudonyms:
     def serial(self, value: str) -> str:
         """A serial number, or anything else that tells one thing from all others."""
         return self._of("serial", value, _alike)
+
+    def transaction(self, value: str) -> str:
+        """The id of a transaction, which 2.x lets stations choose; 1.x has numbers, which stay."""
+        return value if value.isdigit() else self._of("transaction", value, _alike)
+
+    def message(self, value: str) -> str:
+        """The id of a message; numbers that count say nothing and stay."""
+        if value.isdigit() and len(value) <= _COUNTER:
+            return value
+        head = "urn:uuid:" if value.startswith("urn:uuid:") else ""
+        return head + self._of("message", value[len(head) :], _alike)
 
     def vin(self, value: str) -> str:
         """A vehicle identification number; its check digit (ISO 3779 as North America demands it) right if it was."""
@@ -94,8 +117,10 @@ class Pseudonyms:
         return made.upper() if text.isupper() else made
 
     def code(self, value: str) -> str:
-        """A signature, certificate or hash: base64 or hexadecimal that means nothing any more."""
-        return self._of("code", value, _alike)
+        """A signature, certificate or hash: base64 or hexadecimal that means nothing any more. PEM stays PEM."""
+        if "-----" not in value:
+            return self._of("code", value, _alike)
+        return "".join(part if part.startswith("-----") else self.code(part) for part in _PEM_LINE.split(value))
 
     def _of(self, sort: str, name: str, make: Callable[[str, _Source], str]) -> str:
         if not name:
@@ -141,6 +166,9 @@ class _Source:
 
 def _alike(name: str, source: _Source) -> str:
     """Character by character of the same sort; the rest stays. Beyond ASCII all letters become one."""
+    if _UUID.fullmatch(name):
+        made = _alike_hex(name, source)
+        return f"{made[:14]}{name[14]}{made[15:19]}{name[19]}{made[20:]}"  # version and variant (RFC 9562 §4) stay
     if _HEXADECIMAL.fullmatch(name) and (len(name) >= 8 or not name.isalpha()):
         if name.isdigit():
             return "".join(source.one_of(_DIGITS) for _ in name)
@@ -213,7 +241,7 @@ def _luhn(digits: str) -> str:
 
 def _host(name: str, source: _Source) -> str:
     labels = name.split(".")
-    kept = 1 if len(labels) > 1 else 0
+    kept = 1 if len(labels) > 1 and labels[-1] in TOP_LEVELS else 0
     changed = [_alike_letters(label, source) for label in labels[: len(labels) - kept]]
     return ".".join([*changed, *labels[len(labels) - kept :]])
 

@@ -146,8 +146,9 @@ class RebuiltCapture:
         before, _, station = path.rpartition("/")
         from urllib.parse import quote, unquote
 
-        name = quote(self.anonymizer.station(unquote(station)), safe="*:@$-_.+!,") if station else ""
-        where = "/".join(self.anonymizer.text(part) for part in before.split("/"))
+        own = unquote(station)
+        name = quote(self.anonymizer.station(own), safe="*:@$-_.+!,") if own else ""
+        where = self.anonymizer.path(before, own)
         lines = [f"{request.method} {where}/{name} HTTP/1.1", *self._fields(request.headers)]
         if mark:
             lines.append("X-Fieldkit-Note: the query of the request was left out")

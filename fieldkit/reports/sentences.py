@@ -89,14 +89,14 @@ def duration(ns: int) -> str:
         return f"{ns / _MS:.0f} ms"
     if ns < _MINUTE:
         return f"{ns / _S:.1f} s" if ns < 59_950_000_000 else "1 min"
-    if ns < _HOUR:
+    if ns < _HOUR - _S // 2:
         return _two(ns, _MINUTE, "min", _S, "s")
-    return _two(ns, _HOUR, "h", _MINUTE, "min") if ns < _DAY else _two(ns, _DAY, "d", _HOUR, "h")
+    return _two(ns, _HOUR, "h", _MINUTE, "min") if ns < _DAY - _MINUTE // 2 else _two(ns, _DAY, "d", _HOUR, "h")
 
 
 def _two(ns: int, large: int, large_name: str, small: int, small_name: str) -> str:
-    rest = ns % large // small
-    return f"{ns // large} {large_name}" + (f" {rest} {small_name}" if rest else "")
+    whole, rest = divmod((ns + small // 2) // small, large // small)
+    return f"{whole} {large_name}" + (f" {rest} {small_name}" if rest else "")
 
 
 # ----------------------------------------------------------------------------------------------------------- upgrade

@@ -32,8 +32,9 @@ _ROWS: Final = 500
 """Rows that are gathered before they are written."""
 
 TRANSACTIONS: Final = (
-    "station id version connector start stop energy_wh stop_reason id_token authorized offline complete events".split()
-)
+    "station id version connector start stop energy_wh stop_reason id_token authorized offline complete events"
+    " reason_sent"
+).split()
 EXCHANGES: Final = (
     "time station version sender action message_id result latency_ms error_code error_text problems"
     " connection source call_frame answer_frame"

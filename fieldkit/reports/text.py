@@ -64,7 +64,7 @@ class _Page:
 
     def more(self, number: int, what: str) -> None:
         if number > 0:
-            self.put(f"... and {number:,} more {what}", head="  ", style=DIM)
+            self.put(f"... and {counted(number, what)}", head="  ", style=DIM)
 
 
 def wrapped(text: str, first: int, room: int) -> Iterator[str]:
@@ -109,7 +109,7 @@ def render(report: Report, *, color: bool = False, width: int = WIDTH) -> str:
     page.put(words.read_line(capture), style=DIM)
     for source in report["sources"][:MAX_ROWS]:
         page.put(f"{source['name']} ({source['kind']}, {source['bytes']:,} bytes)", head="  ", style=DIM)
-    page.more(len(report["sources"]) - MAX_ROWS, "sources")
+    page.more(len(report["sources"]) - MAX_ROWS, "more source")
     _next(page, report)
     _findings(page, report)
     _outcomes(page, report)
@@ -127,7 +127,8 @@ def _next(page: _Page, report: Report) -> None:
     page.title("What to do next")
     for number, step in enumerate(steps, 1):
         station = f" ({step['station']})" if step["station"] else ""
-        page.put(f"[{words.OWNERS[step['owner']]}] {step['text']}{station}", head=f"{number:>2}. ")
+        todo = words.advice(step["text"], step["owner"])
+        page.put(f"[{words.OWNERS[step['owner']]}] {todo}{station}", head=f"{number:>2}. ")
 
 
 def _findings(page: _Page, report: Report) -> None:
@@ -145,7 +146,8 @@ def _findings(page: _Page, report: Report) -> None:
         page.put(f"{title}{count}  {finding['id']}", head=head, style=style)
         page.put(finding["explanation"], head=" " * _INDENT)
         if finding["advice"]:
-            page.put(f"[{words.OWNERS[finding['owner']]}] {finding['advice']}", head=" " * (_INDENT - 3) + "-> ")
+            todo = words.advice(finding["advice"], finding["owner"])
+            page.put(f"[{words.OWNERS[finding['owner']]}] {todo}", head=" " * (_INDENT - 3) + "-> ")
         page.put(words.occurrences(finding), head=" " * _INDENT, style=DIM)
         for line in words.evidence(finding["evidence"], MAX_EVIDENCE, report):
             page.put(line, head=" " * _INDENT + "* ", style=DIM)
@@ -154,7 +156,7 @@ def _findings(page: _Page, report: Report) -> None:
         page.lines.append("")
     if page.lines[-1] == "":
         page.lines.pop()
-    page.more(len(findings) - MAX_FINDINGS, "findings (the .json report has them)")
+    page.more(sum(report["summary"]["findings"].values()) - len(findings[:MAX_FINDINGS]), "more finding")
 
 
 def _outcomes(page: _Page, report: Report) -> None:
@@ -187,10 +189,10 @@ def _stations(page: _Page, stations: list[StationEntry]) -> None:
                 f"{counted(connector['changes'], 'status message')}{up}",
                 head="    ",
             )
-        page.more(len(station["connectors"]) - MAX_CONNECTORS, "connectors")
+        page.more(len(station["connectors"]) - MAX_CONNECTORS, "more connector")
         for error in station["errors"][-MAX_CONNECTORS:]:
             page.put(words.error_line(error), head="    error at ")
-    page.more(len(stations) - MAX_STATIONS, "stations")
+    page.more(len(stations) - MAX_STATIONS, "more station")
 
 
 def _transactions(page: _Page, transactions: list[TransactionEntry]) -> None:
@@ -200,7 +202,7 @@ def _transactions(page: _Page, transactions: list[TransactionEntry]) -> None:
     for made in transactions[-MAX_ROWS:]:
         where = f"{shorten(made['station'], 30)}" + (f" connector {made['connector']}" if made["connector"] else "")
         end = f"to {words.clock(made['stop'])}" if made["stop"] else "no end seen"
-        reason = f", {made['stop_reason']}" if made["stop_reason"] else ""
+        reason = f", {words.stop_reason(made)}" if made["stop_reason"] else ""
         token = f", token {made['id_token']}" if made["id_token"] else ""
         begin = words.clock(made["start"]) if made["start"] else "start not seen"
         page.put(
@@ -208,7 +210,7 @@ def _transactions(page: _Page, transactions: list[TransactionEntry]) -> None:
             head=f"{shorten(made['id'], 20) or '(no id)'} at {where}: ",
             indent=4,
         )
-    page.more(len(transactions) - MAX_ROWS, "earlier ones")
+    page.more(len(transactions) - MAX_ROWS, "earlier one")
 
 
 def _connections(page: _Page, report: Report) -> None:
@@ -218,7 +220,7 @@ def _connections(page: _Page, report: Report) -> None:
         for connection in connections[-MAX_ROWS:]:
             name = shorten(connection["station"], 30) or "?"
             page.put(words.connection_line(connection), head=f"{name}: ", indent=4)
-        page.more(len(connections) - MAX_ROWS, "earlier ones")
+        page.more(len(connections) - MAX_ROWS, "earlier one")
     if report["tls"]:
         page.title("TLS")
         for tls in report["tls"][:MAX_ROWS]:

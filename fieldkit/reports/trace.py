@@ -18,6 +18,7 @@ from typing import Any, Final, NamedTuple
 from fieldkit.events import Event, MessageType, OcppChannel, OcppMessage
 from fieldkit.ocpp.exchange import latency as latency_of
 from fieldkit.ocpp.secrets import conceal_all, conceal_text
+from fieldkit.reports.jsontext import inert
 
 _DIRECTIONS: Final = {"station": "cp-to-csms", "csms": "csms-to-cp"}
 _CALL, _CALLRESULT = MessageType.CALL, MessageType.CALLRESULT
@@ -131,7 +132,7 @@ class TraceWriter:
         """Write what waits. Call it whenever there may be nothing more for a while."""
         waiting, self._waiting, self._waiting_size = self._waiting, [], 0
         if waiting:
-            self._write("".join(self.lines(waiting)).encode("utf-8", "replace"))
+            self._write(inert("".join(self.lines(waiting))).encode("utf-8", "replace"))
 
     def lines(self, messages: Sequence[OcppMessage]) -> list[str]:
         """The records of these messages, each with its newline."""

@@ -68,7 +68,8 @@ def _worst(worst: list[Headline], counts: dict[Severity, int], overall: Overall,
     for name in SEVERITIES[:2]:
         rest = counts[name] - (same if name == overall else 0)
         if rest > 0:
-            others.append(f"{rest:,} {'other ' if name == overall else ''}{name} finding{'' if rest == 1 else 's'}")
+            what = "critical finding" if name == "critical" else name
+            others.append(f"{rest:,} {'other ' if name == overall else ''}{what}{'' if rest == 1 else 's'}")
     if others:
         sentence += f"; besides, there {_are(counts, overall, same)} {' and '.join(others)}"
     return sentence + ("." if capture["complete"] else "; data is missing in the capture, so there may be more.")

@@ -26,10 +26,11 @@ def report_of(*sessions: Session, show_ids: bool = False) -> Report:
     return built(diagnose(*sessions), "memory", show_ids=show_ids)
 
 
-def report_of_file(path: Path) -> Report:
-    """The document of a capture, payloads unvalidated: compiling schemas takes longer than all the rest."""
-    return built(diagnose_events(decode_files(path, validate=False).events), str(path))
+def report_of_file(path: Path, keylog: Path | None = None) -> Report:
+    """The document of a capture or log, payloads unvalidated: compiling schemas takes longer than all the rest."""
+    diagnosis = diagnose_events(decode_files(path, keylog=keylog, validate=False).events)
+    return built(diagnosis, str(path), is_log=path.suffix == ".jsonl")
 
 
-def built(diagnosis: Diagnosis, name: str, *, show_ids: bool = False) -> Report:
-    return build(diagnosis, sources=[Read(name, 1234, False)], show_ids=show_ids)
+def built(diagnosis: Diagnosis, name: str, *, show_ids: bool = False, is_log: bool = False) -> Report:
+    return build(diagnosis, sources=[Read(name, 1234, is_log)], show_ids=show_ids)

@@ -18,13 +18,16 @@ from fieldkit.reports.model_station import Room, thinned
 from fieldkit.session import Session as Diagnosis
 from tests.reports.reported import built, report_of, report_of_file
 from tests.traffic.conversation import Session
+from tests.traffic.judgements import captures
 from tests.traffic.scripts import boot_16, charge_16, usual_hour
 
 ROOT = Path(__file__).parents[2]
 SCHEMA = ROOT / "fieldkit" / "reports" / "report.schema.json"
-CAPTURES = sorted(
-    path for path in (ROOT / "captures").rglob("*") if path.suffix in (".pcap", ".pcapng", ".gz")
-)  # fmt: skip
+TRACES = sorted((ROOT / "tests" / "data" / "open-ocpp-trace" / "fixtures").glob("*/trace.jsonl"))
+EVERYTHING = [
+    *(pytest.param(path, keylog, id=name) for name, path, keylog in captures()),
+    *(pytest.param(path, None, id=f"trace {path.parent.name}") for path in TRACES),
+]
 
 
 @pytest.fixture(scope="module")
@@ -52,9 +55,11 @@ def test_types_and_schema_agree() -> None:
     assert SCHEMA.read_text("utf-8") == documentschema.text(), hint
 
 
-@pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.name)
-def test_every_capture_has_a_document_by_the_schema(path: Path, validator: Draft202012Validator) -> None:
-    document = json.loads(jsonreport.render(report_of_file(path)))
+@pytest.mark.parametrize("path, keylog", EVERYTHING)
+def test_every_capture_and_trace_has_a_document_by_the_schema(
+    path: Path, keylog: Path | None, validator: Draft202012Validator
+) -> None:
+    document = json.loads(jsonreport.render(report_of_file(path, keylog)))
     assert [f"{error.json_path}: {error.message}" for error in validator.iter_errors(document)] == []
 
 

@@ -40,14 +40,14 @@ def first_line(findings: list[FindingEntry], of: Capture | None = None) -> str:
         ([finding("a", station="")], "a happened."),
         ([finding("a", inferred=True)], "Probably: a happened (CP_1)."),
         ([finding("a"), finding("b")], "a happened (CP_1); besides, there is 1 other critical finding."),
-        ([finding("a"), finding("b", "warning")], "a happened (CP_1); besides, there is 1 warning finding."),
+        ([finding("a"), finding("b", "warning")], "a happened (CP_1); besides, there is 1 warning."),
         (
             [finding("a"), finding("b"), finding("c"), finding("d", "warning"), finding("e", "info")],
-            "a happened (CP_1); besides, there are 2 other critical findings and 1 warning finding.",
+            "a happened (CP_1); besides, there are 2 other critical findings and 1 warning.",
         ),
         (
             [finding("a", "warning"), finding("b", "warning")],
-            "a happened (CP_1); besides, there is 1 other warning finding.",
+            "a happened (CP_1); besides, there is 1 other warning.",
         ),
         ([finding("a", "info")], "Nothing wrong was found in 100 messages of 1 station over 1 min (1 note below)."),
         ([], "Nothing wrong was found in 100 messages of 1 station over 1 min."),

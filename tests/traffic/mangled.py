@@ -93,16 +93,17 @@ CALLS: list[tuple[Sender, str, dict[str, Any], dict[str, Any]]] = [
     ("csms", "ChangeConfiguration", {"key": "ConnectionTimeOut", "value": "60"}, {"status": "Accepted"}),
 ]
 
+_BEYOND: list[Any] = [10**4200, -(10**4200), 1e19, "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
+"""Numbers and times that do not fit into 64 bits."""
 ANYTHING: st.SearchStrategy[Any] = st.sampled_from(
     [
         *(None, True, False, 0, -1, 1 << 70, 1e300, 0.5, float("nan"), float("inf")),
         *("", "0", "{0}", "{", "x" * 3000, "\x1b[31m", "2000-01-01T00:00:00+23:59", "2200-12-31T23:59:59Z"),
         *([], {}, [[]], [1, {"a": []}], {"status": {}}),
+        *_BEYOND,
     ]
 )
-EXTREMES: st.SearchStrategy[Any] = st.sampled_from(
-    [10**4200, -(10**4200), "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"]
-)
+EXTREMES: st.SearchStrategy[Any] = st.sampled_from(_BEYOND)
 
 
 def _spots(payload: Any) -> list[tuple[Any, Any]]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import os
+import pwd
 import shutil
 import socket
 import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+import click
 import pytest
 
+_REPOSITORY: Final = Path(__file__).parents[2]
 _ETH_P_ALL: Final = 3
 
 
@@ -36,6 +40,9 @@ WHY_NOT: Final = _why_not()
 needs_root = pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="needs root")
 needs_tcpreplay = pytest.mark.skipif(
     shutil.which("tcpreplay") is None, reason="needs tcpreplay (apt-get install tcpreplay)"
+)
+needs_tcpdump = pytest.mark.skipif(
+    not shutil.which("tcpdump", path=f"{os.environ['PATH']}:/usr/sbin"), reason="needs tcpdump (apt-get install tcpdump)"
 )
 needs_network = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 
@@ -84,3 +91,44 @@ def cable(name: str = "fk") -> Iterator[Cable]:
 
 def run(*command: str) -> str:
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
+class AsNobody:
+    """Python with fieldkit as a user who may nothing: ``as_nobody("-m", "fieldkit", "doctor")``."""
+
+    def __init__(self) -> None:
+        self.why_not = ""
+        self.python: list[str] = [sys.executable]
+        self.environment = {"PYTHONPATH": str(_REPOSITORY), "PYTHONDONTWRITEBYTECODE": "1"}
+        if os.geteuid():
+            self.why_not = "needs root, to become nobody"
+        elif not self._works():
+            # Root's own Python is not for others; the system's is, and takes pure packages from where ours are.
+            self.python = ["/usr/bin/python3"]
+            self.environment["PYTHONPATH"] += f":{Path(click.__file__).parents[1]}"
+            if not self._works():
+                self.why_not = "the user nobody can read no Python that has what fieldkit needs"
+
+    def _works(self) -> bool:
+        try:
+            return self("-c", "import click, fieldkit, sys; assert sys.version_info >= (3, 11)").returncode == 0
+        except OSError:
+            return False
+
+    def __call__(self, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [*self.python, *arguments],
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            cwd="/",
+            user="nobody",
+            group=pwd.getpwnam("nobody").pw_gid,
+            extra_groups=[],
+            env={"PATH": os.environ["PATH"], "HOME": "/nonexistent", **self.environment, **environment},
+            timeout=60,
+        )
+
+
+as_nobody = AsNobody()
+needs_nobody = pytest.mark.skipif(bool(as_nobody.why_not), reason=as_nobody.why_not)

@@ -313,6 +313,7 @@ def transaction(id_: str, connector: str, start: float | None, stop: float | Non
         "stop": None if stop is None else at(stop),
         "energy_wh": 20_310.5,
         "stop_reason": "EVDisconnected" if stop is not None else "",
+        "reason_sent": stop is not None,
         "id_token": "04…7F",
         "complete": start is not None and stop is not None,
         "authorized": "Accepted",
@@ -460,6 +461,7 @@ def sample() -> Report:
                 "first_attempt_success": rate(11, 13),
                 "start_time_s": {"p50": 11.2, "p90": 34.0, "longest": 71.5},
                 "uptime": rate(11_159, 14_259),
+                "offline_at_end": 0,
                 "method": [
                     "An attempt begins with a plug-in or an authorisation and succeeds when more than 0.1 kWh flow.",
                     "Uptime: time of a connector not Faulted and not Unavailable, of the time in which its status is known.",
