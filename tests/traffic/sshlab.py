@@ -16,6 +16,12 @@ from typing import Final
 
 import pytest
 
+from fieldkit.events import CaptureComment, PacketBatch
+from fieldkit.sources.afpacket import FrameNumbers
+from fieldkit.sources.bpf import CaptureFilter
+from fieldkit.sources.file import Item
+from fieldkit.sources.sshtap import SshTap
+
 _SSHD: Final = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin")
 
 
@@ -166,3 +172,65 @@ def _free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+# ------------------------------------------------------------------------------------------------------------------ taps
+
+
+class Tapped:
+    """A tap that is read, and what it gave."""
+
+    def __init__(self, tap: SshTap) -> None:
+        self.tap = tap
+        self.items: list[Item] = []
+        self._due = 0.0
+
+    def turn(self) -> None:
+        self.items += self.tap.read()
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + 0.2
+            self.items += self.tap.tick(time.time_ns())
+
+    def until(self, condition: Callable[[], object], seconds: float = 8) -> None:
+        def look() -> object:
+            self.turn()
+            return condition()
+
+        wait_for(look, seconds)
+
+    def begin(self) -> None:
+        """Until tcpdump captures there: its file header has come."""
+        session = self.tap._session
+        assert session is not None
+        self.until(lambda: session.capturing or self.tap.ended() is not None)
+        assert self.tap.ended() is None
+
+    def end(self) -> str:
+        self.until(lambda: self.tap.ended() is not None)
+        return self.tap.ended() or ""
+
+    @property
+    def packets(self) -> list[bytes]:
+        return [
+            item.buffer[start:end]
+            for item in self.items
+            if isinstance(item, PacketBatch)
+            for start, end in zip(item.starts, item.ends, strict=True)
+        ]
+
+    @property
+    def numbers(self) -> list[int]:
+        return [
+            item.first_frame + place
+            for item in self.items
+            if isinstance(item, PacketBatch)
+            for place in range(len(item.starts))
+        ]
+
+    @property
+    def told(self) -> list[str]:
+        return [item.text for item in self.items if isinstance(item, CaptureComment)]
+
+
+def tap(made: Router, interface: str, wanted: CaptureFilter | None = None) -> Tapped:
+    return Tapped(SshTap(made.url(interface), wanted or CaptureFilter(), FrameNumbers(), ssh=made.ssh))
