@@ -2,25 +2,35 @@
 
 The kernel writes packets into blocks of shared memory and hands over a block when it is full or has waited 50 ms; no
 system call is made for a single packet. The filter is attached before the socket is bound, so that nothing else slips
-in. Needs the right CAP_NET_RAW and nothing beyond the standard library.
+in (``packetsocket``). Needs the right CAP_NET_RAW, here or where the socket is made, and nothing beyond the standard
+library. A packet may be as large as a block: what the network card or the kernel has put together from several (GRO,
+TSO, BIG TCP) comes whole.
 """
 
 from __future__ import annotations
 
-import ctypes
-import errno
 import mmap
 import os
 import socket
 import struct
+import time
+from array import array
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from fieldkit.events import PacketBatch
-from fieldkit.sources.bpf import CaptureFilter, Instruction, compile_filter
+from fieldkit.sources.bpf import CaptureFilter
 from fieldkit.sources.file import SourceError
-from fieldkit.wire.link import network_layer
+from fieldkit.sources.packetsocket import (
+    SOL_PACKET,
+    Opens,
+    OpensHere,
+    bind,
+    link_type_of,
+    stamps_in_hardware,
+    use_hardware_time,
+    why,
+)
 
 BLOCK: Final = 1 << 19
 """Bytes of a block: what is decoded at once, as with files."""
@@ -31,13 +41,17 @@ _WAIT_MS: Final = 50
 _FRAME: Final = 2048
 """Only a divisor to the kernel with TPACKET_V3."""
 
-# linux/if_packet.h and asm-generic/socket.h
-_SOL_PACKET, _SO_ATTACH_FILTER, _ETH_P_ALL = 263, 26, 3
+# linux/if_packet.h
 _RX_RING, _STATISTICS, _VERSION = 5, 6, 10
 _V3: Final = 2
 _OURS: Final = 1
 """TP_STATUS_USER: this block is ours until we give it back."""
 _VLAN_VALID, _VLAN_TPID_VALID = 0x10, 0x40
+_BY_HARDWARE: Final = 1 << 31
+"""TP_STATUS_TS_RAW_HARDWARE: the time of this packet is by the interface's own clock."""
+_SAME_CLOCK: Final = 1_000_000_000
+"""Nanoseconds that a block may have waited for us. A clock that is farther off does not tell the time of day: many run
+on TAI, 37 s ahead, or count since they were switched on."""
 
 _BLOCK_HEADER: Final = struct.Struct("=III").unpack_from
 """From byte 8 of a block: its status, number of packets, offset of the first."""
@@ -49,10 +63,6 @@ _MACS: Final = 12
 _VLAN: Final = struct.Struct("=IH").unpack_from
 """From byte 32 of a packet's header: VLAN tag and its protocol."""
 
-_LINKTYPES: Final = {1: 1, 772: 1, 512: 9, 801: 105, 803: 127, 776: 101, 768: 101, 65534: 101, 778: 101}
-"""Hardware types (linux/if_arp.h) and the link types of captures: Ethernet, loopback, PPP, 802.11, radiotap, IP in IP,
-tunnels and modems, which have no header of their own, and GRE."""
-
 
 @dataclass(frozen=True, slots=True)
 class _RingLayout:
@@ -60,11 +70,20 @@ class _RingLayout:
 
     lead: int
     """Bytes from a packet's header to its first byte."""
+    shift: int = 0
+    """Nanoseconds to be added to what the header says."""
 
     def time(self, buffer: bytes, start: int) -> int:
         """Nanoseconds since the epoch of the packet that begins at ``start``."""
         seconds, nanoseconds = _TIME(buffer, start - self.lead + 4)
-        return int(seconds * 1_000_000_000 + nanoseconds)
+        return int(seconds * 1_000_000_000 + nanoseconds) + self.shift
+
+    def times(self, buffer: bytes, starts: list[int]) -> list[int]:
+        """The same of many at once."""
+        if len(buffer) != BLOCK:  # with packets put together anew behind it, which lie anywhere
+            return [self.time(buffer, start) for start in starts]
+        words, back, shift = array("I", buffer), self.lead - 4, self.shift
+        return [words[at] * 1_000_000_000 + words[at + 1] + shift for at in [start - back >> 2 for start in starts]]
 
     def interface(self, buffer: bytes, start: int) -> int:
         """A ring has one interface."""
@@ -74,7 +93,15 @@ class _RingLayout:
 class PacketRing:
     """One interface. ``read`` never waits; ``fileno`` is readable when it is worth calling."""
 
-    def __init__(self, interface: str, wanted: CaptureFilter, numbers: FrameNumbers, *, size: int = RING) -> None:
+    def __init__(
+        self,
+        interface: str,
+        wanted: CaptureFilter,
+        numbers: FrameNumbers,
+        *,
+        size: int = RING,
+        opener: Opens | None = None,
+    ) -> None:
         """``numbers`` gives frame numbers, and may be shared by several interfaces. SourceError when it cannot be."""
         self.name = interface
         self.linktype = link_type_of(interface)
@@ -82,24 +109,30 @@ class PacketRing:
         """Packets that passed the filter, by the kernel's count."""
         self.dropped = 0
         """Of these, packets for which there was no room in the ring."""
+        self.hardware_time = False
+        """Packets carry the time of the interface's own clock."""
+        self.clock_off = 0
+        """Nanoseconds by which that clock was found to be off, so that it is no longer asked."""
         self._numbers = numbers
         self._blocks = max(size // BLOCK, 2)
         self._next = 0
-        self._socket = _opened()
+        self._socket = (opener or OpensHere()).socket(interface, wanted)
         try:
-            self._prepare(interface, compile_filter(wanted))
+            self._prepare(interface)
         except OSError as error:
             self._socket.close()
-            raise SourceError(_why(interface, error)) from error
+            raise SourceError(why(interface, error)) from error
 
-    def _prepare(self, interface: str, program: list[Instruction]) -> None:
-        _attach(self._socket, program)
+    def _prepare(self, interface: str) -> None:
         size = BLOCK * self._blocks
-        self._socket.setsockopt(_SOL_PACKET, _VERSION, _V3)
+        self._socket.setsockopt(SOL_PACKET, _VERSION, _V3)
         request = struct.pack("=7I", BLOCK, self._blocks, _FRAME, size // _FRAME, _WAIT_MS, 0, 0)
-        self._socket.setsockopt(_SOL_PACKET, _RX_RING, request)
+        self._socket.setsockopt(SOL_PACKET, _RX_RING, request)
+        if stamps_in_hardware(interface):
+            use_hardware_time(self._socket, True)
+            self.hardware_time = True
         self._ring = mmap.mmap(self._socket.fileno(), size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._socket.bind((interface, _ETH_P_ALL))
+        bind(self._socket, interface)
 
     def fileno(self) -> int:
         """For a selector."""
@@ -121,9 +154,13 @@ class PacketRing:
 
     def _batches(self, block: bytes, packets: int, first: int) -> list[PacketBatch]:
         """The packets of a block: one batch, for nearly always all begin equally far behind their header."""
+        plain = self._plain(block, packets, first)
+        if plain is not None:
+            return [plain]
         starts: list[int] = []
         ends: list[int] = []
         leads: list[int] = []
+        """Distances to the header, negative for packets with the time of the interface's own clock."""
         tagged: list[bytes] = []
         beyond = len(block)
         at = first
@@ -142,11 +179,30 @@ class PacketRing:
                 beyond += len(whole)
             starts.append(start)
             ends.append(start + kept)
-            leads.append(lead)
+            leads.append(-lead if status & _BY_HARDWARE else lead)
             at += following
         if tagged:
             block = b"".join((block, *tagged))
         return self._split(block, starts, ends, leads)
+
+    def _plain(self, block: bytes, packets: int, first: int) -> PacketBatch | None:
+        """The same in half the time, where all begin equally far behind their header and nothing is special."""
+        words = array("I", block)
+        headers: list[int] = []
+        at = first >> 2
+        for _ in range(packets):
+            headers.append(at)
+            at += words[at] >> 2
+        leads = {words[header + 6] for header in headers}
+        status = 0
+        for one in {words[header + 5] for header in headers}:
+            status |= one
+        if len(leads) != 1 or status & (_VLAN_VALID | _BY_HARDWARE):
+            return None
+        lead = _PACKET(block, first)[3]
+        starts = [(header << 2) + lead for header in headers]
+        ends = [(header << 2) + lead + words[header + 3] for header in headers]
+        return PacketBatch(block, starts, ends, self.linktype, self._numbers.take(packets), _RingLayout(lead))
 
     def _split(self, block: bytes, starts: list[int], ends: list[int], leads: list[int]) -> list[PacketBatch]:
         batches: list[PacketBatch] = []
@@ -155,14 +211,26 @@ class PacketRing:
             lead = leads[begin]
             end = next((place for place in range(begin, len(leads)) if leads[place] != lead), len(leads))
             numbers = self._numbers.take(end - begin)
-            layout = _RingLayout(lead)
+            layout = _RingLayout(lead) if lead > 0 else self._by_hardware(block, starts[end - 1], -lead)
             batches.append(PacketBatch(block, starts[begin:end], ends[begin:end], self.linktype, numbers, layout))
             begin = end
         return batches
 
+    def _by_hardware(self, block: bytes, last: int, lead: int) -> _RingLayout:
+        """The times of the interface's clock, if it tells the time of day; else the kernel is to stamp from now on."""
+        layout = _RingLayout(lead)
+        off = time.time_ns() - layout.time(block, last)
+        if abs(off) <= _SAME_CLOCK:
+            return layout
+        if self.hardware_time:
+            self.hardware_time, self.clock_off = False, off
+            use_hardware_time(self._socket, False)
+        # What has come with the wrong time came just now; the distances between its packets are right.
+        return _RingLayout(lead, off)
+
     def count(self) -> int:
         """Ask the kernel; returns how many packets were dropped since the last time."""
-        received, dropped, _ = struct.unpack("=III", self._socket.getsockopt(_SOL_PACKET, _STATISTICS, 12))
+        received, dropped, _ = struct.unpack("=III", self._socket.getsockopt(SOL_PACKET, _STATISTICS, 12))
         self.received += received
         self.dropped += dropped
         return int(dropped)
@@ -189,39 +257,3 @@ class FrameNumbers:
         first = self._next
         self._next += number
         return first
-
-
-def link_type_of(interface: str) -> int:
-    """The link type of an interface's packets; SourceError when there is no such interface or nobody can read it."""
-    try:
-        kind = int((Path("/sys/class/net") / interface / "type").read_text("ascii"))
-    except (OSError, ValueError) as error:
-        raise SourceError(f"{interface}: there is no such interface (fieldkit doctor lists them)") from error
-    linktype = _LINKTYPES.get(kind)
-    if linktype is None or network_layer(linktype) is None:
-        raise SourceError(
-            f"{interface}: packets of this kind of interface (ARPHRD {kind}) cannot be read; try --with dumpcap"
-        )
-    return linktype
-
-
-def _opened() -> socket.socket:
-    try:
-        return socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0)  # protocol 0: no packet before the filter is there
-    except PermissionError as error:
-        raise SourceError(
-            "capturing needs the right CAP_NET_RAW: run it with sudo, or see what fieldkit doctor says"
-        ) from error
-
-
-def _attach(to: socket.socket, program: list[Instruction]) -> None:
-    steps = ctypes.create_string_buffer(b"".join(struct.pack("=HBBI", *step) for step in program))
-    to.setsockopt(socket.SOL_SOCKET, _SO_ATTACH_FILTER, struct.pack("@HP", len(program), ctypes.addressof(steps)))
-
-
-def _why(interface: str, error: OSError) -> str:
-    if error.errno == errno.ENODEV:
-        return f"{interface}: there is no such interface (fieldkit doctor lists them)"
-    if error.errno == errno.ENOMEM:
-        return f"{interface}: the kernel has no memory for a ring; ask for a smaller one (--buffer)"
-    return f"{interface}: {error.strerror or error}"

@@ -26,6 +26,10 @@ _NET: Final = 0xFFF00000
 _KERNEL: Final = 0xFFFFF000
 """Behind here the kernel shows what it knows of the packet (SKF_AD_OFF)."""
 _PROTOCOL: Final = _KERNEL
+_PACKET_TYPE: Final = _KERNEL + 4
+_INTERFACE: Final = _KERNEL + 8
+_OUTGOING: Final = 4
+"""PACKET_OUTGOING (linux/if_packet.h)."""
 _VLAN_TAG: Final = _KERNEL + 44
 _HAS_VLAN_TAG: Final = _KERNEL + 48
 
@@ -133,9 +137,19 @@ class _Program:
             yield Instruction(code, yes - here - 1, no - here - 1, k)
 
 
-def compile_filter(wanted: CaptureFilter) -> list[Instruction]:
-    """The program for a filter; ValueError when it gets too long for the kernel."""
+def compile_filter(wanted: CaptureFilter, *, interface: int = 0, skip_outgoing: bool = False) -> list[Instruction]:
+    """The program for a filter; ValueError when it gets too long for the kernel.
+
+    With ``interface``, its number, nothing of another one passes. ``skip_outgoing`` is for loopback, where each packet
+    goes out and comes in again.
+    """
     program = _Program()
+    if interface:
+        program.do(_LOAD_WORD, _INTERFACE)
+        _go_on_if(program, interface, True)
+    if skip_outgoing:
+        program.do(_LOAD_BYTE, _PACKET_TYPE)
+        _go_on_if(program, _OUTGOING, False)
     if wanted.vlan is not None:
         tagged, right = program.place(), program.place()
         program.do(_LOAD_BYTE, _HAS_VLAN_TAG)
@@ -158,6 +172,15 @@ def compile_filter(wanted: CaptureFilter) -> list[Instruction]:
     else:
         program.do(_RETURN, WHOLE_PACKET)
     return program.instructions()
+
+
+def _go_on_if(program: _Program, number: int, equal: bool) -> None:
+    """Drop the packet unless the accumulator is (or is not) this number."""
+    right, wrong = program.place(), program.place()
+    program.branch(_IF_EQUAL, number, right if equal else wrong, wrong if equal else right)
+    program.here(wrong)
+    program.do(_RETURN, 0)
+    program.here(right)
 
 
 def _judge(program: _Program, wanted: CaptureFilter, at: int) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import select
 import stat
 import sys
+import time
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
 from typing import TypeAlias
@@ -25,7 +28,22 @@ _PIECE = 1024
 _HEAD = 65_536
 """Bytes looked at to tell a capture from a log."""
 
-Item: TypeAlias = PacketBatch | TlsSecrets | CaptureComment | CaptureDropped | DecodeError | LoggedFrame
+_PAUSE = 0.4
+"""Seconds without a byte from a pipe after which what a log has said so far is not held back any longer …"""
+_LULL = 0.02
+"""… or as many, when it says something all the time …"""
+_PATIENCE = 0.8
+"""… and when what it said first since then is as old as this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Nothing comes at the moment: whoever holds something back until more is known may want to let it go."""
+
+    time: int | None = None
+
+
+Item: TypeAlias = PacketBatch | TlsSecrets | CaptureComment | CaptureDropped | DecodeError | LoggedFrame | Pause
 
 
 class SourceError(Exception):
@@ -103,13 +121,20 @@ class FileSource:
         return self._head[:4] not in PCAP_MAGICS
 
     def blocks(self) -> Iterator[bytes]:
-        """The bytes of the source."""
+        """The bytes of the source; none (``b""``) when a pipe has been silent for a while."""
         head, self._head = self._head, b""
         size = _PACKED_BLOCK if head[:2] == b"\x1f\x8b" else BLOCK
         if head:
             self.read += len(head)
             yield head
+        heard = time.monotonic()
         while True:
+            if not self.size:
+                left = heard + _PATIENCE - time.monotonic()
+                if not _comes(self._file, max(min(_PAUSE, left), _LULL)):
+                    yield b""
+                    _comes(self._file, None)
+                    heard = time.monotonic()
             try:
                 block = self._file.read(size)
             except OSError as error:
@@ -127,7 +152,8 @@ class FileSource:
         if is_capture(self._head) or not (self._head[:2] == b"\x1f\x8b" or _looks_like_log(self._head)):
             reader = CaptureReader()
             for block in self.blocks():
-                yield from reader.feed(block)
+                if block:
+                    yield from reader.feed(block)
             yield from reader.finish()
             return
         yield from self._log_items()
@@ -139,7 +165,11 @@ class FileSource:
         reader = LogReader(self.name, utc_offset=self._utc_offset, around=self._written)
         damage: list[str] = []
         for block in _gunzipped(self.blocks(), damage) if self._head[:2] == b"\x1f\x8b" else self.blocks():
-            yield from reader.feed(block)
+            if block:
+                yield from reader.feed(block)
+            else:
+                yield from reader.pause(time.time_ns())
+                yield Pause()
         yield from reader.finish()
         for reason in damage:
             yield DecodeError(0, (), None, "gzip", reason, b"", 0)
@@ -148,6 +178,15 @@ class FileSource:
 
     def close(self) -> None:
         self._file.close()
+
+
+def _comes(file: FileIO, seconds: float | None) -> bool:
+    """Wait so long for bytes to come (or the end); False when there were none."""
+    if not hasattr(select, "poll"):
+        return True  # where only sockets can be waited for
+    poll = select.poll()
+    poll.register(file.fileno(), select.POLLIN)
+    return bool(poll.poll(None if seconds is None else seconds * 1000))
 
 
 def _looks_like_log(head: bytes) -> bool:
@@ -161,6 +200,8 @@ def _gunzipped(blocks: Iterator[bytes], damage: list[str]) -> Iterator[bytes]:
     inflater = zlib.decompressobj(31)
     begun = False
     for block in blocks:
+        if not block:
+            yield block
         for at in range(0, len(block), _PIECE):
             data = block[at : at + _PIECE]
             while data:

@@ -1,16 +1,16 @@
-"""A network interface as a live source: it may go down, vanish and come back, and there may be several ("any")."""
+"""A network interface as a live source: it may go down, vanish and come back."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Final
 
 from fieldkit.events import CaptureComment, CaptureDropped
-from fieldkit.sources.afpacket import RING, FrameNumbers, PacketRing, link_type_of
+from fieldkit.sources.afpacket import RING, FrameNumbers, PacketRing
 from fieldkit.sources.bpf import CaptureFilter
 from fieldkit.sources.file import Item, SourceError
+from fieldkit.sources.offload import hidden_from
+from fieldkit.sources.packetsocket import Opens, index_of, is_up, link_type_of, names, number_of
 
-_INTERFACES: Final = Path("/sys/class/net")
 MAX_INTERFACES: Final = 32
 """Interfaces captured at once by "any": each takes a ring's memory."""
 
@@ -18,16 +18,28 @@ MAX_INTERFACES: Final = 32
 class Interface:
     """One interface by name."""
 
-    def __init__(self, name: str, wanted: CaptureFilter, numbers: FrameNumbers, *, size: int = RING) -> None:
-        """SourceError when it cannot be captured on now; later it may come and go."""
+    def __init__(
+        self,
+        name: str,
+        wanted: CaptureFilter,
+        numbers: FrameNumbers,
+        *,
+        size: int = RING,
+        opener: Opens | None = None,
+    ) -> None:
+        """SourceError when it cannot be captured on now; later it may come and go. ``opener`` makes the sockets."""
         self.name = name
         self.linktype = link_type_of(name)
         self._wanted = wanted
         self._numbers = numbers
         self._size = size
-        self._index = _index(name)
-        self._ring: PacketRing | None = PacketRing(name, wanted, numbers, size=size)
-        self._up = _is_up(name)
+        self._opener = opener
+        self._index = index_of(name)
+        self._ring: PacketRing | None = PacketRing(name, wanted, numbers, size=size, opener=opener)
+        self._up = is_up(name)
+        self._said_clock = False
+        self._remarks = hidden_from(name)
+        """What is to be said with the first tick."""
         self._received = 0
         self._dropped = 0
 
@@ -41,15 +53,20 @@ class Interface:
 
     def tick(self, now: int) -> list[Item]:
         """Counters, and whether the interface is still there."""
-        items: list[Item] = []
+        items: list[Item] = [CaptureComment(now, (), remark) for remark in self._remarks]
+        self._remarks = []
         if self._ring is not None:
             dropped = self._ring.count()
             if dropped:
                 items.append(CaptureDropped(now, (), self.name, dropped))
-        index = _index(self.name)
+            if self._ring.clock_off and not self._said_clock:
+                self._said_clock = True
+                off = f"{abs(self._ring.clock_off) / 1e9:,.0f} s {'behind' if self._ring.clock_off > 0 else 'ahead'}"
+                items.append(CaptureComment(now, (), f"{self.name}: its clock is {off}, so the kernel stamps packets"))
+        index = index_of(self.name)
         if index != self._index:
             items += self._replaced(index, now)
-        up = _is_up(self.name)
+        up = is_up(self.name)
         if up != self._up and index:
             self._up = up
             items.append(CaptureComment(now, (), f"{self.name} {'is up' if up else 'went down'}"))
@@ -65,11 +82,11 @@ class Interface:
             items.append(CaptureComment(now, (), f"{self.name} is gone"))
         if index:
             try:
-                self._ring = PacketRing(self.name, self._wanted, self._numbers, size=self._size)
+                self._ring = PacketRing(self.name, self._wanted, self._numbers, size=self._size, opener=self._opener)
             except SourceError as error:
                 self._index = 0  # it may need a moment: try again with the next tick
                 return [*items, CaptureComment(now, (), str(error))]
-            self._up = _is_up(self.name)
+            self._up = is_up(self.name)
             items.append(CaptureComment(now, (), f"{self.name} is back"))
         return items
 
@@ -99,15 +116,8 @@ class Interface:
 
 def interfaces() -> list[str]:
     """The interfaces of this machine that are up and can be captured on, those with traffic first."""
-    usable = [name for name in _names() if _is_up(name) and _is_readable(name)]
-    return sorted(usable, key=_traffic, reverse=True)[:MAX_INTERFACES]
-
-
-def _names() -> list[str]:
-    try:
-        return sorted(path.name for path in _INTERFACES.iterdir())
-    except OSError:
-        return []
+    usable = [name for name in names() if is_up(name) and _is_readable(name)]
+    return sorted(usable, key=traffic, reverse=True)[:MAX_INTERFACES]
 
 
 def _is_readable(name: str) -> bool:
@@ -118,22 +128,6 @@ def _is_readable(name: str) -> bool:
     return True
 
 
-def _index(name: str) -> int:
-    """The kernel's number for it, 0 when there is no such interface."""
-    return _number(name, "ifindex")
-
-
-def _is_up(name: str) -> bool:
-    """IFF_UP (linux/if.h): it was switched on. Whether a cable is in it is another matter."""
-    return bool(_number(name, "flags") & 1)
-
-
-def _traffic(name: str) -> int:
-    return _number(name, "statistics/rx_bytes") + _number(name, "statistics/tx_bytes")
-
-
-def _number(name: str, what: str) -> int:
-    try:
-        return int((_INTERFACES / name / what).read_text("ascii"), 0)
-    except (OSError, ValueError):
-        return 0
+def traffic(name: str) -> int:
+    """Bytes that have passed since the interface is there."""
+    return number_of(name, "statistics/rx_bytes") + number_of(name, "statistics/tx_bytes")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from fieldkit.sources.file import Item
 
@@ -30,3 +30,11 @@ class LiveSource(Protocol):
 
     def close(self) -> None:
         """Stop whatever was started, wherever it runs."""
+
+
+@runtime_checkable
+class Distant(Protocol):
+    """A source that may have packets under way when it is told to stop: its capture runs elsewhere."""
+
+    def stop(self) -> list[Item]:
+        """End the capture there and take what is still under way; may wait for that, a second or two."""

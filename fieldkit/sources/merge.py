@@ -14,7 +14,7 @@ from typing import Final
 
 from fieldkit.events import Event, LoggedFrame, PacketBatch
 from fieldkit.pipeline import Pipeline
-from fieldkit.sources.file import FileSource, Item
+from fieldkit.sources.file import FileSource, Item, Pause
 
 _NEVER: Final = 1 << 80
 MAX_OPENING: Final = 1024
@@ -79,6 +79,8 @@ def feed(pipeline: Pipeline, item: Item) -> list[Event]:
     """Hand one item to the entry of the pipeline that it belongs to."""
     if isinstance(item, LoggedFrame):
         return pipeline.feed_logged(item)
+    if isinstance(item, Pause):
+        return pipeline.pause()
     return pipeline.feed_packets(item)
 
 

@@ -1,19 +1,27 @@
-"""Packets into pcapng files that can be opened at any instant, also after kill -9, a full disk or a power cut.
+"""Packets into pcapng files that can be opened at any instant, also after kill -9 or on a full disk.
 
 Blocks are handed to the operating system whole, many at a time: what a dead process leaves behind ends between two
-blocks, or, when the machine died, within the last write. Where the disk is full the file is cut back to the last whole
-block. A ring keeps the newest files and bounds what they take together.
+blocks, or within the last write. Where the disk is full the file is cut back to the last whole block. (What the kernel
+had not yet written to the disk when the power failed is lost, as with every program that does not wait for the disk.)
+
+A ring bounds what a capture takes: its newest files stay, and what an earlier run left of it counts.
 """
 
 from __future__ import annotations
 
 import errno
 import os
+import re
+import stat
 import struct
-from dataclasses import dataclass
+import sys
+from array import array
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import count
+from operator import sub
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from fieldkit import __version__
 from fieldkit.events import PacketBatch
@@ -23,12 +31,15 @@ _INTERFACE, _STATISTICS, _PACKET = 1, 5, 6
 _END_OPTION: Final = b"\0\0\0\0"
 _COMMENT, _NAME, _DESCRIPTION, _RESOLUTION, _HARDWARE, _SYSTEM, _APPLICATION = 1, 2, 3, 9, 2, 3, 4
 _RECEIVED, _DROPPED = 4, 5
-_PACKET_HEADER: Final = struct.Struct("=7I").pack
-"""Block type, block length, interface, upper and lower half of the time, bytes captured, bytes sent."""
-_LENGTH: Final = struct.Struct("=I").pack
 _PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
-_MIN_FILE: Final = 1 << 16
-"""A ring of smaller files would be all headers."""
+_OVERHEAD: Final = 32
+"""Bytes of a block around a packet."""
+_GAP: Final = 9
+_UPPER: Final = 1 if sys.byteorder == "little" else 0
+"""Which half of a number of 64 bits is the upper one: pcapng has it first, in the byte order of who wrote it."""
+_ALL_BITS: Final = (1 << 64) - 1
+_MIN_FILE: Final = 1 << 20
+"""The longest packet and the headers fit in several times."""
 
 
 class RecordingError(Exception):
@@ -42,41 +53,115 @@ class Ring:
     files: int
     size: int
 
+    @property
+    def bytes(self) -> int:
+        """What all may take together."""
+        return self.files * self.size
+
+
+def parse_size(text: str) -> int:
+    """As in "20MB" or "64KiB"; ValueError when it is no size."""
+    units = {"kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
+    size = text.strip().lower()
+    unit = next((unit for unit in units if size.endswith(unit)), "")
+    try:
+        return int(float(size.removesuffix(unit)) * units.get(unit, 1))
+    except (ValueError, OverflowError):
+        raise ValueError(f"{text!r} is no size: write it as in 20MB") from None
+
 
 def parse_ring(text: str) -> Ring:
     """As in "10x20MB", ten files of 20 MB; ValueError with what is wrong."""
     number, _, size = text.lower().partition("x")
-    units = {"kb": 1000, "mb": 1000**2, "gb": 1000**3, "kib": 1 << 10, "mib": 1 << 20, "gib": 1 << 30}
-    unit = next((unit for unit in units if size.endswith(unit)), "")
     try:
-        ring = Ring(int(number), int(float(size.removesuffix(unit)) * units.get(unit, 1)))
-    except (ValueError, OverflowError):
+        ring = Ring(int(number), parse_size(size))
+    except ValueError:
         raise ValueError(f"{text!r} is no ring: give files x size, as in 10x20MB") from None
     if ring.files < 2 or ring.size < _MIN_FILE:
-        raise ValueError(f"{text!r}: a ring needs at least 2 files of 64 kB")
+        raise ValueError(f"{text!r}: a ring needs at least 2 files of 1 MiB")
     return ring
 
 
+class _Target(Protocol):
+    """Where blocks go."""
+
+    def append(self, blocks: bytes) -> None: ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(slots=True)
+class _Interface:
+    """What every file of the recording says of an interface."""
+
+    block: bytes
+    time: int = 0
+    counts: tuple[int, int] = (0, 0)
+    """Received and dropped since the capture began …"""
+    before: tuple[int, int] = (0, 0)
+    """… and when the current file began: a file counts what happened while it was written."""
+    told: tuple[int, int] = (0, 0)
+
+
+@dataclass(slots=True)
+class _File:
+    path: Path
+    size: int
+    first: int = 0
+    """Time of its first packet …"""
+    last: int = 0
+    """… and of its last."""
+
+
 class Recording:
-    """One capture on disk, in one file or a ring of them."""
+    """One capture on disk, in one file or a ring of them; or on its way through a pipe."""
 
-    def __init__(self, path: Path, ring: Ring | None = None, comment: str = "") -> None:
-        """``path`` is replaced if it exists. A ring numbers its files, as in out_00001_20260831080000.pcapng.
+    def __init__(self, to: Path | int, ring: Ring | None = None, comment: str = "") -> None:
+        """``to`` is a file, which is replaced if it exists, or the number of an open descriptor.
 
+        A ring numbers its files, as in out_00001_20260831080000.pcapng, and takes over what is there of an earlier run.
         RecordingError when the file cannot be made.
         """
-        self.path = path
         self.packets = 0
         self.bytes = 0
         """Written in all, also to files that the ring has given up since."""
-        self.files: list[Path] = []
-        """The files that exist, oldest first."""
+        self.given_up = 0
+        """Files of this run that the ring has removed again."""
+        self.adopted: list[Path] = []
+        """Files of an earlier run that were there when this one began; the ring removes them first."""
+        self._path = to if isinstance(to, Path) else None
+        self._descriptor = to if isinstance(to, int) else -1
         self._ring = ring
         self._comment = comment
-        self._interfaces: list[bytes] = []
+        self._interfaces: list[_Interface] = []
+        self._files: list[_File] = []
         self._made = 0
-        self._size = 0
-        self._file = self._open(0)
+        self._frames = 0
+        self._target: _Target | None = None
+        if ring is not None:
+            self._adopt()
+        self._open(0)
+
+    @property
+    def path(self) -> Path:
+        """The file that is being written."""
+        return self._files[-1].path if self._files else Path("stdout")
+
+    @property
+    def files(self) -> list[Path]:
+        """The files of this run that exist, oldest first."""
+        adopted = set(self.adopted)
+        return [file.path for file in self._files if file.path not in adopted]
+
+    @property
+    def spans(self) -> list[tuple[Path, int, int]]:
+        """Those that hold packets, with the times of the first and the last one."""
+        return [(file.path, file.first, file.last) for file in self._files if file.first]
+
+    @property
+    def size(self) -> int:
+        """Bytes that all files take that the ring looks after."""
+        return sum(file.size for file in self._files)
 
     def add_interface(self, name: str, linktype: int, description: str = "") -> int:
         """Tell of an interface; returns its number for ``write``."""
@@ -84,86 +169,242 @@ class Recording:
         if description:
             options += _option(_DESCRIPTION, description.encode()[:500])
         block = _block(_INTERFACE, struct.pack("=HHI", linktype, 0, 0) + options + _END_OPTION)
-        self._interfaces.append(block)
         self._put(block)
+        self._interfaces.append(_Interface(block))
         return len(self._interfaces) - 1
 
-    def write(self, batch: PacketBatch, interface: int) -> None:
-        """Append the packets of a batch; RecordingError when it cannot be."""
-        buffer, time_of = batch.buffer, batch.layout.time
-        parts: list[bytes] = []
-        add, header, length, padding = parts.append, _PACKET_HEADER, _LENGTH, _PADDING
-        for start, end in zip(batch.starts, batch.ends, strict=True):
-            size = end - start
-            total = 32 + (size + 3 & ~3)
-            time = time_of(buffer, start)
-            add(header(_PACKET, total, interface, time >> 32 & 0xFFFFFFFF, time & 0xFFFFFFFF, size, size))
-            add(buffer[start:end])
-            add(padding[size & 3])
-            add(length(total))
-        if parts:
-            if self._ring is not None and self._size >= self._ring.size:
-                self._turn(time)
-            self._put(b"".join(parts))
-            self.packets += len(batch.starts)
+    def write(self, batch: PacketBatch, interface: int) -> list[tuple[Path, PacketBatch]]:
+        """Append the packets of a batch; returns them with the file they are in and their frame numbers there.
 
-    def statistics(self, interface: int, time: int, received: int, dropped: int) -> None:
-        """What the kernel says of an interface so far."""
-        options = _option(_RECEIVED, struct.pack("=Q", received)) + _option(_DROPPED, struct.pack("=Q", dropped))
-        head = struct.pack("=III", interface, time >> 32 & 0xFFFFFFFF, time & 0xFFFFFFFF)
-        self._put(_block(_STATISTICS, head + options + _END_OPTION))
+        RecordingError when it cannot be.
+        """
+        if not batch.starts:
+            return []
+        if self._ring is None:
+            self._put(_blocks(batch, interface))
+            return [self._numbered(batch)]
+        written: list[tuple[Path, PacketBatch]] = []
+        sizes = [end - start + _OVERHEAD + 3 & ~3 for start, end in zip(batch.starts, batch.ends, strict=True)]
+        begin = 0
+        while begin < len(sizes):
+            room = self._ring.size - self._files[-1].size - self._farewell()
+            end = begin
+            while end < len(sizes) and sizes[end] <= room:
+                room -= sizes[end]
+                end += 1
+            if end > begin:
+                part = replace(batch, starts=batch.starts[begin:end], ends=batch.ends[begin:end])
+                self._put(_blocks(part, interface))
+                written.append(self._numbered(part))
+            if end < len(sizes):
+                self._turn(batch.layout.time(batch.buffer, batch.starts[end]))
+            begin = end
+        return written
+
+    def remark(self, batch: PacketBatch, interface: int, comment: str) -> list[tuple[Path, PacketBatch]]:
+        """Append a batch of one packet with a comment that Wireshark shows; returns what ``write`` does."""
+        (start,), (end,) = batch.starts, batch.ends
+        time, size = batch.layout.time(batch.buffer, start), end - start
+        head = struct.pack("=5I", interface, time >> 32 & 0xFFFFFFFF, time & 0xFFFFFFFF, size, size)
+        options = _option(_COMMENT, comment.encode()[:1000]) + _END_OPTION
+        block = _block(_PACKET, head + batch.buffer[start:end] + _PADDING[size & 3] + options)
+        if self._ring is not None and len(block) > self._ring.size - self._files[-1].size - self._farewell():
+            self._turn(time)
+        self._put(block)
+        return [self._numbered(batch)]
+
+    def count(self, interface: int, time: int, received: int, dropped: int) -> None:
+        """What the kernel has counted on an interface so far; written down now if packets were dropped, else later."""
+        entry = self._interfaces[interface]
+        entry.time, entry.counts = time, (received, dropped)
+        if dropped - entry.before[1] > entry.told[1] and (self._ring is None or self._has_room()):
+            self._tell(interface)
 
     def close(self) -> None:
-        """All is on its way to the disk."""
-        self._file.close()
-
-    def _open(self, time: int) -> _Unbuffered:
-        path = self.path
-        if self._ring is not None:
-            self._made += 1
-            moment = datetime.fromtimestamp(time / 1e9, UTC) if time else datetime.now(UTC)
-            path = path.with_stem(f"{path.stem}_{self._made:05}_{moment:%Y%m%d%H%M%S}")
+        """Write what was counted; then all is on its way to the disk. Harmless when done already."""
+        if self._target is None:
+            return
         try:
-            file = _Unbuffered(path)
+            self._conclude()
+        finally:
+            self._target.close()
+            self._target = None
+
+    # ---------------------------------------------------------------------------------------------------------- files
+
+    def _adopt(self) -> None:
+        """Files of this ring that are there: they count, or a restart would double what it takes."""
+        assert self._path is not None
+        name = re.compile(rf"{re.escape(self._path.stem)}_(\d{{5,9}})_\d{{14}}{re.escape(self._path.suffix)}")
+        found = []
+        try:
+            for path in self._path.parent.iterdir():
+                match = name.fullmatch(path.name)
+                if match is not None and path.is_file() and not path.is_symlink():
+                    found.append((int(match[1]), _File(path, path.stat().st_size)))
         except OSError as error:
-            raise RecordingError(f"{path}: {error.strerror or error}") from error
-        self.files.append(path)
-        self._size = 0
-        self._file = file
-        self._put(self._section() + b"".join(self._interfaces))
-        return file
+            raise RecordingError(f"{self._path.parent}: {error.strerror or error}") from error
+        found.sort(key=lambda one: (one[0], one[1].path.name))
+        self._files = [file for _, file in found]
+        self.adopted = [file.path for file in self._files]
+        self._made = found[-1][0] if found else 0
+
+    def _open(self, time: int) -> None:
+        """The next file begins with all that a reader needs."""
+        self._frames = 0
+        if self._path is None:
+            self._target = _Pipe(self._descriptor)
+        else:
+            path = self._path
+            if self._ring is not None:
+                self._made += 1
+                moment = datetime.fromtimestamp(time / 1e9, UTC) if time else datetime.now(UTC)
+                path = path.with_stem(f"{path.stem}_{self._made:05}_{moment:%Y%m%d%H%M%S}")
+                while self._files and (
+                    len(self._files) >= self._ring.files or self.size + self._ring.size > self._ring.bytes
+                ):
+                    self._remove_oldest()
+            try:
+                self._target = _Unbuffered(path)
+            except OSError as error:
+                raise RecordingError(f"{path}: {error.strerror or error}") from error
+            self._files.append(_File(path, 0))
+        for interface in self._interfaces:
+            interface.before, interface.told = interface.counts, (0, 0)
+        self._put(self._section() + b"".join(interface.block for interface in self._interfaces))
+
+    def _turn(self, time: int) -> None:
+        """The next file of the ring; the oldest goes when there are too many."""
+        self.close()
+        self._open(time)
+
+    def _remove_oldest(self) -> None:
+        oldest = self._files[0]
+        try:
+            oldest.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RecordingError(f"{oldest.path}: it cannot be removed: {error.strerror or error}") from error
+        del self._files[0]
+        if oldest.path in self.adopted:
+            self.adopted.remove(oldest.path)
+        else:
+            self.given_up += 1
+
+    def _put(self, blocks: bytes) -> None:
+        while True:
+            if self._target is None:
+                raise RecordingError(f"{self.path}: it is closed")
+            try:
+                self._target.append(blocks)
+                break
+            except BrokenPipeError as error:
+                raise RecordingError("whoever read the packets has gone") from error
+            except OSError as error:
+                full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                if full and self._ring is not None and len(self._files) > 1:
+                    self._remove_oldest()  # somebody else filled the disk: new packets are worth more than old ones
+                    continue
+                why = "the disk is full" if full else error.strerror or str(error)
+                raise RecordingError(f"{self.path}: {why}; it holds all packets up to here") from error
+        if self._files:
+            self._files[-1].size += len(blocks)
+        self.bytes += len(blocks)
+
+    # --------------------------------------------------------------------------------------------------------- blocks
+
+    def _numbered(self, batch: PacketBatch) -> tuple[Path, PacketBatch]:
+        first = self._frames + 1
+        self._frames += len(batch.starts)
+        self.packets += len(batch.starts)
+        if self._files:
+            file, time_of = self._files[-1], batch.layout.time
+            file.last = time_of(batch.buffer, batch.starts[-1])
+            file.first = file.first or time_of(batch.buffer, batch.starts[0])
+        return self.path, batch if batch.first_frame == first else replace(batch, first_frame=first)
 
     def _section(self) -> bytes:
         options = _option(_APPLICATION, f"fieldkit {__version__}".encode())
-        system = os.uname()
-        options += _option(_SYSTEM, f"{system.sysname} {system.release}".encode())
+        if hasattr(os, "uname"):
+            system = os.uname()
+            options += _option(_SYSTEM, f"{system.sysname} {system.release}".encode())
         if self._comment:
             options = _option(_COMMENT, self._comment.encode()[:1000]) + options
         return _block(_SECTION, struct.pack("=IHHq", 0x1A2B3C4D, 1, 0, -1) + options + _END_OPTION)
 
-    def _turn(self, time: int) -> None:
-        """The next file of the ring; the oldest goes when there are too many."""
-        assert self._ring is not None
-        self._file.close()
-        while len(self.files) >= self._ring.files:
-            self.files.pop(0).unlink(missing_ok=True)
-        self._file = self._open(time)
+    def _conclude(self) -> None:
+        """The closing statistics of a file, which capinfos and Wireshark show."""
+        for number, interface in enumerate(self._interfaces):
+            now = (interface.counts[0] - interface.before[0], interface.counts[1] - interface.before[1])
+            if interface.time and now != interface.told:
+                self._tell(number)
 
-    def _put(self, blocks: bytes) -> None:
-        try:
-            self._file.append(blocks)
-        except OSError as error:
-            why = "the disk is full" if error.errno in (errno.ENOSPC, errno.EDQUOT) else error.strerror or str(error)
-            raise RecordingError(f"{self.files[-1]}: {why}; it holds all packets up to here") from error
-        self._size += len(blocks)
-        self.bytes += len(blocks)
+    def _tell(self, number: int) -> None:
+        interface = self._interfaces[number]
+        since = (interface.counts[0] - interface.before[0], interface.counts[1] - interface.before[1])
+        interface.told = since
+        options = _option(_RECEIVED, struct.pack("=Q", since[0])) + _option(_DROPPED, struct.pack("=Q", since[1]))
+        head = struct.pack("=III", number, interface.time >> 32 & 0xFFFFFFFF, interface.time & 0xFFFFFFFF)
+        self._put(_block(_STATISTICS, head + options + _END_OPTION))
+
+    def _farewell(self) -> int:
+        """Bytes kept free for the closing statistics, so that no file exceeds its size."""
+        return _STATISTICS_SIZE * len(self._interfaces)
+
+    def _has_room(self) -> bool:
+        assert self._ring is not None
+        return self._files[-1].size + _STATISTICS_SIZE + self._farewell() <= self._ring.size
+
+
+def _blocks(batch: PacketBatch, interface: int) -> bytes:
+    """The packets of a batch as pcapng blocks.
+
+    This is where a recording spends its time, 200,000 times a second if need be. So the numbers between two packets
+    are laid out for all of them at once, nine words each: four bytes to pad with, the length of the block that ends,
+    and the head of the next (its type, length, interface, time in two halves, bytes captured, bytes sent).
+    """
+    buffer, starts, ends = batch.buffer, batch.starts, batch.ends
+    sizes = list(map(sub, ends, starts))
+    behind = _GAP * len(sizes)
+    totals = array("I", [size + _OVERHEAD + 3 & ~3 for size in sizes])
+    kept = array("I", sizes)
+    halves = array("I", array("Q", _times(batch)).tobytes())
+    words = array("I", bytes(4 * (behind + _GAP)))
+    words[_GAP + 1 :: _GAP] = totals
+    words[2:behind:_GAP] = array("I", (_PACKET,)) * len(sizes)
+    words[3:behind:_GAP] = totals
+    words[4:behind:_GAP] = array("I", (interface,)) * len(sizes)
+    words[5:behind:_GAP] = halves[_UPPER::2]
+    words[6:behind:_GAP] = halves[1 - _UPPER :: 2]
+    words[7:behind:_GAP] = kept
+    words[8:behind:_GAP] = kept
+    gaps = words.tobytes()
+    step = 4 * _GAP
+    parts = [b""] * (2 * len(sizes) + 1)
+    parts[0] = gaps[8:step]
+    parts[1::2] = [buffer[start:end] for start, end in zip(starts, ends, strict=True)]
+    # So many of the four bytes are taken that the packet fills whole words.
+    parts[2::2] = [gaps[at + (size & 3 or 4) : at + step] for at, size in zip(count(step, step), sizes, strict=False)]
+    parts[-1] = parts[-1][: 8 - step]
+    return b"".join(parts)
+
+
+def _times(batch: PacketBatch) -> list[int]:
+    """Of all packets; some layouts know a shorter way than one by one."""
+    at_once = getattr(batch.layout, "times", None)
+    if at_once is not None:
+        found: list[int] = at_once(batch.buffer, batch.starts)
+        return found
+    time_of, buffer = batch.layout.time, batch.buffer
+    return [time_of(buffer, start) & _ALL_BITS for start in batch.starts]
 
 
 class _Unbuffered:
     """A file that only ever ends behind a whole block."""
 
     def __init__(self, path: Path) -> None:
-        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o640)
+        if path.exists() and stat.S_ISREG(path.lstat().st_mode) and path.stat().st_nlink > 1:
+            path.unlink()  # it waits to be sent under another name: that one is not to change
+        self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o640)
         self._end = 0
 
     def append(self, blocks: bytes) -> None:
@@ -173,6 +414,7 @@ class _Unbuffered:
                 done += os.write(self._file, blocks[done:] if done else blocks)
         except OSError:
             os.ftruncate(self._file, self._end)
+            os.lseek(self._file, self._end, os.SEEK_SET)
             raise
         self._end += done
 
@@ -182,6 +424,21 @@ class _Unbuffered:
             self._file = -1
 
 
+class _Pipe:
+    """Somebody else's descriptor: what is in it is on its way."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def append(self, blocks: bytes) -> None:
+        done = 0
+        while done < len(blocks):
+            done += os.write(self._descriptor, blocks[done:] if done else blocks)
+
+    def close(self) -> None:
+        return
+
+
 def _option(code: int, value: bytes) -> bytes:
     return struct.pack("=HH", code, len(value)) + value + _PADDING[len(value) & 3]
 
@@ -189,3 +446,6 @@ def _option(code: int, value: bytes) -> bytes:
 def _block(kind: int, body: bytes) -> bytes:
     total = len(body) + 12
     return struct.pack("=II", kind, total) + body + struct.pack("=I", total)
+
+
+_STATISTICS_SIZE: Final = len(_block(_STATISTICS, bytes(12) + _option(_RECEIVED, bytes(8)) * 2 + _END_OPTION))

@@ -21,13 +21,15 @@ _UNKNOWN_WINDOW = bytes(WINDOW)
 class Inflater:
     """One direction's decompressor."""
 
-    __slots__ = ("_known", "_takeover", "_z")
+    __slots__ = ("_known", "_takeover", "_z", "exceeded")
 
     def __init__(self, *, takeover: bool = True, known: bool = True) -> None:
         """``takeover``: messages share one context. ``known``: we have seen it from its beginning."""
         self._takeover = takeover
         self._known = known
         self._z = self._fresh()
+        self.exceeded = False
+        """The message that was fed last is longer than it may be here; nothing is wrong with it."""
 
     def _fresh(self) -> zlib._Decompress:
         if self._known:
@@ -47,6 +49,7 @@ class Inflater:
 
     def inflate(self, data: bytes, limit: int) -> tuple[bytes, int] | None:
         """The message, and how many of its bytes are unknown; None when it is not DEFLATE or exceeds ``limit``."""
+        self.exceeded = False
         try:
             message = self._z.decompress(data + _TAIL, limit)
         except zlib.error:
@@ -55,6 +58,7 @@ class Inflater:
         if self._z.unconsumed_tail:
             # At the limit. The rest of the message would have to be inflated to keep the window right: let it go.
             self.lose_context()
+            self.exceeded = True
             return None
         if self._z.eof:
             # RFC 7692 §7.2.3.4: a block with BFINAL ends the DEFLATE stream, and the next message starts a new one

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fieldkit.events import DecodeError, TlsAlert
+from fieldkit.wire.reasons import NO_TLS
 from fieldkit.wire.tlshello import parse_alert
 from fieldkit.wire.tlskeys import LABELS, Session, Stage
 from fieldkit.wire.tlsnames import version_name
@@ -119,7 +120,7 @@ class Side:
         if layer.connection.joined_midstream and not layer.handshake_seen:
             layer.give_up(MIDSTREAM, time, frames)
         elif head == b"HTTP/" and not self.from_client and layer.session is None:
-            self.complain("the server answers the TLS hello in plain HTTP: it speaks no TLS", time, frames, head)
+            self.complain(NO_TLS, time, frames, head)
             layer.give_up(NO_RECORDS, time, frames)
         elif self.from_client and not self.reader.started and _SSL2_HELLO.match(head):
             size = 2 + ((head[0] & 0x7F) << 8 | head[1])

@@ -10,6 +10,7 @@ from __future__ import annotations
 from fieldkit.events import Connection, DecodeError, Emit, WsControl, WsMessage
 from fieldkit.wire.budget import Budget
 from fieldkit.wire.deflate import Inflater
+from fieldkit.wire.reasons import MASKED_WRONGLY, NOT_DEFLATE, NOT_NEGOTIATED, TOO_LONG
 from fieldkit.wire.sniff import find_frame
 
 MAX_MESSAGE_BYTES = 4 << 20
@@ -28,8 +29,8 @@ def _unmask(payload: bytes, key: bytes) -> bytes:
 
 
 _ONCE = {
-    "mask": "frames of this side break RFC 6455 §5.1: a client masks its frames, a server does not",
-    "rsv1": "a message is marked as compressed (RSV1) although compression was not negotiated",
+    "mask": MASKED_WRONGLY,
+    "rsv1": NOT_NEGOTIATED,
 }
 
 
@@ -337,10 +338,8 @@ class WebSocketReader:
             if inflated is None:
                 missing = -1
                 if context_known:
-                    self._complain(
-                        "a compressed message does not inflate, or to more than fieldkit takes",
-                        time, frames, payload, len(payload),
-                    )  # fmt: skip
+                    reason = TOO_LONG if self._inflater.exceeded else NOT_DEFLATE
+                    self._complain(reason, time, frames, payload, len(payload))
                     return
             else:
                 payload, missing = inflated

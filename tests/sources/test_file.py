@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from functools import cache
@@ -15,10 +16,12 @@ from random import Random
 
 import pytest
 
-from fieldkit.events import DecodeError, LoggedFrame, PacketBatch
+from fieldkit.events import DecodeError, LoggedFrame, OcppMessage, PacketBatch
 from fieldkit.logs.reader import LogReader
+from fieldkit.pipeline import Pipeline
 from fieldkit.sources import file as file_module
-from fieldkit.sources.file import FileSource, Item, SourceError, read_keylog
+from fieldkit.sources.file import FileSource, Item, Pause, SourceError, read_keylog
+from fieldkit.sources.merge import feed
 from fieldkit.wire.container import CaptureReader
 from fieldkit.wire.records import MAX_PACKET_BYTES, CaptureItem
 from tests.traffic.capture import write_pcap, write_pcapng
@@ -350,6 +353,72 @@ def test_a_live_log_is_handed_over_line_by_line(stdin: Callable[[], int]) -> Non
     writer.join()
     assert waited == [True]
     assert frames == 400
+
+
+def test_a_quiet_log_is_not_kept_waiting(stdin: Callable[[], int]) -> None:
+    """As from ``tail -f``: one line, and nothing for a while. It is shown within a second, then the next one is."""
+    writing = stdin()
+    os.write(writing, b"08:00:00 CP_7 received " + LOG.splitlines()[0].partition(b"received ")[2] + b"\n")
+    with closing(FileSource("-")) as source:
+        items = source.items()
+        for number in range(2):
+            began = time.monotonic()
+            frame = next(item for item in items if isinstance(item, LoggedFrame))
+            assert time.monotonic() - began < 1
+            assert isinstance(next(items), Pause)
+            assert frame.time is not None
+            assert abs(frame.time - time.time_ns()) < 2 * 86_400 * 10**9, "its date is that of today"
+            os.write(writing, b'08:00:0%d CP_7 received [2,"%d","Heartbeat",{}]\n' % (number + 1, number + 2))
+        os.close(writing)
+        assert sum(isinstance(item, LoggedFrame) for item in items) == 1
+
+
+def test_in_a_pause_nothing_is_held_back_on_the_way_either() -> None:
+    """A CALL that does not name its station waits for its answer, which may; but not when nothing comes."""
+    call = LoggedFrame(1, (1,), "log", "", None, "in", "", "json", '[2,"1","Heartbeat",{}]', ())
+    pipeline = Pipeline("log")
+    assert feed(pipeline, call) == []
+    (message,) = (event for event in feed(pipeline, Pause()) if isinstance(event, OcppMessage))
+    assert (message.action, message.sender) == ("Heartbeat", "station")
+
+
+def test_a_log_that_never_stops_is_not_kept_waiting(stdin: Callable[[], int]) -> None:
+    writing, stop = stdin(), threading.Event()
+
+    def write() -> None:
+        number = 0
+        while not stop.wait(0.1):
+            number += 1
+            os.write(writing, LOG.splitlines(keepends=True)[0].replace(b'"1"', b'"%d"' % number))
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    began = time.monotonic()
+    with closing(FileSource("-")) as source:
+        items = source.items()
+        next(item for item in items if isinstance(item, LoggedFrame))
+        assert time.monotonic() - began < 1.5
+        stop.set()
+        assert all(isinstance(item, LoggedFrame | Pause) for item in items)
+    writer.join()
+
+
+def test_a_pause_changes_nothing_in_a_capture(stdin: Callable[[], int]) -> None:
+    writing, data = stdin(), capture()
+
+    def write() -> None:
+        os.write(writing, data[:100])
+        time.sleep(0.5)
+        os.write(writing, data[100:])
+        os.close(writing)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    items = read("-")
+    writer.join()
+    assert packets(items) == PACKETS
+    assert not [item for item in items if isinstance(item, Pause)]
 
 
 def test_a_named_pipe(tmp_path: Path) -> None:

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import json
+import os
+import socket
+import struct
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,7 +17,7 @@ import pytest
 from fieldkit.events import CaptureComment, CaptureDropped, Event, PacketBatch
 from fieldkit.pipeline import Pipeline
 from fieldkit.sources.afpacket import FrameNumbers, PacketRing
-from fieldkit.sources.bpf import CaptureFilter
+from fieldkit.sources.bpf import CaptureFilter, host
 from fieldkit.sources.file import Item, SourceError
 from fieldkit.sources.interface import Interface, interfaces
 from fieldkit.sources.listen import Listener
@@ -161,3 +166,99 @@ def wait_for(condition: Callable[[], bool], seconds: float = 3) -> None:
     while not condition():
         assert time.monotonic() < ends
         time.sleep(0.02)
+
+
+@needs_network
+def test_packets_for_somebody_else_are_taken_too(wire: Cable) -> None:
+    """A mirrored port is full of them: the interface is made promiscuous, and left as it was."""
+    assert promiscuous(wire.there) == 0
+    ring = PacketRing(wire.there, CaptureFilter(), FrameNumbers(), size=1 << 20)
+    assert promiscuous(wire.there) == 1
+    ring.close()
+    assert promiscuous(wire.there) == 0
+
+
+def promiscuous(interface: str) -> int:
+    (link,) = json.loads(run("ip", "-j", "-d", "link", "show", interface))
+    return int(link["promiscuity"])
+
+
+@needs_root
+def test_loopback_shows_each_packet_once() -> None:
+    interface = Interface("lo", CaptureFilter(hosts=(host("127.0.0.1"),)), FrameNumbers(), size=1 << 20)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        with socket.create_connection(("127.0.0.1", port)) as client, server.accept()[0]:
+            client.sendall(b"once")
+    time.sleep(0.15)
+    came = [
+        item.buffer[start:end]
+        for item in interface.read()
+        if isinstance(item, PacketBatch)
+        for start, end in zip(item.starts, item.ends, strict=True)
+    ]
+    assert len([packet for packet in came if packet.endswith(b"once")]) == 1
+    interface.close()
+
+
+@needs_network
+def test_a_packet_put_together_by_the_kernel_comes_whole() -> None:
+    """TCP segmentation offload: one packet of up to 64 kB crosses a virtual cable."""
+    name = f"fkn{os.getpid() % 10_000}"
+    run("ip", "netns", "add", name)
+    try:
+        with cable("fkg") as wire:
+            run("ip", "link", "set", wire.here, "netns", name)
+            run("ip", "-n", name, "addr", "add", "10.77.0.2/24", "dev", wire.here)
+            run("ip", "-n", name, "link", "set", wire.here, "up")
+            run("ip", "addr", "add", "10.77.0.1/24", "dev", wire.there)
+            ring = PacketRing(wire.there, CaptureFilter(), FrameNumbers(), size=4 << 20)
+            with socket.create_server(("10.77.0.1", 0)) as server:
+                code = f"import socket; s = socket.create_connection(('10.77.0.1', {server.getsockname()[1]})); s.sendall(bytes(300_000))"
+                with subprocess.Popen(["ip", "netns", "exec", name, sys.executable, "-c", code]):
+                    accepted, _ = server.accept()
+                    with accepted:
+                        while accepted.recv(1 << 20):
+                            pass
+            came = seen(ring)
+            ring.close()
+    finally:
+        run("ip", "netns", "del", name)
+    sizes = [len(packet) for packet in came]
+    assert max(sizes) > 20_000
+    payload = sum(
+        int.from_bytes(packet[16:18], "big") - 20 - (packet[46] >> 4) * 4 for packet in came if packet[23] == 6
+    )
+    assert payload == 300_000
+    assert all(
+        len(packet) >= 14 + int.from_bytes(packet[16:18], "big") for packet in came if packet[12:14] == b"\x08\0"
+    )
+
+
+@needs_network
+def test_times_of_the_interfaces_own_clock(wire: Cable) -> None:
+    """No virtual card has a clock: packets of the ring are marked as if theirs had, right and 37 s ahead."""
+    ring = PacketRing(wire.there, CaptureFilter(), FrameNumbers(), size=1 << 20)
+    lead, now = 82, time.time_ns()
+
+    def block(moments: list[int]) -> bytes:
+        return b"".join(
+            struct.pack("=IIIIII", 200 if more else 0, moment // 10**9, moment % 10**9, 60, 60, 1 << 31).ljust(
+                24, b"\0"
+            )
+            + struct.pack("=H", lead).ljust(lead - 24, b"\0")
+            + PACKET.ljust(200 - lead, b"\0")
+            for more, moment in zip([1] * (len(moments) - 1) + [0], moments, strict=True)
+        )
+
+    (batch,) = ring._batches(block([now - 3_000_000, now - 1_000_000]), 2, 0)
+    assert [batch.layout.time(batch.buffer, start) for start in batch.starts] == [now - 3_000_000, now - 1_000_000]
+    ring.hardware_time = True
+    ahead = now + 37 * 10**9
+    (batch,) = ring._batches(block([ahead, ahead + 2_000_000]), 2, 0)
+    first, second = (batch.layout.time(batch.buffer, start) for start in batch.starts)
+    assert second - first == 2_000_000
+    assert abs(second - time.time_ns()) < 10**9
+    assert not ring.hardware_time
+    assert 36 * 10**9 < -ring.clock_off < 38 * 10**9
+    ring.close()

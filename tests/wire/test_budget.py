@@ -12,6 +12,7 @@ from fieldkit.events import DecodeError, Event, HttpRequest, PacketBatch, WsMess
 from fieldkit.wire.budget import DEFAULT_BUDGET, MAX_INFLATED, Budget
 from fieldkit.wire.flows import FlowTable
 from fieldkit.wire.pcap import PcapReader
+from fieldkit.wire.reasons import TOO_LONG
 from fieldkit.wire.tlskeys import KeyLog
 from tests.traffic.capture import write_pcap
 from tests.traffic.conversation import MONDAY, Deflate, Session, merged
@@ -146,7 +147,7 @@ def test_bombs_in_one_block_share_what_it_may_be_inflated_to(stations: int) -> N
     assert len(refused) == BOMBS - MOST
     for error in refused:
         assert error.layer == "websocket"
-        assert error.reason == "a compressed message does not inflate, or to more than fieldkit takes"
+        assert error.reason == TOO_LONG
         assert error.connection is not None
         assert error.frames
         assert 0 < len(error.data) <= 64 < error.lost
