@@ -27,6 +27,7 @@ from fieldkit.events import (
     PacketBatch,
     StreamGap,
     TlsHello,
+    TlsSecrets,
 )
 from fieldkit.ocpp.secrets import conceal, conceal_text
 from fieldkit.reports.pcapngfile import PcapngWriter
@@ -231,6 +232,8 @@ def _copy(
         return 0
     at = 0
     for item in source.items():
+        if isinstance(item, TlsSecrets) and include_secrets:
+            writer.secrets(item.text)
         if not isinstance(item, PacketBatch):
             continue
         behind = item.first_frame + len(item.starts)

@@ -29,6 +29,9 @@ _MAX_CHANNELS: Final = 20_000
 _MAX_DEPTH: Final = 3
 """JSON inside a string inside JSON."""
 _VIN_LENGTH: Final = 17
+MAX_FILLED: Final = 64 << 10
+"""Characters of a frame in which what was hidden is looked for."""
+_HIDDEN: Final = re.compile(rf'"{re.escape(HIDDEN)}"|{re.escape(HIDDEN)}')
 
 _TOKENS: Final = re.compile(
     r".*id(?:tag|token)s?|freevend.*tag|masterpass.*|emaid|contractid|evccid|vehicleid|customeridentifier|rfid.*|tagid|cardid"
@@ -95,6 +98,10 @@ class Anonymizer:
         raw, payload = conceal(message)
         self._own = message.channel.station if not message.channel.station_inferred else ""
         self._replaced = {}
+        if self._own:
+            self.station(self._own)
+        if raw is not message.raw and HIDDEN in raw:
+            raw = self._filled(message.raw, raw)
         loose = message.action in _LOOSE
         new_raw = self._raw(raw, message)
         new_payload = self._tree(payload, loose)
@@ -208,6 +215,8 @@ class Anonymizer:
         names = self.names
         if not low or low in _PLAIN_NAMES:
             return None
+        if low.startswith("xmlns"):
+            return value
         if _TOKENS.fullmatch(low) or (self._ocmf and _OCMF.fullmatch(low)):
             return names.token(value)
         if low == "transactionid":
@@ -244,6 +253,38 @@ class Anonymizer:
         return self.text(text)
 
     # ------------------------------------------------------------------------------------------------- whole messages
+
+    def _filled(self, raw: str, concealed: str) -> str:
+        """A frame with something else, as long and of the same kind, in place of what was hidden in it.
+
+        What is wrong with a password (its length, its form) is still wrong then, and a number still a number. Only the
+        length and form of what was hidden are taken over: if it was not found where it was looked for, they are those
+        of another text, and nothing shows.
+        """
+        if len(raw) > MAX_FILLED:
+            return concealed
+        kept = _HIDDEN.split(concealed)
+        made = [kept[0]]
+        at = len(kept[0])
+        for piece in kept[1:]:
+            last = piece is kept[-1]
+            end = len(raw) - len(piece) if last else raw.find(piece, at) if piece else at
+            if end < at:
+                return concealed
+            made += self._filler(raw[at:end]), piece
+            at = end + len(piece)
+        return "".join(made)
+
+    def _filler(self, secret: str) -> str:
+        quoted = len(secret) > 1 and secret[0] == secret[-1] == '"'
+        inner = secret[1:-1] if quoted else secret
+        if _NUMBER.fullmatch(inner) and not quoted:
+            made = _DIGIT.sub(lambda digit: str(int(digit[0]) % 9 + 1), self.names.secret(inner))
+        elif inner.isascii() and inner.replace("-", "").isalnum():
+            made = self.names.secret(inner)
+        else:  # an escape may not be taken apart
+            made = "x" * len(inner)
+        return f'"{made}"' if quoted else made
 
     def _raw(self, raw: str, message: OcppMessage) -> str:
         self._xml = raw.lstrip()[:1] == "<"

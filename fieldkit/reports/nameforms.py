@@ -45,6 +45,8 @@ _PLAIN_SEGMENT: Final = re.compile(
     re.IGNORECASE,
 )
 """Parts of a path that name nobody."""
+_STANDARDS: Final = frozenset({"www.w3.org", "schemas.xmlsoap.org", "www.openchargealliance.org", "chargex.inl.gov"})
+"""Hosts in the names of namespaces, and of vendors that are nobody's."""
 _SUFFIX: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,4}")
 _WORD: Final = re.compile(r"[\w*-]{3,64}")
 _ADDRESS4: Final = re.compile(r"(?:\d{1,3}\.){3}\d{1,3}")
@@ -149,6 +151,8 @@ class NameForms:
         if not colon or not port.isdigit():
             host, colon, port = place, "", ""
         bare = host.strip("[]")
+        if found[1].startswith("urn:") or bare.lower() in _STANDARDS:
+            return url
         new = self._names.address(bare)
         new = self._names.host(bare) if new == bare and not _ADDRESS4.fullmatch(bare) else new
         if user:

@@ -17,8 +17,13 @@ _OPTION: Final = Struct("<HH")
 _SECTION: Final = Struct("<IHHq")
 _INTERFACE: Final = Struct("<HHI")
 _ENHANCED: Final = Struct("<IIIII")
+_STATISTICS: Final = Struct("<III")
+_LONG: Final = Struct("<Q")
+_SECRETS: Final = Struct("<II")
+_TLS_KEY_LOG: Final = 0x544C534B
 
 _COMMENT, _HARDWARE_OR_NAME, _SYSTEM, _APPLICATION, _RESOLUTION = 1, 2, 3, 4, 9
+_DROPPED = 5
 
 MAX_COMMENT: Final = 4000
 """Bytes of one comment; the format ends at 65,535, a reader's patience earlier."""
@@ -51,6 +56,19 @@ class PcapngWriter:
             number, stamp >> 32 & 0xFFFF_FFFF, stamp & 0xFFFF_FFFF, len(data), max(original, len(data))
         )
         self._block(6, head + _padded(data) + _options([(_COMMENT, text) for text in comments]))
+
+    def secrets(self, keylog: str) -> None:
+        """TLS secrets in NSS key log format (§4.7): whoever reads the file can decrypt what it holds."""
+        data = keylog.encode("utf-8", "replace")
+        self._block(10, _SECRETS.pack(_TLS_KEY_LOG, len(data)) + _padded(data))
+
+    def dropped(self, source: str, linktype: int, time: int, count: int) -> None:
+        """So many packets in all were not recorded on an interface that has packets (§4.6, isb_ifdrop)."""
+        number = self._interfaces.get((source, linktype))
+        if number is not None:
+            stamp = max(time, 0)
+            head = _STATISTICS.pack(number, stamp >> 32 & 0xFFFF_FFFF, stamp & 0xFFFF_FFFF)
+            self._block(5, head + _OPTION.pack(_DROPPED, 8) + _LONG.pack(count) + bytes(4))
 
     def _block(self, kind: int, body: bytes) -> None:
         length = _LENGTH.pack(len(body) + 12)

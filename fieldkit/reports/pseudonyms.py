@@ -42,9 +42,9 @@ _VIN_VALUES: Final = dict(
 _VIN_WEIGHTS: Final = (8, 7, 6, 5, 4, 3, 2, 10, 0, 9, 8, 7, 6, 5, 4, 3, 2)
 
 TOP_LEVELS: Final = frozenset(
-    "com net org io eu de nl fr uk ch at be it es pt pl cz sk hu ro bg gr lu se no dk fi ee lv lt us ca mx br au nz cn jp"
-    " kr in hk tw za tr ua info biz cloud energy app dev tech charge charging power solar green network online mobi site"
-    " lan local internal intranet example test invalid gprs".split()
+    "com net org io eu de nl fr uk ch at be it es pt pl cz sk hu ro bg gr lu se no dk fi ee lv lt us ca mx br au nz cn"
+    " jp kr in hk tw za tr ua info biz cloud energy app dev tech charge charging power solar green network online mobi"
+    " site lan local internal intranet example test invalid gprs".split()
 )
 """What host names end with: it stays, and free text is searched for names that end so."""
 _KEPT_DOMAINS: Final = frozenset({"localhost", "localdomain", "local", "internal", "invalid", "test", "example"})
@@ -115,6 +115,10 @@ class Pseudonyms:
         """A MAC address with its separators."""
         made = self._of("mac", text.lower(), _mac)
         return made.upper() if text.isupper() else made
+
+    def secret(self, value: str) -> str:
+        """A password or key of the same length and form."""
+        return self._of("secret", value, _alike)
 
     def code(self, value: str) -> str:
         """A signature, certificate or hash: base64 or hexadecimal that means nothing any more. PEM stays PEM."""
@@ -251,17 +255,24 @@ def _alike_letters(label: str, source: _Source) -> str:
 
 
 def _ipv4(name: str, source: _Source) -> str:
-    """Each number as long as it was; RFC 1918 and link-local prefixes stay, and public stays public."""
+    """Each number as long as it was, and the address as private, as link-local or as public."""
     numbers = name.split(".")
+    sort = _sort_of(name)
     kept = 0
-    if IPv4Address(name).is_private or IPv4Address(name) in _SHARED:
-        kept = 1 if numbers[0] == "10" else 2
-    while True:
-        made = numbers[:kept] + [_number_like(number, source) for number in numbers[kept:]]
-        text = ".".join(made)
-        address = IPv4Address(text)
-        if kept or (address.is_global and not address.is_multicast):
-            return text
+    if sort != _PUBLIC:
+        # 10/8, 172.16/12, 192.168/16, 169.254/16, 100.64/10; for documentation there are networks of 256 addresses.
+        kept = 1 if numbers[0] == "10" else 2 if numbers[0] in ("172", "192", "169", "100") else 3
+    for attempt in range(_ATTEMPTS):
+        same = kept if attempt < _ATTEMPTS - 1 else 3
+        text = ".".join(numbers[:same] + [_number_like(number, source) for number in numbers[same:]])
+        if _sort_of(text) == sort:
+            break
+    return text
+
+
+def _sort_of(address: str) -> tuple[bool, ...]:
+    parsed = IPv4Address(address)
+    return parsed.is_private, parsed.is_link_local, parsed.is_multicast, parsed.is_global, parsed in _SHARED
 
 
 def _number_like(number: str, source: _Source) -> str:
@@ -280,6 +291,7 @@ class _Shared:
 
 
 _SHARED: Final = _Shared()
+_PUBLIC: Final = (False, False, False, True, False)
 
 
 def _ipv6(name: str, source: _Source) -> str:
@@ -292,6 +304,8 @@ def _ipv6(name: str, source: _Source) -> str:
             made.append(group)
         elif "." in group:
             made.append(_ipv4(group, source))
+        elif place < 2 and groups[:2] == ["2001", "db8"]:  # for documentation (RFC 3849)
+            made.append(group)
         else:
             made.append("123456789abcdef"[source.below(15)] + "".join(source.one_of(_HEX_LOWER) for _ in group[1:]))
     return ":".join(made)

@@ -2,9 +2,10 @@
 
 Nothing is copied from the packets of the original. From what was understood of each connection (its attempts, its HTTP
 heads, its OCPP messages, its pings, its end) new packets are made, with the times of the old ones and other names and
-addresses in them, so that what was not understood cannot slip through. What was decrypted or decompressed is in clear.
-The price is TCP's own story: retransmissions, segment sizes and acknowledgements are not those of the original, a frame
-has another number, and encrypted traffic without keys, SOAP and foreign protocols are missing.
+addresses in them, so that what was not understood cannot slip through: where it was, bytes are missing. What was
+decrypted or decompressed is in clear. The price is TCP's own story: retransmissions, segment sizes and acknowledgements
+are not those of the original, a frame has another number, and encrypted traffic without keys and foreign protocols are
+missing.
 """
 
 from __future__ import annotations
@@ -20,12 +21,15 @@ from typing import Final
 from fieldkit import __version__
 from fieldkit.events import (
     BasicCredentials,
+    CaptureDropped,
     Connection,
     ConnectionClosed,
     ConnectionOpened,
+    DecodeError,
     Event,
     HttpRequest,
     HttpResponse,
+    MessageType,
     OcppMessage,
     StreamGap,
     WsControl,
@@ -46,7 +50,7 @@ _FIRST: Final = (1_000_000, 5_000_000)
 
 _KEPT: Final = frozenset(
     "upgrade connection sec-websocket-key sec-websocket-version sec-websocket-protocol sec-websocket-accept"
-    " content-type retry-after allow date".split()
+    " content-type soapaction retry-after allow date".split()
 )
 """HTTP fields that name nobody; of some others the value is replaced, and the rest is left out."""
 _EDITED: Final = frozenset({"host", "location", "origin"})
@@ -61,19 +65,34 @@ class _Talk:
     """Its handshake has been written (or was not in the original either)."""
     sent: list[int] = field(default_factory=lambda: [_FIRST[0] + 1, _FIRST[1] + 1])
     """Next sequence number of the client and of the server."""
+    request: HttpRequest | None = None
+    """Of SOAP: the head that the next envelope comes with …"""
+    response: HttpResponse | None = None
+    """… and that of the next answer."""
 
 
 class RebuiltCapture:
     """Watches a session and writes its conversations as packets under other names."""
 
     wants: Final[frozenset[type[Event]]] = frozenset(
-        {ConnectionClosed, ConnectionOpened, HttpRequest, HttpResponse, OcppMessage, StreamGap, WsControl}
+        {
+            CaptureDropped,
+            ConnectionClosed,
+            ConnectionOpened,
+            DecodeError,
+            HttpRequest,
+            HttpResponse,
+            OcppMessage,
+            StreamGap,
+            WsControl,
+        }
     )
 
     def __init__(self, write: Callable[[bytes], object], key: bytes) -> None:
         self.anonymizer = Anonymizer(key)
         self.left_out = 0
-        """OCPP messages that have no WebSocket to be said on: SOAP, logs."""
+        """OCPP messages that have no connection to be said on: those of logs."""
+        self._dropped = 0
         self.packets = 0
         self._talks: dict[int, _Talk] = {}
         self._time = 0
@@ -98,11 +117,15 @@ class RebuiltCapture:
             self._closed(event)
         elif isinstance(event, HttpRequest):
             # Foreign web traffic is nobody's business; SOAP has its own rule.
-            if not event.body and "sec-websocket-key" in event.headers:
+            if event.body:
+                self._remember(event)
+            elif "sec-websocket-key" in event.headers:
                 self._say(event.connection, event.time, True, self._request(event))
         elif isinstance(event, HttpResponse):
             asked = event.request
-            if event.status == 101 or (asked is not None and "sec-websocket-key" in asked.headers):
+            if asked is not None and asked.body:
+                self._remember(event)
+            elif event.status == 101 or (asked is not None and "sec-websocket-key" in asked.headers):
                 self._say(event.connection, event.time, False, self._response(event))
         elif isinstance(event, WsControl):
             payload = event.payload[:2] if event.kind == "close" else bytes(len(event.payload))
@@ -110,22 +133,39 @@ class RebuiltCapture:
                 payload += self.anonymizer.text(event.reason).encode("utf-8", "replace")[:123]
             self._frame(event.connection, event.time, event.from_client, _OPCODES[event.kind], payload)
         elif isinstance(event, StreamGap):
-            gapped = self._talks.get(event.connection.number)
-            if gapped is not None and gapped.opened and gapped.sent != [_FIRST[0] + 1, _FIRST[1] + 1]:
-                side = not event.from_client
-                gapped.sent[side] = (gapped.sent[side] + max(event.missing, 0)) % 2**32
+            self._missing(event.connection, event.from_client, event.missing)
+        elif isinstance(event, DecodeError):
+            if event.connection is not None and event.layer in ("websocket", "deflate"):
+                self._missing(event.connection, True, event.lost)
+        elif isinstance(event, CaptureDropped):
+            self._dropped += event.count
 
     def finish(self) -> None:
         """The end of the session."""
+        if self._dropped:
+            self._writer.dropped("anonymised", _ETHERNET, self._time, self._dropped)
+
+    def _missing(self, connection: Connection, from_client: bool, count: int) -> None:
+        """Bytes that were lost, or not understood, are a hole."""
+        talk = self._talks.get(connection.number)
+        if talk is not None and talk.opened and talk.sent != [_FIRST[0] + 1, _FIRST[1] + 1]:
+            side = not from_client
+            talk.sent[side] = (talk.sent[side] + max(count, 0)) % 2**32
 
     # ------------------------------------------------------------------------------------------------- what is said
 
     def _message(self, message: OcppMessage) -> None:
         connection = message.channel.connection
-        if connection is None or message.channel.transport != "json":
+        if connection is None:
             self.left_out += 1
             return
-        data = self.anonymizer.message(message).raw.encode("utf-8", "replace")
+        text = self.anonymizer.message(message).raw
+        if message.channel.transport == "soap":
+            self._envelope(message, connection, text)
+            return
+        data = text.encode("utf-8", "replace")
+        if any(problem.rule == "json.utf8" for problem in message.problems):
+            data = data.replace("\ufffd".encode(), b"\xff")
         opcode = 2 if any(problem.rule == "framing.binary" for problem in message.problems) else 1
         self._frame(connection, message.time, message.sender == "station", opcode, data)
 
@@ -140,6 +180,31 @@ class RebuiltCapture:
         else:
             head += pack("!BQ", mask | 127, size)
         self._say(connection, time, from_client, head + (bytes(4) if from_client else b"") + payload)
+
+    def _remember(self, head: HttpRequest | HttpResponse) -> None:
+        talk = self._talks.get(head.connection.number)
+        if talk is not None and isinstance(head, HttpRequest):
+            talk.request = head
+        elif talk is not None and isinstance(head, HttpResponse):
+            talk.response = head
+
+    def _envelope(self, message: OcppMessage, connection: Connection, text: str) -> None:
+        """OCPP-S 1.5 and 1.6: a call is the body of a POST, its answer that of the response."""
+        talk = self._talks.get(connection.number)
+        if talk is None:
+            return
+        body = text.encode("utf-8", "xmlcharrefreplace")
+        if message.type is MessageType.CALL:
+            request, talk.request = talk.request, None
+            path = self.anonymizer.path(request.target.partition("?")[0], "") if request is not None else "/"
+            lines = [f"POST {path} HTTP/1.1", *(self._fields(request.headers) if request is not None else ())]
+        else:
+            response, talk.response = talk.response, None
+            status, reason = (response.status, response.reason) if response is not None else (200, "OK")
+            reason = shorten(re.sub(r"[^\x20-\x7e]", "?", self.anonymizer.text(reason)), 80)
+            lines = [f"HTTP/1.1 {status} {reason}", *(self._fields(response.headers) if response is not None else ())]
+        lines.append(f"Content-Length: {len(body)}")
+        self._say(connection, message.time, message.type is MessageType.CALL, _head(lines) + body)
 
     def _request(self, request: HttpRequest) -> bytes:
         path, mark, _ = request.target.partition("?")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -37,7 +38,7 @@ def test_exit_codes_are_an_interface() -> None:
 def test_help_names_the_commands_and_gives_an_example(fieldkit: Fieldkit, flag: str) -> None:
     run = fieldkit(flag)
     assert (run.code, run.err) == (0, "")
-    assert "decode  Show the OCPP messages in captures and logs." in run.out
+    assert re.search(r"^  decode +Show the OCPP messages in captures and logs\.$", run.out, re.MULTILINE)
     assert "Example: fieldkit report site.pcapng -o site.html" in run.out
 
 
@@ -181,3 +182,24 @@ def test_ctrl_c_before_anything_is_read(fieldkit: Fieldkit, monkeypatch: pytest.
     run = fieldkit("decode", PLAIN)
     assert run.code == ExitCode.INTERRUPTED
     assert run.err.strip() == ""
+
+
+# ------------------------------------------------------------------------------------------------ 1 means findings only
+
+
+def test_a_missing_package_is_told_and_is_no_finding(
+    fieldkit: Fieldkit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    run = fieldkit("report", "-o", tmp_path / "x.html", PLAIN)
+    assert run.code == ExitCode.USAGE
+    assert run.err.endswith("x.html needs the Python package jinja2: pip install jinja2\n")
+    assert fieldkit("report", "-o", tmp_path / "x.json", PLAIN).code == ExitCode.OK
+
+
+def test_a_fault_of_our_own_is_no_finding(fieldkit: Fieldkit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldkit.reports.model.build", None)
+    run = fieldkit("report", PLAIN)
+    assert run.code == ExitCode.INCOMPLETE
+    assert "Traceback" in run.err
+    assert run.err.endswith("please report the lines above\n")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import subprocess
+import sys
 import xml.etree.ElementTree as ET
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import pytest
 
 from fieldkit.cli.exitcodes import ExitCode
 from tests.traffic.capture import Packet, write_pcap
-from tests.traffic.commandline import Fieldkit, ended, spawn
+from tests.traffic.commandline import ROOT, Fieldkit, ended, spawn
 from tests.traffic.conversation import Session, merged
 from tests.traffic.expectations import CAPTURES
 from tests.traffic.scripts import boot_16, charge_16, usual_hour
@@ -283,9 +285,9 @@ def test_a_capture_of_something_else_says_what_it_holds(fieldkit: Fieldkit, tmp_
     source = tmp_path / "web.pcap"
     source.write_bytes(write_pcap(Tap().packets(talk.segments)))
     run = fieldkit("report", source)
-    assert run.code == ExitCode.OK
-    assert "203.0.113.80" in run.out
-    assert "OCPP" in run.out.splitlines()[0] or "OCPP" in run.out
+    assert run.code == ExitCode.INCOMPLETE, "nothing was seen to be right"
+    assert "no OCPP" in run.lines[0]
+    assert "203.0.113.80:80 (www.example.com, http, 1 connection)" in run.out
 
 
 def test_encrypted_traffic_names_the_key_log(fieldkit: Fieldkit) -> None:
@@ -337,3 +339,84 @@ def test_a_disk_that_is_full(fieldkit: Fieldkit) -> None:
     run = fieldkit("report", "--json", "/dev/full", PLAIN)
     assert run.code == ExitCode.INCOMPLETE
     assert run.err.startswith("fieldkit: /dev/full: No space left")
+
+
+# ------------------------------------------------------------------------------------------------- what users run into
+
+
+def test_of_several_sources_the_damaged_one_is_named(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    cut = tmp_path / "cut.pcap"
+    cut.write_bytes(PLAIN.read_bytes()[:12_000])
+    run = fieldkit("report", "-o", tmp_path / "x.json", cut, CAPTURES / "ocpp201_vcp_pyocpp_plain.pcap")
+    assert f"fieldkit: {cut}: the capture was cut" in run.err
+    assert document(tmp_path / "x.json")["capture"]["damage"][0].startswith(f"{cut}: ")
+
+
+def test_a_text_without_ocpp_is_no_source_and_the_rest_is_reported(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    (tmp_path / "note.txt").write_text("call Bob about the charger\n")
+    alone = fieldkit("report", tmp_path / "note.txt")
+    assert (alone.code, alone.out) == (ExitCode.SOURCE, "")
+    assert alone.err == f"fieldkit: {tmp_path}/note.txt: no OCPP messages were found in this text\n"
+    beside = fieldkit("report", "--json", "-", tmp_path / "note.txt", PLAIN)
+    assert beside.code == ExitCode.SOURCE
+    assert json.loads(beside.out)["capture"]["messages"] == 58
+
+
+def test_a_capture_without_packets(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    (tmp_path / "none.pcap").write_bytes(PLAIN.read_bytes()[:24])
+    run = fieldkit("report", "-o", tmp_path / "x.html", tmp_path / "none.pcap")
+    assert run == (ExitCode.SOURCE, "", f"fieldkit: {tmp_path}/none.pcap: there are no packets in this capture\n")
+    assert not (tmp_path / "x.html").exists()
+
+
+@pytest.mark.parametrize("suffix", ["html", "json"])
+def test_a_report_is_not_a_capture(fieldkit: Fieldkit, tmp_path: Path, suffix: str) -> None:
+    """It quotes messages: taken for a log it would be a strange site."""
+    path = tmp_path / f"site.{suffix}"
+    fieldkit("report", "-o", path, PLAIN)
+    run = fieldkit("report", path)
+    assert (run.code, run.out) == (ExitCode.SOURCE, "")
+    assert "is a report of fieldkit" in run.err
+
+
+def test_without_ocpp_the_page_names_hosts_dns_and_what_to_try(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    question = b"\0\7\1\0\0\1\0\0\0\0\0\0\4csms\7example\0\0\1\0\1"
+    udp = b"\x9c\x40\0\x35" + (8 + len(question)).to_bytes(2, "big") + b"\0\0" + question
+    packet = b"\x45\0" + (20 + len(udp)).to_bytes(2, "big") + bytes(4) + b"\x40\x11\0\0\x0a\0\0\2\x0a\0\0\1" + udp
+    source = tmp_path / "dns.pcap"
+    source.write_bytes(write_pcap([(1_788_163_200_000_000_000, bytes(12) + b"\x08\0" + packet)]))
+    run = fieldkit("report", source)
+    assert run.code == ExitCode.INCOMPLETE
+    assert "Names asked for by DNS: csms.example." in run.out
+    assert "Capture where the charger's traffic passes" in " ".join(run.out.split())
+
+
+def test_with_standard_streams_closed(tmp_path: Path) -> None:
+    """As under cron: the number of a closed stream must not go to a document."""
+    for closed in (">&-", "2>&-", "<&-", "<&- >&- 2>&-"):
+        path = tmp_path / "x.json"
+        command = f"'{sys.executable}' -m fieldkit report -o '{path}' '{PLAIN}' {closed}"
+        done = subprocess.run(["sh", "-c", command], cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=False)
+        assert done.returncode == 0, closed
+        assert document(path)["capture"]["messages"] == 58
+        path.unlink()
+
+
+def test_a_file_that_may_be_written_in_a_directory_that_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fieldkit.cli import output
+
+    old = tmp_path / "old.json"
+    old.write_text("a much longer text than the new one")
+    monkeypatch.setattr("fieldkit.cli.output.os.access", lambda path, mode: Path(path) != tmp_path)
+    output.check(str(old), ())
+    output.save(str(old), b"new")
+    assert old.read_bytes() == b"new"
+    with pytest.raises(Exception, match="may not write to"):
+        output.check(str(tmp_path / "other.json"), ())
+
+
+def test_a_wrong_call_is_told_in_a_line_that_says_where_help_is(fieldkit: Fieldkit) -> None:
+    run = fieldkit("report")
+    assert run.err == "fieldkit report: Missing argument 'SOURCE...'. See fieldkit report --help\n"

@@ -47,6 +47,7 @@ NAMES = {
     "plate": "KS-AC 4711",
     "latitude": "51.3127411",
     "security": "0f1e2d3c4b5a69788796a5b4c3d2e1f0",
+    "hash": "8c1d7e2f90ab34cd56ef78a1b2c3d4e5",
     "tx": "acme-tx-5501-9f",
     "signature": "3045022100AB12CD34EF5601",
     "certificate": CERTIFICATE[40:80],
@@ -67,7 +68,9 @@ def urls() -> dict[str, str]:
 
 def site_16(**options: Any) -> Session:
     n, url = NAMES, urls()
-    session = Session(STATION, "1.6", client=(n["local address"], 49_152), server=(n["public address"], 8080), **options)
+    session = Session(
+        STATION, "1.6", client=(n["local address"], 49_152), server=(n["public address"], 8080), **options
+    )
     session.connect()
     session.upgrade(path=f"/{n['path']}/{STATION}?user={n['apn user']}")
     boot = {
@@ -118,18 +121,29 @@ def site_16(**options: Any) -> Session:
     info = {"status": "Accepted", "parentIdTag": n["parent"], "expiryDate": session.timestamp(9999)}
     session.call("station", "Authorize", {"idTag": n["tag"]}, {"idTagInfo": info})
     session.call("station", "Authorize", {"idTag": n["contract"]}, {"idTagInfo": {"status": "Invalid"}})
-    session.call("station", "Authorize", {"idTag": f"VID:{n['evcc'].replace(':', '')}"}, {"idTagInfo": {"status": "Invalid"}})
+    session.call(
+        "station", "Authorize", {"idTag": f"VID:{n['evcc'].replace(':', '')}"}, {"idTagInfo": {"status": "Invalid"}}
+    )
     entries = [{"idTag": n["tag"], "idTagInfo": info}, {"idTag": n["contract"], "idTagInfo": info}]
     update = {"listVersion": 3, "updateType": "Full", "localAuthorizationList": entries}
     session.call("csms", "SendLocalList", update, {"status": "Accepted"})
-    reserve = {"connectorId": 1, "expiryDate": session.timestamp(99), "idTag": n["tag"], "parentIdTag": n["parent"], "reservationId": 7}
+    reserve = {
+        "connectorId": 1,
+        "expiryDate": session.timestamp(99),
+        "idTag": n["tag"],
+        "parentIdTag": n["parent"],
+        "reservationId": 7,
+    }
     session.call("csms", "ReserveNow", reserve, {"status": "Accepted"})
     session.call("csms", "RemoteStartTransaction", {"connectorId": 1, "idTag": n["remote"]}, {"status": "Accepted"})
     start = {"connectorId": 1, "idTag": n["tag"], "meterStart": 5, "timestamp": session.timestamp()}
     session.call("station", "StartTransaction", start, {"transactionId": 9, "idTagInfo": info})
     signed = json.dumps({"FV": "1.0", "GS": n["meter serial"], "ID": n["tag"], "SD": n["signature"]})
-    ocmf = f"OCMF|{signed}|{{\"SD\":\"{n['signature']}\"}}"
-    sampled = [{"value": ocmf, "format": "SignedData", "context": "Transaction.Begin"}, {"value": "17.5", "unit": "kWh"}]
+    ocmf = f'OCMF|{signed}|{{"SD":"{n["signature"]}"}}'
+    sampled = [
+        {"value": ocmf, "format": "SignedData", "context": "Transaction.Begin"},
+        {"value": "17.5", "unit": "kWh"},
+    ]
     values = [{"timestamp": session.timestamp(), "sampledValue": sampled}]
     session.call("station", "MeterValues", {"connectorId": 1, "transactionId": 9, "meterValue": values}, {})
     for text in (
@@ -140,7 +154,13 @@ def site_16(**options: Any) -> Session:
         f"wifi {n['ssid']} lost, mac {n['mac'].replace(':', '-')}, v6 {n['address 6']}",
         f"https://{n['login']}:{n['password']}@{n['host']}/{n['path']}",
     ):
-        status = {"connectorId": 1, "errorCode": "OtherError", "status": "Faulted", "info": text[:50], "vendorErrorCode": "E7"}
+        status = {
+            "connectorId": 1,
+            "errorCode": "OtherError",
+            "status": "Faulted",
+            "info": text[:50],
+            "vendorErrorCode": "E7",
+        }
         session.call("station", "StatusNotification", status, {})
         session.call("station", "LogMessage", {"text": text}, None)
     upload = {"location": url["upload"], "retries": 1}
@@ -159,16 +179,49 @@ def site_16(**options: Any) -> Session:
     session.call("csms", "SignedUpdateFirmware", firmware, {"status": "Accepted"})
     session.call("station", "SignCertificate", {"csr": CSR}, {"status": "Accepted"})
     session.call("csms", "CertificateSigned", {"certificateChain": PEM * 2}, {"status": "Accepted"})
-    hashes = {"hashAlgorithm": "SHA256", "issuerNameHash": n["security"], "issuerKeyHash": n["security"], "serialNumber": "3AB1CC0099"}
+    hashes = {
+        "hashAlgorithm": "SHA256",
+        "issuerNameHash": n["hash"],
+        "issuerKeyHash": n["hash"],
+        "serialNumber": "3AB1CC0099",
+    }
     session.call("csms", "DeleteCertificate", {"certificateHashData": hashes}, {"status": "Accepted"})
-    security = {"type": "FailedToAuthenticateAtCsms", "timestamp": session.timestamp(), "techInfo": f"user {STATION} at {url['csms']}"}
+    security = {
+        "type": "FailedToAuthenticateAtCsms",
+        "timestamp": session.timestamp(),
+        "techInfo": f"user {STATION} at {url['csms']}",
+    }
     session.call("station", "SecurityEventNotification", security, {})
-    deep = json.dumps({"user": n["person"], "vin": n["vin"], "evccId": n["evcc"], "plate": n["plate"], "list": [n["tag"]]})
-    session.call("station", "DataTransfer", {"vendorId": "org.example", "messageId": "car", "data": deep}, {"status": "Accepted", "data": deep})
-    session.call("station", "DataTransfer", {"vendorId": "org.example", "messageId": "x", "data": f"{n['person']};{n['plate']};{n['phone']}"}, {"status": "Accepted"})
+    deep = json.dumps(
+        {"user": n["person"], "vin": n["vin"], "evccId": n["evcc"], "plate": n["plate"], "list": [n["tag"]]}
+    )
+    session.call(
+        "station",
+        "DataTransfer",
+        {"vendorId": "org.example", "messageId": "car", "data": deep},
+        {"status": "Accepted", "data": deep},
+    )
+    session.call(
+        "station",
+        "DataTransfer",
+        {"vendorId": "org.example", "messageId": "x", "data": f"{n['person']};{n['plate']};{n['phone']}"},
+        {"status": "Accepted"},
+    )
     encoded = base64.b64encode(f"{STATION};{n['person']};{n['tag']}".encode()).decode()
-    session.call("station", "DataTransfer", {"vendorId": "org.example", "messageId": "b64", "data": encoded}, {"status": "Accepted"})
-    stop = {"transactionId": 9, "meterStop": 900, "timestamp": session.timestamp(), "idTag": n["tag"], "transactionData": values, "reason": "Local"}
+    session.call(
+        "station",
+        "DataTransfer",
+        {"vendorId": "org.example", "messageId": "b64", "data": encoded},
+        {"status": "Accepted"},
+    )
+    stop = {
+        "transactionId": 9,
+        "meterStop": 900,
+        "timestamp": session.timestamp(),
+        "idTag": n["tag"],
+        "transactionData": values,
+        "reason": "Local",
+    }
     session.call("station", "StopTransaction", stop, {"idTagInfo": info})
     session.error("csms", session.call("station", "Authorize", {"idTag": n["parent"]}, None), "Authorize", "InternalError",
                   f"no {n['parent']} for {STATION} at {n['host']}")  # fmt: skip
@@ -180,23 +233,53 @@ def site_16(**options: Any) -> Session:
 
 def site_2(version: str, **options: Any) -> Session:
     n, url = NAMES, urls()
-    session = Session(STATION, version, client=(n["local address"], 49_153), server=(n["public address"], 8080), **options)
+    session = Session(
+        STATION, version, client=(n["local address"], 49_153), server=(n["public address"], 8080), **options
+    )
     session.connect()
     session.upgrade(path=f"/{n['path']}/{STATION}")
     usual_hour(session)
     custom = {"vendorId": "org.example", "siteName": n["person"], "contact": n["mail"]}
     modem = {"iccid": n["iccid"], "imsi": n["imsi"]}
-    station = {"vendorName": "Testwerk", "model": "S22", "serialNumber": n["serial"], "firmwareVersion": "2.1", "modem": modem}
+    station = {
+        "vendorName": "Testwerk",
+        "model": "S22",
+        "serialNumber": n["serial"],
+        "firmwareVersion": "2.1",
+        "modem": modem,
+    }
     boot = {"reason": "PowerUp", "chargingStation": station, "customData": custom}
-    session.call("station", "BootNotification", boot, {"status": "Accepted", "interval": 300, "currentTime": session.timestamp()})
+    session.call(
+        "station", "BootNotification", boot, {"status": "Accepted", "interval": 300, "currentTime": session.timestamp()}
+    )
     token = {
         "idToken": n["tag"],
         "type": "ISO14443",
-        "additionalInfo": [{"additionalIdToken": n["contract"], "type": "eMAID"}, {"additionalIdToken": n["evcc"], "type": "MAC"}],
+        "additionalInfo": [
+            {"additionalIdToken": n["contract"], "type": "eMAID"},
+            {"additionalIdToken": n["evcc"], "type": "MAC"},
+        ],
     }
-    info = {"status": "Accepted", "groupIdToken": {"idToken": n["parent"], "type": "Central"}, "personalMessage": {"format": "UTF8", "content": f"Hello {n['person']}"}}
-    ocsp = [{"hashAlgorithm": "SHA256", "issuerNameHash": n["security"], "issuerKeyHash": n["security"], "serialNumber": "3AB1CC0099", "responderURL": f"http://{n['host']}/ocsp"}]
-    session.call("station", "Authorize", {"idToken": token, "certificate": PEM, "iso15118CertificateHashData": ocsp}, {"idTokenInfo": info})
+    info = {
+        "status": "Accepted",
+        "groupIdToken": {"idToken": n["parent"], "type": "Central"},
+        "personalMessage": {"format": "UTF8", "content": f"Hello {n['person']}"},
+    }
+    ocsp = [
+        {
+            "hashAlgorithm": "SHA256",
+            "issuerNameHash": n["hash"],
+            "issuerKeyHash": n["hash"],
+            "serialNumber": "3AB1CC0099",
+            "responderURL": f"http://{n['host']}/ocsp",
+        }
+    ]
+    session.call(
+        "station",
+        "Authorize",
+        {"idToken": token, "certificate": PEM, "iso15118CertificateHashData": ocsp},
+        {"idTokenInfo": info},
+    )
     for event, seq in (("Started", 0), ("Ended", 1)):
         body = {
             "eventType": event,
@@ -213,7 +296,9 @@ def site_2(version: str, **options: Any) -> Session:
                         {
                             "value": 17.5,
                             "signedMeterValue": {
-                                "signedMeterData": base64.b64encode(f"{n['meter serial']}|{n['tag']}".encode()).decode(),
+                                "signedMeterData": base64.b64encode(
+                                    f"{n['meter serial']}|{n['tag']}".encode()
+                                ).decode(),
                                 "signingMethod": "",
                                 "encodingMethod": "OCMF",
                                 "publicKey": base64.b64encode(b"acme-root-ca-9917 key").decode(),
@@ -224,10 +309,36 @@ def site_2(version: str, **options: Any) -> Session:
             ],
         }
         session.call("station", "TransactionEvent", body, {"idTokenInfo": info})
-    apn = {"apn": n["apn"], "apnUserName": n["apn user"], "apnPassword": n["password"], "simPin": 4711, "apnAuthentication": "AUTO"}
-    vpn = {"server": n["host"], "user": n["login"], "password": n["password"], "key": n["security"], "type": "IPSec", "group": n["path"]}
-    profile = {"ocppVersion": "OCPP20", "ocppTransport": "JSON", "ocppCsmsUrl": url["csms"], "messageTimeout": 30, "securityProfile": 2, "ocppInterface": "Wired0", "apn": apn, "vpn": vpn, "identity": STATION, "basicAuthPassword": n["password"]}
-    session.call("csms", "SetNetworkProfile", {"configurationSlot": 1, "connectionData": profile}, {"status": "Accepted"})
+    apn = {
+        "apn": n["apn"],
+        "apnUserName": n["apn user"],
+        "apnPassword": n["password"],
+        "simPin": 4711,
+        "apnAuthentication": "AUTO",
+    }
+    vpn = {
+        "server": n["host"],
+        "user": n["login"],
+        "password": n["password"],
+        "key": n["security"],
+        "type": "IPSec",
+        "group": n["path"],
+    }
+    profile = {
+        "ocppVersion": "OCPP20",
+        "ocppTransport": "JSON",
+        "ocppCsmsUrl": url["csms"],
+        "messageTimeout": 30,
+        "securityProfile": 2,
+        "ocppInterface": "Wired0",
+        "apn": apn,
+        "vpn": vpn,
+        "identity": STATION,
+        "basicAuthPassword": n["password"],
+    }
+    session.call(
+        "csms", "SetNetworkProfile", {"configurationSlot": 1, "connectionData": profile}, {"status": "Accepted"}
+    )
     variables = [
         ("SecurityCtrlr", "BasicAuthPassword", n["password"]),
         ("SecurityCtrlr", "Identity", STATION),
@@ -248,32 +359,120 @@ def site_2(version: str, **options: Any) -> Session:
     session.call(
         "csms",
         "SetVariables",
-        {"setVariableData": [{"component": {"name": c}, "variable": {"name": v}, "attributeValue": x} for c, v, x in variables]},
-        {"setVariableResult": [{"component": {"name": c}, "variable": {"name": v}, "attributeStatus": "Accepted"} for c, v, _ in variables]},
+        {
+            "setVariableData": [
+                {"component": {"name": c}, "variable": {"name": v}, "attributeValue": x} for c, v, x in variables
+            ]
+        },
+        {
+            "setVariableResult": [
+                {"component": {"name": c}, "variable": {"name": v}, "attributeStatus": "Accepted"}
+                for c, v, _ in variables
+            ]
+        },
     )
     report = [
-        {"component": {"name": c}, "variable": {"name": v}, "variableAttribute": [{"type": "Actual", "value": x}]} for c, v, x in variables
+        {"component": {"name": c}, "variable": {"name": v}, "variableAttribute": [{"type": "Actual", "value": x}]}
+        for c, v, x in variables
     ]
-    session.call("station", "NotifyReport", {"requestId": 1, "generatedAt": session.timestamp(), "seqNo": 0, "reportData": report}, {})
-    event = [{"eventId": 1, "timestamp": session.timestamp(), "trigger": "Alerting", "actualValue": f"link to {n['host']} lost", "eventNotificationType": "HardWiredMonitor", "component": {"name": "Modem"}, "variable": {"name": "Problem"}, "techInfo": f"{n['iccid']} {n['phone']}", "transactionId": n["tx"]}]
-    session.call("station", "NotifyEvent", {"generatedAt": session.timestamp(), "seqNo": 0, "eventData": event}, {})
+    session.call(
+        "station",
+        "NotifyReport",
+        {"requestId": 1, "generatedAt": session.timestamp(), "seqNo": 0, "reportData": report},
+        {},
+    )
+    told = [
+        {
+            "eventId": 1,
+            "timestamp": session.timestamp(),
+            "trigger": "Alerting",
+            "actualValue": f"link to {n['host']} lost",
+            "eventNotificationType": "HardWiredMonitor",
+            "component": {"name": "Modem"},
+            "variable": {"name": "Problem"},
+            "techInfo": f"{n['iccid']} {n['phone']}",
+            "transactionId": n["tx"],
+        }
+    ]
+    session.call("station", "NotifyEvent", {"generatedAt": session.timestamp(), "seqNo": 0, "eventData": told}, {})
     customer = {"requestId": 1, "report": True, "clear": False, "customerIdentifier": n["person"], "idToken": token}
     session.call("csms", "CustomerInformation", customer, {"status": "Accepted"})
     data = f"{n['person']}, {n['mail']}, {n['phone']}, {n['contract']}"
-    session.call("station", "NotifyCustomerInformation", {"data": data, "seqNo": 0, "generatedAt": session.timestamp(), "requestId": 1}, {})
+    session.call(
+        "station",
+        "NotifyCustomerInformation",
+        {"data": data, "seqNo": 0, "generatedAt": session.timestamp(), "requestId": 1},
+        {},
+    )
     exi = {"iso15118SchemaVersion": "urn:iso:15118:2:2013:MsgDef", "action": "Install", "exiRequest": CERTIFICATE}
     session.call("station", "Get15118EVCertificate", exi, {"status": "Accepted", "exiResponse": CERTIFICATE})
-    session.call("station", "SignCertificate", {"csr": CSR, "certificateType": "V2GCertificate"}, {"status": "Accepted"})
-    message = {"id": 1, "priority": "AlwaysFront", "message": {"format": "UTF8", "content": f"Welcome {n['person']} {n['plate']}"}, "transactionId": n["tx"]}
+    session.call(
+        "station", "SignCertificate", {"csr": CSR, "certificateType": "V2GCertificate"}, {"status": "Accepted"}
+    )
+    message = {
+        "id": 1,
+        "priority": "AlwaysFront",
+        "message": {"format": "UTF8", "content": f"Welcome {n['person']} {n['plate']}"},
+        "transactionId": n["tx"],
+    }
     session.call("csms", "SetDisplayMessage", {"message": message}, {"status": "Accepted"})
-    session.call("csms", "GetLog", {"logType": "DiagnosticsLog", "requestId": 2, "log": {"remoteLocation": url["upload"]}}, {"status": "Accepted", "filename": f"{STATION}.log"})
+    session.call(
+        "csms",
+        "GetLog",
+        {"logType": "DiagnosticsLog", "requestId": 2, "log": {"remoteLocation": url["upload"]}},
+        {"status": "Accepted", "filename": f"{STATION}.log"},
+    )
     if version == "2.1":
-        session.call("station", "NotifySettlement", {"pspRef": "psp-acme-9917-000451", "status": "Settled", "settlementAmount": 9.5, "settlementTime": session.timestamp(), "receiptId": "acme-receipt-00451", "receiptUrl": f"https://{n['host']}/r/acme-receipt-00451", "vatCompany": {"name": n["person"], "address1": "Acme-Allee 77", "city": "Kassel", "country": "DE"}, "vatNumber": "DE811907980"}, {})
-        session.call("station", "VatNumberValidation", {"vatNumber": "DE811907980"}, {"vatNumber": "DE811907980", "status": "Accepted", "company": {"name": n["person"], "address1": "Acme-Allee 77", "city": "Kassel", "country": "DE"}})
-        session.call("csms", "RequestStartTransaction", {"remoteStartId": 4, "idToken": token, "evseId": 1}, {"status": "Accepted", "transactionId": n["tx"]})
-        session.call("station", "BatterySwap", {"eventType": "BatteryIn", "requestId": 4, "idToken": token, "batteryData": [{"evseId": 1, "serialNumber": "BAT-ACME-5591", "soC": 20, "soH": 98, "vendorInfo": n["vin"]}]}, {})
+        session.call(
+            "station",
+            "NotifySettlement",
+            {
+                "pspRef": "psp-acme-9917-000451",
+                "status": "Settled",
+                "settlementAmount": 9.5,
+                "settlementTime": session.timestamp(),
+                "receiptId": "acme-receipt-00451",
+                "receiptUrl": f"https://{n['host']}/r/acme-receipt-00451",
+                "vatCompany": {"name": n["person"], "address1": "Acme-Allee 77", "city": "Kassel", "country": "DE"},
+                "vatNumber": "DE811907980",
+            },
+            {},
+        )
+        session.call(
+            "station",
+            "VatNumberValidation",
+            {"vatNumber": "DE811907980"},
+            {
+                "vatNumber": "DE811907980",
+                "status": "Accepted",
+                "company": {"name": n["person"], "address1": "Acme-Allee 77", "city": "Kassel", "country": "DE"},
+            },
+        )
+        session.call(
+            "csms",
+            "RequestStartTransaction",
+            {"remoteStartId": 4, "idToken": token, "evseId": 1},
+            {"status": "Accepted", "transactionId": n["tx"]},
+        )
+        session.call(
+            "station",
+            "BatterySwap",
+            {
+                "eventType": "BatteryIn",
+                "requestId": 4,
+                "idToken": token,
+                "batteryData": [
+                    {"evseId": 1, "serialNumber": "BAT-ACME-5591", "soC": 20, "soH": 98, "vendorInfo": n["vin"]}
+                ],
+            },
+            {},
+        )
         session.call("csms", "NotifyWebPaymentStarted", {"evseId": 1, "timeout": 60}, {})
-        session.send("station", "NotifyPeriodicEventStream", {"id": 1, "pending": 0, "basetime": session.timestamp(), "data": [{"t": 0, "v": n["evcc"]}]})
+        session.send(
+            "station",
+            "NotifyPeriodicEventStream",
+            {"id": 1, "pending": 0, "basetime": session.timestamp(), "data": [{"t": 0, "v": n["evcc"]}]},
+        )
     session.close()
     return session
 
@@ -287,7 +486,11 @@ def found_in(data: bytes) -> list[str]:
     texts = [data, *_hidden_in(data)]
     hits = []
     for name in [*NAMES.values(), *BEYOND]:
-        forms = {name.lower().encode(), re.sub(r"[:. -]", "", name).lower().encode(), json.dumps(name)[1:-1].lower().encode()}
+        forms = {
+            name.lower().encode(),
+            re.sub(r"[:. -]", "", name).lower().encode(),
+            json.dumps(name)[1:-1].lower().encode(),
+        }
         for text in texts:
             low = text.lower()
             if any(form in low for form in forms if len(form) > 3):

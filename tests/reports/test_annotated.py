@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +12,14 @@ import pytest
 
 from fieldkit.cli.diagnosis import Sources, run
 from fieldkit.cli.outcome import Outcome
-from fieldkit.events import CaptureComment
+from fieldkit.events import CaptureComment, Event, TlsSecrets
 from fieldkit.reports.annotated import Beginnings, annotate
 from fieldkit.session import Session as Diagnosis
 from fieldkit.wire.container import CaptureReader
+from tests.reports.identities import NAMES, site_2, site_16
 from tests.traffic.capture import Packet, Seen, read, write_pcap
 from tests.traffic.conversation import Session, merged
+from tests.traffic.decoded import decode
 from tests.traffic.expectations import CAPTURES
 from tests.traffic.scripts import boot_16
 from tests.traffic.taps import Tap
@@ -155,9 +157,10 @@ def everything(path: Path, session: Session) -> bytes:
     beginnings = Beginnings()
     run(sources, Diagnosis(None, [beginnings]), outcome, keylog=(), quiet=True)
     opened = decode_files(path).of(ConnectionOpened)[0]
-    opened = replace(opened, frames=tuple(range(1, len(session.segments) + 1)))
+    frames = range(1, len(session.segments) + 1)
+    shown: list[Event] = [replace(opened, frames=tuple(frames[at : at + 50])) for at in range(0, len(frames), 50)]
     kind = Kind("test.all", "info", "unknown", "All", "all", "none", "")
-    finding = Collected(Finding(kind, 0, "", (opened,)), "info", "unknown", 0, 0, evidence=[opened])
+    finding = Collected(Finding(kind, 0, "", tuple(shown)), "info", "unknown", 0, 0, evidence=shown)
     blocks: list[bytes] = []
     annotate(blocks.append, [finding], beginnings, sources.again, verdict="", locate=lambda event: str(path))
     sources.close()
@@ -215,3 +218,32 @@ def test_wireshark_shows_the_comments(tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == len(
         {item.frames for item in read(CaptureReader(), path.read_bytes()) if isinstance(item, CaptureComment)} - {()}
     )
+
+
+@pytest.mark.parametrize(
+    "make", [lambda: site_16(), lambda: site_2("2.0.1"), lambda: site_2("2.1")], ids=["1.6", "2.0.1", "2.1"]
+)
+def test_no_password_of_a_site_is_in_its_evidence(tmp_path: Path, make: Callable[[], Session]) -> None:
+    """ChangeConfiguration, SetVariables, SetNetworkProfile, URLs with credentials: in a packet that is evidence or not."""
+    session = make()
+    path = saved(tmp_path / "site.pcap", session)
+    data = unmasked(everything(path, session))
+    assert b"BootNotification" in data, "what is no secret is there, and can be found"
+    assert b"geheim99" not in data
+    assert NAMES["security"].encode() not in data
+    assert b"geheim99" in unmasked(path.read_bytes())
+
+
+def unmasked(data: bytes) -> bytes:
+    """What stations said in a capture: their frames are masked, and not compressed."""
+    said = [message.raw.encode() for message in decode(data).messages]
+    return b"\n".join([data, *said])
+
+
+def test_tls_secrets_are_copied_only_when_asked_for() -> None:
+    path = CAPTURES / "ocpp16j_vcp_ocpprpc_wss_tls13_dsb.pcapng"
+    assert any(isinstance(item, TlsSecrets) for item in read(CaptureReader(), path.read_bytes()))
+    assert not any(isinstance(item, TlsSecrets) for item in read(CaptureReader(), annotated(path)))
+    assert b"_SECRET" not in annotated(path)
+    with_secrets = annotated(path, include_secrets=True)
+    assert any(isinstance(item, TlsSecrets) for item in read(CaptureReader(), with_secrets))
