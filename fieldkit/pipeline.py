@@ -11,7 +11,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
-from urllib.parse import unquote
 
 from fieldkit.events import (
     CaptureComment,
@@ -20,6 +19,7 @@ from fieldkit.events import (
     ConnectionClosed,
     ConnectionEnd,
     ConnectionOpened,
+    ConnectionRecognised,
     DecodeError,
     Endpoint,
     Event,
@@ -32,11 +32,13 @@ from fieldkit.events import (
     Sender,
     StreamBytes,
     StreamGap,
+    TlsHello,
     TlsSecrets,
     WsControl,
     WsMessage,
 )
 from fieldkit.ocpp.conversation import Conversation
+from fieldkit.ocpp.identity import identity_of
 from fieldkit.ocpp.soapcall import SoapCalls
 from fieldkit.ocpp.versions import of_subprotocol
 from fieldkit.wire.budget import MAX_INFLATED, Budget
@@ -53,6 +55,10 @@ MAX_FOREIGN = 20
 """Messages of a WebSocket without an OCPP subprotocol that may be something else before it is taken for that."""
 MAX_LOG_STATIONS = 10_000
 """Stations told apart in one log."""
+
+TLS_TAKEN_OFF = "TLS with the station is taken off"
+"""What the comment of a recording says that was made where TLS ends, as ``fieldkit proxy`` does: what looks like plain
+traffic in it was none."""
 
 _BINARY = Problem("framing.binary", "", "sent as a binary WebSocket message; OCPP-J uses text messages")
 
@@ -98,6 +104,7 @@ class Pipeline:
         self._logged: LoggedFrames | None = None
         self._stations: dict[str, Conversation] = {}
         self._last_time = 0
+        self._taken_off = False
         self._streams: dict[int, Stream] = {}  # of connections whose bytes somebody else has put in order
         self._streams_opened = first_connection - 1
         self._budget = Budget()
@@ -122,6 +129,8 @@ class Pipeline:
         else:
             if isinstance(item, TlsSecrets):
                 self.keys.add(item.text)
+            elif isinstance(item, CaptureComment) and TLS_TAKEN_OFF in item.text and not item.frames:
+                self._taken_off = True
             self._out.append(item)
         return self._drain()
 
@@ -142,6 +151,16 @@ class Pipeline:
         stream = self._streams.get(item.connection.number)
         if stream is not None:
             stream.feed(item.from_client, item.data, item.time, item.frames)
+        return self._drain()
+
+    def gap(
+        self, connection: Connection, from_client: bool, missing: int, time: int, frames: tuple[int, ...] = ()
+    ) -> list[Event]:
+        """Bytes of one side passed that nobody kept."""
+        self._take(StreamGap(time, frames, connection, from_client, missing))
+        stream = self._streams.get(connection.number)
+        if stream is not None:
+            stream.gap(from_client, missing, time, frames)
         return self._drain()
 
     def close(
@@ -169,6 +188,13 @@ class Pipeline:
 
                 self._logged = LoggedFrames()
             for placed in self._logged.feed(item):
+                self._place(placed)
+        return self._drain()
+
+    def pause(self) -> list[Event]:
+        """Nothing comes at the moment: frames of a log that wait for others to tell what they are wait no longer."""
+        if self._logged is not None:
+            for placed in self._logged.finish():
                 self._place(placed)
         return self._drain()
 
@@ -298,7 +324,7 @@ class Pipeline:
             # RFC 6455 §4.1 lets the connection stand without a subprotocol; what the station offered is a hint only.
             versions = [of_subprotocol(name) for name in offered.split(",")]
             version = versions[0] if len(versions) == 1 else ""
-        station = station_of_target(request.target) if request is not None else ""
+        station = identity_of(request.target) if request is not None else ""
         channel = OcppChannel(
             station=station or f"{connection.client.address}:{connection.client.port}",
             version=version,
@@ -316,6 +342,15 @@ class Pipeline:
         side = self._websockets.get(control.connection.number)
         if side is not None:
             side.conversation.hears("station" if control.from_client else "csms")
+
+    def _on_recognised(self, event: ConnectionRecognised) -> None:
+        """In a recording without its TLS: say that there was a handshake, of which nothing more is known."""
+        if self._taken_off and event.protocol == "http":
+            self._out.append(
+                TlsHello(
+                    event.time, event.frames, event.connection, False, 0, (), (), (), (), (), (), "", (), False, True
+                )
+            )
 
     def _on_gap(self, gap: StreamGap) -> None:
         side = self._websockets.get(gap.connection.number)
@@ -373,13 +408,8 @@ _HANDLERS: Final[dict[type[Any], Callable[[Pipeline, Any], None]]] = {
     HttpRequest: Pipeline._on_request,
     HttpResponse: Pipeline._on_response,
     ConnectionClosed: Pipeline._on_closed,
+    ConnectionRecognised: Pipeline._on_recognised,
     WsControl: Pipeline._on_control,
     StreamGap: Pipeline._on_gap,
     DecodeError: Pipeline._on_error,
 }
-
-
-def station_of_target(target: str) -> str:
-    """The identity in a connection URL: its last path segment, percent-decoded (OCPP-J 1.6 and 2.x Part 4, §3.1.1)."""
-    path = target.split("?", 1)[0].split("#", 1)[0]
-    return unquote(path.rstrip("/").rsplit("/", 1)[-1])

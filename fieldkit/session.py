@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol, TypeAlias
 
-from fieldkit.checks.collector import Collected
+from fieldkit.checks.collector import Collected, Collector
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.runner import Runner
 from fieldkit.events import Event, OcppMessage
@@ -30,14 +30,17 @@ _See: TypeAlias = Callable[[Event, Picture], object]
 class Session:
     """Everything that is kept of a run; events pass through and are not."""
 
-    def __init__(self, policy: Policy | None = None, watchers: Iterable[Watcher] = ()) -> None:
+    def __init__(
+        self, policy: Policy | None = None, watchers: Iterable[Watcher] = (), collector: Collector | None = None
+    ) -> None:
+        """``collector``: one that takes some findings only."""
         self.picture = Picture()
         self.tally = Tally()
         self.packets = 0
         """Packets read, of all sources; whoever feeds the session says so."""
         self.begin = 0
         """Time of the first event that has one."""
-        self._runner = Runner(policy)
+        self._runner = Runner(policy, collector=collector)
         self._watchers: dict[type[Event], list[_See]] = {}
         for watcher in watchers:
             for kind in watcher.wants:

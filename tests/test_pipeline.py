@@ -28,7 +28,8 @@ from fieldkit.events import (
     Unanswered,
     WsMessage,
 )
-from fieldkit.pipeline import Pipeline, station_of_target
+from fieldkit.ocpp.identity import identity_of
+from fieldkit.pipeline import Pipeline
 from fieldkit.wire.tlskeys import KeyLog
 from tests.traffic.capture import write_pcap
 from tests.traffic.conversation import MONDAY, Session
@@ -171,7 +172,7 @@ def test_an_id_of_the_last_connection_is_no_reuse_in_the_next() -> None:
     ],
 )
 def test_the_identity_is_the_last_segment_of_the_url(path: str, station: str) -> None:
-    assert station_of_target(path) == station
+    assert identity_of(path) == station
 
 
 def test_without_an_identity_the_address_stands_for_the_station() -> None:

@@ -10,7 +10,7 @@ filtered).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 from fieldkit.checks.check import Check
@@ -24,12 +24,15 @@ from fieldkit.ocpp.gist import without_ids
 from fieldkit.ocpp.secrets import conceal_text
 from fieldkit.safetext import shorten
 from fieldkit.site.legible import is_legible
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 
 MAX_REMEMBERED: Final = 2048
 """Answers of all connections (the last ones) among which a second answer finds the first."""
-MAX_KEPT: Final = 16_384
+MAX_KEPT: Final = 2048
 """Characters of an answer that is kept as evidence; of longer ones only that they came is remembered."""
+IN_A_LOG: Final = 60 * SECOND
+"""A log may lack lines, and ids that count from 1 come again: only what follows so soon is about the same CALL."""
 MAX_WAITING: Final = 256
 """Answers without a CALL that wait for judgement: a conversation has one of them now and then."""
 JOINING: Final = 300 * SECOND
@@ -191,10 +194,11 @@ class AnswersCheck(Check):
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
         self._holes = Holes()
-        self._answers: dict[tuple[int, str, str], OcppMessage | None] = {}
-        """By connection, who answered ("send": nobody may), message id."""
-        self._waiting: list[OcppMessage] = []
-        """Answers without a CALL that are judged when more is known of the other side."""
+        self._answers: dict[tuple[int | str, str, str], OcppMessage] = {}
+        """By connection (in a log: station), who answered ("send": nobody may), message id."""
+        self._waiting: list[tuple[OcppMessage, OcppMessage | None]] = []
+        """Answers without a CALL that are judged when more is known of the other side, and the earlier answers that
+        they repeat or object to."""
         self._worded: dict[tuple[str, str], Mapping[str, str]] = {}
         """A side objects to the same thing again and again: hiding secrets in the words once is enough."""
 
@@ -227,66 +231,52 @@ class AnswersCheck(Check):
     def _remember(self, message: OcppMessage, by: str) -> None:
         if len(message.id) > MAX_NAME:
             return
-        connection = message.channel.connection
+        channel = message.channel
         answers = self._answers
-        key = (connection.number if connection is not None else 0, by, message.id)
+        key = (channel.station if channel.connection is None else channel.connection.number, by, message.id)
         answers.pop(key, None)  # so that it stands at the end again
-        answers[key] = message if len(message.raw) < MAX_KEPT else None
+        answers[key] = bounded(message, MAX_KEPT)
         if len(answers) > MAX_REMEMBERED:
             del answers[next(iter(answers))]
 
     # ------------------------------------------------------------------------------------------------ without a CALL
 
-    def _orphan(self, event: Orphan, picture: Picture) -> Iterator[Finding]:
+    def _orphan(self, event: Orphan, picture: Picture) -> Iterable[Finding]:
         answer = event.answer
         if not answer.id or not is_legible(answer) or answer.channel.transport == "soap":
-            return
+            return ()
         connection = answer.channel.connection
-        number = connection.number if connection is not None else 0
-        sender, station = answer.sender, answer.channel.station
-        named = {"side": _SIDE[sender], "side_up": _SIDE_UP[sender]}
-        to_answer = (number, OTHER[sender], answer.id)
-        if answer.type is _ERROR and to_answer in self._answers:
-            objected = self._answers[to_answer]
-            evidence = (answer,) if objected is None else (answer, objected)
-            yield Finding(
-                ERROR_AFTER_RESULT, answer.time, station, evidence, {**named, **_objection(answer, objected)},
-                group=sender, owner=sender,
-            )  # fmt: skip
-            return
-        own = (number, sender, answer.id)
-        if own in self._answers:
-            first = self._answers[own]
-            evidence = (answer,) if first is None else (answer, first)
-            action = first.action[:MAX_NAME] if first is not None else "a CALL"
-            values = {**named, "action": action}
-            yield Finding(DOUBLE, answer.time, station, evidence, values, group=f"{sender} {action}", owner=sender)
-            return
-        if (number, "send", answer.id) in self._answers or answer.type is MessageType.CALLRESULTERROR:
-            return  # what 2.1 forbids besides is judged by its own checks
-        if connection is not None and len(self._waiting) < MAX_WAITING:
-            self._waiting.append(answer)
+        place = answer.channel.station if connection is None else connection.number
+        earlier = self._answers.get((place, OTHER[answer.sender], answer.id)) if answer.type is _ERROR else None
+        earlier = earlier or self._answers.get((place, answer.sender, answer.id))
+        if earlier is None and (
+            (place, "send", answer.id) in self._answers or answer.type is MessageType.CALLRESULTERROR
+        ):
+            return ()  # what 2.1 forbids besides is judged by its own checks
+        if connection is None:
+            # A log may lack lines: that no CALL is seen says nothing.
+            near = earlier is not None and answer.time > 0 and answer.time - earlier.time <= IN_A_LOG
+            return (_superfluous(answer, earlier),) if earlier is not None and near else ()
+        if len(self._waiting) < MAX_WAITING:
+            self._waiting.append((answer, earlier))
+        return ()
 
     def _judge_waiting(self, heard: OcppMessage | None, picture: Picture) -> list[Finding]:
         """An answer can overtake the news that bytes of the other side are missing: what comes later from that side
         comes in order, behind that news."""
         found: list[Finding] = []
-        still: list[OcppMessage] = []
-        for answer in self._waiting:
+        still: list[tuple[OcppMessage, OcppMessage | None]] = []
+        for answer, earlier in self._waiting:
             if heard is not None and (
                 heard.sender == answer.sender or heard.channel.connection is not answer.channel.connection
             ):
-                still.append(answer)
+                still.append((answer, earlier))
+            elif earlier is not None:
+                # Sides that count their CALLs use an id again, and the CALL may be in the hole.
+                if not self._holes.count(answer, picture):
+                    found.append(_superfluous(answer, earlier))
             elif self._would_have_seen(answer, picture):
-                sender = answer.sender
-                values = {
-                    "side": _SIDE[sender],
-                    "side_up": _SIDE_UP[sender],
-                    "what": "an error" if answer.type is _ERROR else "an answer",
-                    "id": shorten(answer.id, MAX_NAME),
-                }
-                station = answer.channel.station
-                found.append(Finding(ORPHAN, answer.time, station, (answer,), values, group=sender, owner=sender))
+                found.append(_without_call(answer))
         self._waiting = still
         return found
 
@@ -331,6 +321,28 @@ class AnswersCheck(Check):
         return Finding(kind, answer.time, station, (answer, call), values, group=group, severity=severity, owner=owner)
 
 
+def _without_call(answer: OcppMessage) -> Finding:
+    sender = answer.sender
+    values = {
+        "side": _SIDE[sender],
+        "side_up": _SIDE_UP[sender],
+        "what": "an error" if answer.type is _ERROR else "an answer",
+        "id": shorten(answer.id, MAX_NAME),
+    }
+    return Finding(ORPHAN, answer.time, answer.channel.station, (answer,), values, group=sender, owner=sender)
+
+
+def _superfluous(answer: OcppMessage, earlier: OcppMessage) -> Finding:
+    """An answer to what was answered, or to an answer."""
+    sender, station, evidence = answer.sender, answer.channel.station, (answer, earlier)
+    values = {"side": _SIDE[sender], "side_up": _SIDE_UP[sender]}
+    if earlier.sender != sender:
+        values |= _objection(answer, earlier)
+        return Finding(ERROR_AFTER_RESULT, answer.time, station, evidence, values, group=sender, owner=sender)
+    values["action"] = earlier.action[:MAX_NAME] or "a CALL"
+    return Finding(DOUBLE, answer.time, station, evidence, values, group=f"{sender} {values['action']}", owner=sender)
+
+
 def _fault(call: OcppMessage) -> str:
     """What is wrong with a CALL, without the secrets and identities in it; empty when nothing is."""
     if not is_legible(call):
@@ -362,14 +374,14 @@ def _values(answer: OcppMessage, call: OcppMessage, code: str, fault: str) -> Ma
     }
 
 
-def _objection(error: OcppMessage, objected: OcppMessage | None) -> dict[str, str]:
+def _objection(error: OcppMessage, objected: OcppMessage) -> dict[str, str]:
     cause = ""
-    if objected is not None and objected.problems:
+    if objected.problems:
         problem = objected.problems[0]
         words = without_ids(conceal_text(shorten(problem.text, MAX_TEXT), objected), objected)
         cause = f"The answer is faulty, which is the other side's to correct: {words}."
     return {
-        "action": objected.action[:MAX_NAME] if objected is not None else "CALL",
+        "action": objected.action[:MAX_NAME] or "CALL",
         "code": error.error.code[:MAX_NAME] if error.error is not None else "",
         "cause": cause,
     }

@@ -22,6 +22,12 @@ MAX_SUSPECTS: Final = 3
 PATIENCE_NS: Final = 3 * SECOND
 """A SYN that is repeated once and then has no answer for so long."""
 
+ELSEWHERE: Final = (
+    " It is not the server that OCPP was spoken with in this capture: if the station was told to connect here, this is"
+    " probably why it is offline."
+)
+"""Of a server that nobody spoke OCPP with."""
+
 TCP_REFUSED = Kind(
     "connection.refused",
     "critical",
@@ -80,7 +86,7 @@ class AttemptCheck(Check):
         elif isinstance(event, ConnectionClosed):
             opened = self._opened.pop(event.connection.number, None)
             if event.how in ("refused", "no-answer") and picture.links.get(event.connection) is not None:
-                return list(self._in_vain(event, opened))
+                return list(self._in_vain(event, opened, picture))
         else:
             self._opened.pop(event.connection.number, None)  # type: ignore[union-attr]
             if isinstance(event, HttpRequest) and asks_upgrade(event) and speaks_ocpp(event):
@@ -102,9 +108,12 @@ class AttemptCheck(Check):
             if attempts.told:
                 continue
             kind = TCP_REFUSED if kind_id == TCP_REFUSED.id else TCP_SILENT
-            if client in hosts or (address, port) in servers:
+            if (address, port) in servers:
                 attempts.station = self._stations.get(client, "")
                 yield _attempt(kind, attempts, "", "warning" if attempts.in_row < INSISTENT else "critical")
+            elif client in hosts:
+                if attempts.in_row >= INSISTENT and not _is_connected(client, picture):
+                    yield _attempt(kind, attempts, ELSEWHERE, "warning")
             elif silent and len(self._attempts) <= MAX_SUSPECTS:
                 context = " Nothing else was tried in this capture: if this is the charging station, it is offline."
                 yield _attempt(kind, attempts, context, "critical")
@@ -122,7 +131,9 @@ class AttemptCheck(Check):
             self._stations[client] = ""
         bounded(self._servers)[server.address, server.port] = None
 
-    def _in_vain(self, closed: ConnectionClosed, opened: ConnectionOpened | None) -> Iterator[Finding]:
+    def _in_vain(
+        self, closed: ConnectionClosed, opened: ConnectionOpened | None, picture: Picture
+    ) -> Iterator[Finding]:
         connection = closed.connection
         waited = closed.time - connection.opened
         kind = TCP_REFUSED if closed.how == "refused" else TCP_SILENT
@@ -136,11 +147,26 @@ class AttemptCheck(Check):
             attempts = bounded(self._attempts)[key] = _Attempts(evidence or (closed,), closed, waited=waited)
         attempts.in_row += 1
         station = self._stations.get(connection.client.address)
-        if station is not None or (connection.server.address, connection.server.port) in self._servers:
+        if (connection.server.address, connection.server.port) in self._servers:
             attempts.station = station or ""
             attempts.told = True
             severity: Severity = "critical" if attempts.in_row >= INSISTENT else "warning"
             yield _attempt(kind, attempts, "", severity, closed.time)
+            return
+        # Stations fetch firmware and the time elsewhere, and other devices may share their address.
+        insists = station is not None and attempts.in_row == INSISTENT and not attempts.told
+        if insists and not _is_connected(connection.client.address, picture):
+            attempts.station = station or ""
+            attempts.told = True
+            yield _attempt(kind, attempts, ELSEWHERE, "warning", closed.time)
+
+
+def _is_connected(address: str, picture: Picture) -> bool:
+    """Whether a host has an OCPP connection that has not ended as far as the capture shows."""
+    return any(
+        link.ocpp and link.connection.client.address == address and link.how in ("", "timeout", "end-of-capture")
+        for link in picture.links.all.values()
+    )
 
 
 def _attempt(kind: Kind, attempts: _Attempts, context: str, severity: Severity, time: int | None = None) -> Finding:

@@ -12,12 +12,15 @@ from fieldkit.checks.finding import Finding, Identity, Kind
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import member, objects, text
 from fieldkit.site.transaction import Transaction
 
 MAX_STATIONS: Final = 10_000
 """Stations remembered."""
+MAX_WAITING: Final = 2000
+"""Transactions with a refused token that are watched."""
 MAX_TOKENS: Final = 200
 """Refused tokens remembered of one station, and tokens of its local list."""
 MAX_LISTED: Final = 1000
@@ -123,15 +126,6 @@ _LOCAL_LIST = Kind(
     "Have the CSMS send the full local list again, and find out why it was not updated.",
     "OCPP 1.6 §3.5.2",
 )
-_LIST_REFUSED = Kind(
-    "authorization.local-list-not-taken",
-    "warning",
-    "csms",
-    "The station did not take the local list",
-    "The station answered SendLocalList with {status}. {meaning}",
-    "{advice}",
-    "OCPP 1.6 §5.15",
-)
 _CONTRACT = Kind(
     "authorization.contract-certificate",
     "warning",
@@ -142,21 +136,6 @@ _CONTRACT = Kind(
     "The provider that issued the contract has to renew it; if it happens with many vehicles, the CSMS lacks a root.",
     "OCPP 2.0.1 Part 2 C07",
 )
-
-_LIST_WORDS: Final = {
-    "Failed": (
-        "It could not store it.",
-        "Send the full list again; if it fails again, it may be longer than LocalAuthListMaxLength allows.",
-    ),
-    "VersionMismatch": (
-        "A differential update did not fit the version that it has.",
-        "The CSMS has to ask for the version (GetLocalListVersion) and send the full list.",
-    ),
-    "NotSupported": (
-        "It has no local list or it is switched off.",
-        "Set LocalAuthListEnabled to true if the station can do it, else leave the list out in the CSMS.",
-    ),
-}
 
 
 @dataclass(slots=True)
@@ -180,7 +159,6 @@ class Authorization(Check):
         _AT_START,
         _NOT_STOPPED,
         _LOCAL_LIST,
-        _LIST_REFUSED,
         _CONTRACT,
     )
     wants = Continuity.WANTS
@@ -235,7 +213,7 @@ class Authorization(Check):
             return
         station, payload = answer.channel.station, answer.payload
         if answer.action == "SendLocalList":
-            yield from self._list_answered(answer, call)
+            self._list_answered(answer, call)
             return
         if answer.sender != "csms":
             return
@@ -263,7 +241,7 @@ class Authorization(Check):
         station = answer.channel.station
         known = self._known(station)
         if token and len(known.refused) < MAX_TOKENS:
-            known.refused[token] = (status, answer)
+            known.refused[token] = (status, bounded(answer))
         meaning, advice = REFUSALS[status]
         values: dict[str, object] = {
             "time": clock(answer.time),
@@ -283,8 +261,10 @@ class Authorization(Check):
         values["transaction"] = going.id if going is not None and going.id else "(without id)"
         connector = going.connector if going is not None else ""
         yield Finding(_AT_START, answer.time, station, (answer,), values, connector, group=status)
-        if going is not None and going.id and going.end is None and len(self._waiting) < MAX_STATIONS:
-            self._waiting[station, going.id] = (going, answer, status)
+        if going is not None and going.id and going.end is None:
+            if len(self._waiting) >= MAX_WAITING:
+                del self._waiting[next(iter(self._waiting))]
+            self._waiting[station, going.id] = (going, bounded(answer), status)
 
     def _begun(self, call: OcppMessage, picture: Picture) -> Iterator[Finding]:
         station = call.channel.station
@@ -293,6 +273,9 @@ class Authorization(Check):
         refused = self._known(station).refused.get(token)
         going = site.transactions.latest if site is not None else None
         if refused is None or going is None or going.begin is not call:
+            return
+        if call.action == "TransactionEvent" and going.charging_state != "Charging":
+            # 2.x: by TxStartPoint a transaction may begin with a plug or a car in the bay, before anybody is let in.
             return
         status, answer = refused
         after = call.time - answer.time
@@ -324,7 +307,7 @@ class Authorization(Check):
             return
         del self._waiting[key]
         for name in ("StopTransactionOnInvalidId", "TxCtrlr.StopTxOnInvalidId"):
-            setting = site.about.settings.get(name)
+            setting = site.about.setting(name)
             if setting is not None and (setting.value or "").casefold() == "false":
                 return
         state = going.charging_state
@@ -339,7 +322,7 @@ class Authorization(Check):
         }
         yield Finding(_NOT_STOPPED, message.time, key[0], (message, answer), values, going.connector, going.id)
 
-    def _list_answered(self, answer: OcppMessage, call: OcppMessage) -> Iterator[Finding]:
+    def _list_answered(self, answer: OcppMessage, call: OcppMessage) -> None:
         station = answer.channel.station
         status = text(answer.payload, "status") or ""
         if status == "Accepted":
@@ -350,11 +333,7 @@ class Authorization(Check):
                 token = text(entry, "idTag") or text(entry, "idToken", "idToken") or ""
                 said = text(entry, "idTagInfo", "status") or text(entry, "idTokenInfo", "status") or ""
                 if token in listed or len(listed) < MAX_LISTED:
-                    listed[token] = said
-        elif status in _LIST_WORDS:
-            meaning, advice = _LIST_WORDS[status]
-            values = {"status": status, "meaning": meaning, "advice": advice}
-            yield Finding(_LIST_REFUSED, answer.time, station, (answer, call), values, group=status)
+                    listed[token[:100]] = said[:50]
 
 
 def _token(call: OcppMessage) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final, Literal
 
 from fieldkit.checks.bootkinds import (
@@ -38,6 +39,8 @@ from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, counted, duration, listed
 from fieldkit.events import DecodeError, Event, MessageType, OcppMessage, Unanswered
 from fieldkit.site.about import Boot
+from fieldkit.site.kept import same
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import text
 from fieldkit.site.station import Station
@@ -53,6 +56,8 @@ MAX_ALLOWED: Final = 64
 """Actions that a station was asked for while it waits: OCPP has fewer that can be asked for."""
 PATIENCE: Final = 30 * SECOND
 """A boot without an answer counts when the station has waited for so long; the usual timeouts are 30 to 60 s."""
+MAX_RECENT: Final = 50
+"""Ended transactions that are looked at."""
 LONG_PENDING: Final = 600 * SECOND
 """Pending for longer than this is no provisioning any more."""
 
@@ -76,6 +81,10 @@ _ORDERED: Final = {
 _TRIGGERS: Final = frozenset({"TriggerMessage", "ExtendedTriggerMessage"})
 _TRIGGERED: Final = {"SignChargePointCertificate": "SignCertificate", "TransactionEvent": "TransactionEvent"}
 """Requested messages whose action has another name (the other names are those of their action)."""
+_SESSION: Final = frozenset(
+    {"Authorize", "MeterValues", "StartTransaction", "StatusNotification", "StopTransaction", "TransactionEvent"}
+)
+"""What a remote start brings about; that the CSMS must not order one now is its own fault."""
 _REMOTE_STARTS: Final = frozenset(
     {"RemoteStartTransaction", "RemoteStopTransaction", "RequestStartTransaction", "RequestStopTransaction"}
 )
@@ -110,6 +119,8 @@ class _Conversation:
     """At least once."""
     restarts: deque[OcppMessage] = field(default_factory=lambda: deque(maxlen=LOOP_BOOTS))
     """The last boots that nobody had asked for and no waiting explains."""
+    lost: bool = False
+    """It was heard elsewhere, or behind a hole, since its last boot: it may have been accepted unseen."""
 
 
 class BootCheck(Check):
@@ -169,15 +180,15 @@ class BootCheck(Check):
         """Stations that were never accepted."""
         for identity, known in self._stations.items():
             station = picture.stations.get(identity)
-            if station is not None and station.about.boots and not known.accepted:
+            if station is not None and station.about.boots and not (known.accepted or known.lost):
                 yield from _never_accepted(station, picture)
 
     # ------------------------------------------------------------------------------------------------------- boots
 
     def _boots(self, call: OcppMessage, known: _Conversation, station: Station, picture: Picture) -> Iterator[Finding]:
         place = _place(call)
-        same = known.boot is not None and place == known.place
-        whole = same and known.gaps == self._holes.count(call, picture)
+        here = known.boot is not None and place == known.place
+        whole = here and known.gaps == self._holes.count(call, picture)
         reason = station.about.boots[-1].reason
         wanted = known.excused or reason in _EXPLAINED
         if whole and not wanted:
@@ -194,13 +205,13 @@ class BootCheck(Check):
                 yield _csms_came_first(known, ", and the station sent its BootNotification again", call)
         if not wanted and known.state in ("", "Accepted", "booting"):
             # What follows Pending or Rejected is no restart but the attempt that the CSMS told it to make.
-            known.restarts.append(call)
+            known.restarts.append(bounded(call))
             yield from _loop(known.restarts, station, picture)
         elif known.state in ("Pending", "Rejected"):
             known.restarts.clear()
-        known.place, known.state, known.boot, known.answered = place, "booting", call, None
+        known.place, known.state, known.boot, known.answered = place, "booting", bounded(call), None
         known.gaps = self._holes.count(call, picture)
-        known.excused = False
+        known.excused = known.lost = False
         known.early.clear()
         known.early_csms.clear()
 
@@ -208,24 +219,24 @@ class BootCheck(Check):
         self, answer: OcppMessage, known: _Conversation, station: Station, picture: Picture
     ) -> Iterator[Finding]:
         boot = station.about.boots[-1] if station.about.boots else None
-        if boot is None or boot.answer is not answer or known.boot is not boot.call:
+        if boot is None or not same(boot.answer, answer) or not same(known.boot, boot.call):
             return
         if known.early:
-            actions = listed(list(dict.fromkeys(call.action for call in known.early)))
+            actions = listed(list(dict.fromkeys(call.action[:50] for call in known.early)))
             evidence = (boot.call, known.early[0], answer)
             yield Finding(CALLS_BEFORE_ANSWER, known.early[0].time, station.identity, evidence, {"actions": actions})
         if known.early_csms:
             yield _csms_came_first(known, "", answer)
         known.early.clear()
         known.early_csms.clear()
-        known.answered = answer
+        known.answered = bounded(answer)
         known.since = answer.time
         known.gaps = self._holes.count(answer, picture)
         known.asked.clear()
         known.interval = max(boot.interval or 0, 0)
         if answer.error is not None:
             known.state = ""
-            yield _error(answer, boot.call)
+            yield _error(answer, answer.call or boot.call)
             return
         known.state = ""
         values = {"who": _who(station), "interval": _interval(boot.interval)}
@@ -246,13 +257,14 @@ class BootCheck(Check):
         if _place(call) != known.place or known.gaps != self._holes.count(call, picture):
             # Another connection, or bytes are missing: the answer that we did not see may have been Accepted.
             known.state = ""
+            known.lost = True
             known.early.clear()
             known.early_csms.clear()
             return
         if known.state == "booting":
             calls = known.early if call.sender == "station" else known.early_csms
             if len(calls) < MAX_EARLY_CALLS:
-                calls.append(call)
+                calls.append(bounded(call))
             return
         kind = _breach(call, known)
         if kind is None or known.answered is None or known.boot is None:
@@ -270,6 +282,8 @@ def _breach(call: OcppMessage, known: _Conversation) -> Kind | None:
             return CSMS_CALLS_WHILE_REJECTED
         if len(known.asked) < MAX_ALLOWED and action in _ORDERED:
             known.asked.add(_ORDERED[action])
+        if action in _REMOTE_STARTS:
+            known.asked |= _SESSION
         return REMOTE_START_WHILE_PENDING if action in _REMOTE_STARTS else None
     if known.state == "Rejected":
         return CALLS_WHILE_REJECTED
@@ -311,7 +325,8 @@ def _csms_came_first(known: _Conversation, outcome: str, end: OcppMessage) -> Fi
 
 def _loop(restarts: deque[OcppMessage], station: Station, picture: Picture) -> Iterator[Finding]:
     span = restarts[-1].time - restarts[0].time
-    if len(restarts) < LOOP_BOOTS or not 0 <= span <= LOOP_WINDOW:
+    # A log may have no times at all: then nothing is known of how fast they came.
+    if len(restarts) < LOOP_BOOTS or not 0 < span <= LOOP_WINDOW:
         return
     boots = list(station.about.boots)[-LOOP_BOOTS:]
     said = list(dict.fromkeys(boot.reason for boot in boots if boot.reason))
@@ -355,19 +370,28 @@ def _never_accepted(station: Station, picture: Picture) -> Iterator[Finding]:
     about = station.about
     boots = about.boots
     last = boots[-1]
-    if last.answer is None:
+    if last.answer is None or _charges(station, last.answer.time):
         return
-    span = picture.time - boots[0].time
+    # To the last that was heard of it, be it a ping: what came of it later is not in the capture.
+    link = picture.links.get(last.call.channel.connection)
+    span = max(station.last, link.heard[0] if link is not None else 0) - about.first_boot
     if last.status == "Pending" and span < LONG_PENDING:
         return
     if not (last.status in ("Pending", "Rejected") or last.answer.error is not None):
         return
     values = {
         "boots": counted(about.boot_count, "BootNotification"),
-        "span": duration(span),
+        "span": f" in {duration(span)}" if about.boot_count > 1 and span > 0 else "",
         "last": last.status or "an error",
     }
     yield Finding(NEVER_ACCEPTED, last.answer.time, station.identity, _first_and_last(boots[0], last), values)
+
+
+def _charges(station: Station, since: int) -> bool:
+    """Whether the CSMS takes its transactions all the same, or has accepted it unseen."""
+    ledger = station.transactions
+    recent = (*islice(reversed(ledger.closed), MAX_RECENT), *ledger.open.values())
+    return any(made.answered and made.begin is not None and made.begin.time > since for made in recent)
 
 
 def _first_and_last(first: Boot, last: Boot) -> tuple[Event, ...]:

@@ -29,7 +29,7 @@ NEVER_ACCEPTED = Kind(
     "critical",
     "operator",
     "The station was never accepted",
-    "{boots} in {span}, and none was answered with Accepted; the last one: {last}. Until it is accepted, the station "
+    "{boots}{span}, and none was answered with Accepted; the last one: {last}. Until it is accepted, the station "
     "does not charge under this CSMS.",
     "Operator: find out from the CSMS why it does not accept this station: unknown identity, wrong tenant, missing "
     "provisioning, or an error while it handled the boot.",

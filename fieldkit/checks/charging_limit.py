@@ -12,6 +12,7 @@ from fieldkit.checks.measured import Where, amount_words, by_phase, is_live, rem
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.profile import Limit, Profile
 from fieldkit.site.series import Sample
@@ -130,7 +131,7 @@ class LimitCheck(Check):
             sample = samples[-1]
             if value is None:
                 continue
-            now = _Measured(sample.time, value, unit, event)  # type: ignore[arg-type]
+            now = _Measured(sample.time, value, unit, bounded(event))  # type: ignore[arg-type]
             if station.charging.profiles:
                 yield from self._judge(now, sample, station)
             remember(self._last, (station.identity, sample.transaction, unit), now)

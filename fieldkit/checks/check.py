@@ -33,5 +33,5 @@ class Check:
         return ()
 
     def finish(self, picture: Picture) -> Iterable[Finding]:
-        """Judge what never came, at the end of the session (``picture.time``)."""
+        """Judge what never came, at the end of the session (``picture.end_of``)."""
         return ()

@@ -20,6 +20,7 @@ from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, OcppMessage
 from fieldkit.site.clock import MIN_AGREEING, MIN_SPAN, UNSET_BEFORE, Estimate, Reading, StationClock
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.station import Station
 
@@ -156,7 +157,7 @@ class ClockCheck(Check):
         if reading.told < UNSET_BEFORE:
             return () if event.time < UNSET_BEFORE else (_unset(reading, station),)
         if reading.offset > DRIFT and event.sender == "station" and len(told.future) < MAX_FUTURE:
-            told.future.append(reading)
+            told.future.append(reading._replace(message=bounded(event)))
         return self._judge(station, told) if told.seen % JUDGED_EVERY == 0 else ()
 
     def finish(self, picture: Picture) -> Iterator[Finding]:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fieldkit.checks.finding import SEVERITIES, Finding, Identity, Kind, Owner, Severity
 from fieldkit.events import Event
 from fieldkit.safetext import mask
+from fieldkit.site.light import bounded_event, weight_of
 
 MAX_FINDINGS: Final = 5_000
 """Different findings of one session; what comes beyond is counted under its kind alone."""
@@ -17,6 +18,10 @@ MAX_PER_KIND: Final = 200
 MAX_FIRST: Final = 8
 MAX_LAST: Final = 4
 """Events of evidence kept of each finding: the first ones and the latest."""
+MAX_ONE: Final = 256 << 10
+"""Characters of a message that is kept whole as evidence …"""
+MAX_ALL: Final = 16 << 20
+"""… and of all of them together: of what is longer, or comes later, only what points to it is kept."""
 
 
 @dataclass(slots=True)
@@ -66,6 +71,7 @@ class Collector:
     def __init__(self) -> None:
         self._found: dict[tuple[str, ...], Collected] = {}
         self._per_kind: dict[tuple[str, str], int] = {}
+        self._room = MAX_ALL
 
     def add(self, findings: Iterable[Finding]) -> list[Collected]:
         """Take in occurrences; returns those findings that are new."""
@@ -87,13 +93,17 @@ class Collector:
             if crowded:
                 key = (kind.id, finding.station if number >= MAX_PER_KIND else "", "", "", "")
                 known = self._found.get(key)
-            self._per_kind[key[:2]] = number + 1
+            if key[:2] in self._per_kind or len(self._per_kind) < MAX_FINDINGS:
+                self._per_kind[key[:2]] = number + 1
         if known is not None:
-            _join(known, finding)
+            self._join(known, finding)
             return None
         severity, owner = finding.severity or kind.severity, finding.owner or kind.owner
-        collected = Collected(finding, severity, owner, finding.time, finding.time, merged=crowded)
-        collected.evidence.extend(finding.evidence[:MAX_FIRST])
+        kept = self._kept(finding.evidence[:MAX_FIRST])
+        collected = Collected(
+            replace(finding, evidence=tuple(kept)), severity, owner, finding.time, finding.time, merged=crowded
+        )
+        collected.evidence.extend(kept)
         self._found[key] = collected
         return collected
 
@@ -101,15 +111,30 @@ class Collector:
         """The worst first, then in the order of time."""
         return sorted(self._found.values(), key=lambda found: (SEVERITIES.index(found.severity), found.first))
 
+    def _join(self, known: Collected, finding: Finding) -> None:
+        known.count += 1
+        known.first = min(known.first, finding.time)
+        known.last = max(known.last, finding.time)
+        severity = finding.severity or finding.kind.severity
+        if SEVERITIES.index(severity) < SEVERITIES.index(known.severity):
+            known.severity = severity
+        room = max(MAX_FIRST - len(known.evidence), 0)
+        if room:
+            known.evidence.extend(self._kept(finding.evidence[:room]))
+        if room < len(finding.evidence):
+            later = finding.evidence[room:][-MAX_LAST:]
+            over = max(len(known.latest) + len(later) - MAX_LAST, 0)
+            self._room += sum(map(weight_of, known.latest[:over]))
+            known.latest = [*known.latest[over:], *self._kept(later)]
 
-def _join(known: Collected, finding: Finding) -> None:
-    known.count += 1
-    known.first = min(known.first, finding.time)
-    known.last = max(known.last, finding.time)
-    severity = finding.severity or finding.kind.severity
-    if SEVERITIES.index(severity) < SEVERITIES.index(known.severity):
-        known.severity = severity
-    room = MAX_FIRST - len(known.evidence)
-    known.evidence.extend(finding.evidence[: max(room, 0)])
-    if room < len(finding.evidence):
-        known.latest = [*known.latest, *finding.evidence[max(room, 0) :]][-MAX_LAST:]
+    def _kept(self, evidence: Iterable[Event]) -> list[Event]:
+        """What may be kept of it: a capture may be full of findings, each with a message of a megabyte."""
+        kept = []
+        for event in evidence:
+            weight = weight_of(event)
+            if weight > min(MAX_ONE, self._room):
+                event = bounded_event(event, 0)
+            else:
+                self._room -= weight
+            kept.append(event)
+        return kept

@@ -15,6 +15,7 @@ from fieldkit.checks.words import SECOND, counted, duration, listed
 from fieldkit.events import ConnectionClosed, DecodeError, Event, HttpRequest, HttpResponse, WsControl
 from fieldkit.site.link import Link, asks_upgrade, identity_of, speaks_ocpp
 from fieldkit.site.picture import Picture
+from fieldkit.wire.reasons import MASKED_WRONGLY, NOT_DEFLATE, NOT_NEGOTIATED
 
 BREAKS: Final = 3
 """Breaks of one station's connections within ``BREAKS_NS`` that are no accident any more."""
@@ -31,7 +32,7 @@ CODE = Kind(
     "connection.close-code",
     "warning",
     "unknown",
-    "A connection was closed because of an error",
+    "A connection was closed, and not in the usual way",
     "{closer} closed the connection to {server} with code {code} ({meaning}){reason}, {lasted} after its beginning.",
     "The log of the side that closed tells why; ask for the minute that is given here. {advice}",
     "RFC 6455 §7.4.1",
@@ -224,11 +225,7 @@ def _owner(side: Side, *, closer_is_station: bool) -> Owner:
 
 def _fault(reason: str) -> Kind | None:
     """What ``wire.websocket`` complains of, where it is a rule that one side broke."""
-    if "RFC 6455 §5.1" in reason:
-        return MASK
-    if "(RSV1)" in reason:
-        return RSV1
-    return INFLATE if "does not inflate" in reason else None
+    return {MASKED_WRONGLY: MASK, NOT_NEGOTIATED: RSV1, NOT_DEFLATE: INFLATE}.get(reason)
 
 
 def _ended(closed: ConnectionClosed) -> str:
@@ -246,7 +243,8 @@ class StormCheck(Check):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._recent: dict[tuple[str, str], deque[HttpRequest]] = {}
+        self._recent: dict[tuple[str, str, str], deque[HttpRequest]] = {}
+        """By station, its address and server: where the path ends with the same word for all, its name is none."""
 
     def see(self, event: Event, picture: Picture) -> Iterable[Finding]:
         """Count upgrade requests."""
@@ -254,9 +252,12 @@ class StormCheck(Check):
             return ()
         server = server_of(event.connection)
         station = identity_of(event.target)
-        recent = self._recent.get((station, server))
+        if not station:
+            return ()
+        place = station, event.connection.client.address, server
+        recent = self._recent.get(place)
         if recent is None:
-            recent = bounded(self._recent, MAX_STATIONS)[station, server] = deque(maxlen=STORM)
+            recent = bounded(self._recent, MAX_STATIONS)[place] = deque(maxlen=STORM)
         key = event.headers.get("sec-websocket-key")
         if recent and recent[-1].headers.get("sec-websocket-key") == key:
             return ()  # one handshake, captured in two places
@@ -314,7 +315,7 @@ class OfflineCheck(Check):
     def finish(self, picture: Picture) -> Iterable[Finding]:
         """Those that never came back."""
         for station, cut in self._cut.items():
-            away = picture.time - cut.closed.time
+            away = picture.end_of(cut.closed.connection.source) - cut.closed.time
             known = picture.stations.get(station)
             if away >= GONE_NS and (known is None or known.last <= cut.closed.time):
                 back = f"the station had not come back when the capture ended {duration(away)} later"

@@ -264,12 +264,12 @@ class ReportCheck(PatientCheck):
     def _answered(self, message: OcppMessage, call: OcppMessage) -> Iterator[Finding]:
         number, status = whole(call.payload, "requestId"), text(message.payload, "status") or ""
         if status == "Accepted" and number is not None:
-            key = (_ORDERS[call.action], number)
+            key = (_ORDERS[message.action], number)
             going = self.settle(message, key)
             if going is not None:
                 self.expect(message, key, going.deadline, going.evidence, going.thing)
             elif self._early.pop((message.channel.station, key), None) is None:
-                report = _Report(call.action, number, 0)
+                report = _Report(message.action, number, 0)
                 self.expect(message, key, message.time + REPORT_PATIENCE, (call, message), report)
         elif status in ("Rejected", "NotSupported"):
             base = text(call.payload, "reportBase")

@@ -12,6 +12,7 @@ from fieldkit.checks.measured import energy_words, is_live, power_words, remembe
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.meter import Meters
 from fieldkit.site.picture import Picture
 from fieldkit.site.series import Sample
@@ -129,7 +130,7 @@ class PowerCheck(Check):
         window = self._windows.get(key)
         interval = sample.time - window.time if window is not None else 0
         if window is None or not 0 < interval <= LONGEST_INTERVAL or sample.value < window.register:
-            remember(self._windows, key, _Window(sample.time, sample.value, event, sample.time, power))
+            remember(self._windows, key, _Window(sample.time, sample.value, bounded(event), sample.time, power))
             return
         hours = interval / (3600 * SECOND)
         window.low += min(window.power, power) * hours
@@ -137,7 +138,7 @@ class PowerCheck(Check):
         window.time, window.power = sample.time, power
         window.intervals += 1
         if sample.time - window.begin >= WINDOW and window.intervals >= WINDOW_READINGS:
-            self._windows[key] = _Window(sample.time, sample.value, event, sample.time, power)
+            self._windows[key] = _Window(sample.time, sample.value, bounded(event), sample.time, power)
             yield from _compare(window, sample, event, station)
 
 
@@ -219,7 +220,7 @@ class IdleCheck(Check):
             remember(self._stretches, key, _Stretch(state, told or event.time))
         elif stretch.begin is None or sample.value < stretch.begin.value or sample.location != stretch.begin.location:
             if event.time - stretch.told >= SETTLING:
-                stretch.begin, stretch.seen, stretch.message = sample, event.time, event
+                stretch.begin, stretch.seen, stretch.message = sample, event.time, bounded(event)
         elif not stretch.done:
             yield from _judge_idle(stretch, stretch.begin, sample, event, station)
 
@@ -252,7 +253,7 @@ def _judge_idle(
     free = stretch.state == "Available"
     if not same_pace(time, event.time - stretch.seen) or power < (UNCLAIMED_POWER if free else SUSPENDED_POWER):
         # From here on anew: what flows later must not be thinned out by the rest before.
-        stretch.begin, stretch.seen, stretch.message = sample, event.time, event
+        stretch.begin, stretch.seen, stretch.message = sample, event.time, bounded(event)
         return
     stretch.done = True
     values = {

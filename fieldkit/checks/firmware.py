@@ -317,7 +317,9 @@ class FirmwareCheck(PatientCheck):
     ) -> Iterator[Finding]:
         state, station = job.state, message.channel.station
         stage, earlier = _STAGE.get(state), _STAGE.get(before)
-        if stage is not None and earlier is not None and stage < earlier:
+        # A station may restart to put into effect what it has installed.
+        activates = before == "Installed" and state == "InstallRebooting"
+        if stage is not None and earlier is not None and stage < earlier and not activates:
             values = {"state": state, "before": before, "where": _where(job)}
             yield Finding(BACKWARDS, message.time, station, evidence, values, group=f"{before} {state}")
         if state == "Installed" and job.answer is not None and len(job.states) < 50:

@@ -3,11 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind, Severity
+from fieldkit.checks.handshakekinds import (
+    EXTENSION,
+    HEX_KEY,
+    MISSING,
+    NO_ANSWER,
+    NOT_OFFERED,
+    NOT_SELECTED,
+    NOT_WEBSOCKET,
+    PROBE,
+    REDIRECTED,
+    REFUSED,
+    REFUSED_400,
+    REFUSED_401,
+    REFUSED_403,
+    REFUSED_404,
+    SHORT_PASSWORD,
+    UNAVAILABLE,
+    UNKNOWN_NAME,
+    USER,
+    VERSION_CHANGED,
+)
 from fieldkit.checks.onwire import MAX_SHOWN, MAX_STATIONS, bounded, quoted, server_of
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, counted, duration
@@ -17,6 +38,8 @@ from fieldkit.site.picture import Picture
 
 CHALLENGE_NS: Final = 30 * SECOND
 """A client may ask without a password first and be told 401 (RFC 9110 §11.6.1): so soon it asks again."""
+ANSWER_NS: Final = 5 * SECOND
+"""Time in which an answer to an upgrade request may be expected; who gives up earlier has not waited for it."""
 PROBE_NS: Final = 15 * SECOND
 """A connection that ends so soon without a message was opened to try something out (seen: about 3 s)."""
 PROBE_FOLLOWED_NS: Final = 60 * SECOND
@@ -28,200 +51,6 @@ SHORTEST_PASSWORD: Final = 16
 KEY_IN_HEX: Final = range(32, 41)
 """Characters that 16 to 20 bytes have when written in hex (1.6 AuthorizationKey)."""
 
-_PART_4: Final = "OCPP-J 1.6 §3.1, OCPP 2.x Part 4 §3"
-
-REFUSED_401 = Kind(
-    "handshake.unauthorized",
-    "critical",
-    "operator",
-    "The CSMS rejects the station's password (401)",
-    "{server} answered the station's upgrade request for {target} with 401 Unauthorized. The station sent {sent}.",
-    "Operator: set the station's password anew on both sides (1.6 AuthorizationKey, 2.x BasicAuthPassword) and check"
-    " that the CSMS knows this identity. The user name must be the station's identity.",
-    "OCPP 1.6 security white paper A00.FR.204–207; github.com/steve-community/steve/issues/1020",
-)
-REFUSED_403 = Kind(
-    "handshake.forbidden",
-    "critical",
-    "operator",
-    "The CSMS forbids the station to connect (403)",
-    "{server} answered the station's upgrade request for {target} with {status}: it knows the request and will not"
-    " have it. The station sent {sent}.",
-    "Operator: see in the CSMS whether this station is blocked, decommissioned or not yet approved; then whether a"
-    " firewall or web application firewall in front of it objects.",
-    "RFC 9110 §15.5.4",
-)
-REFUSED_404 = Kind(
-    "handshake.not-found",
-    "critical",
-    "operator",
-    "The CSMS does not know this station or this path (404)",
-    "{server} answered the station's upgrade request for {target} with {status}. A CSMS answers so to a station that"
-    " it does not know; a web server does when the path is wrong.",
-    "Operator: compare the identity at the end of the path, letter by letter, with the one in the CSMS, and the path"
-    " in front of it with the URL that the CSMS asks for.",
-    _PART_4,
-)
-REFUSED_400 = Kind(
-    "handshake.bad-request",
-    "critical",
-    "unknown",
-    "The CSMS finds the upgrade request wrong",
-    "{server} answered the station's upgrade request for {target} with {status}. The station offered {offered}.{hint}",
-    "Compare what the station offers (OCPP version, WebSocket version, path) with what the CSMS accepts; station or"
-    " CSMS has to be set to a version that the other side has.",
-    "RFC 6455 §4.2.2; github.com/steve-community/steve/issues/1109",
-)
-REDIRECTED = Kind(
-    "handshake.redirected",
-    "critical",
-    "operator",
-    "The CSMS address only redirects",
-    "{server} answered the station's upgrade request for {target} with {status}{location}. Charging stations do not"
-    " follow redirects.",
-    "Operator: enter the final address in the station, with ws:// or wss:// as the server asks for it.",
-    "RFC 6455 §4.1",
-)
-UNAVAILABLE = Kind(
-    "handshake.unavailable",
-    "warning",
-    "csms",
-    "The CSMS is not available behind its address",
-    "{server} answered the station's upgrade request for {target} with {status}{retry}. Something answers there, but"
-    " the CSMS behind it does not take the connection.",
-    "CSMS operator: look at the load balancer and the service behind it. The station will try again by itself.",
-    "RFC 9110 §15.6.4",
-)
-NOT_WEBSOCKET = Kind(
-    "handshake.not-websocket",
-    "critical",
-    "operator",
-    "What answers at the CSMS address is no WebSocket server",
-    "{server} answered the station's upgrade request for {target} with {status} instead of switching to WebSocket.",
-    "Operator: check host, port and path in the station. If they are right, a proxy in between does not pass upgrades"
-    " on; have it pass the Upgrade and Connection fields.",
-    "RFC 6455 §4.2.2",
-)
-REFUSED = Kind(
-    "handshake.refused",
-    "critical",
-    "csms",
-    "The CSMS turns the station away",
-    "{server} answered the station's upgrade request for {target} with {status}.",
-    "CSMS operator: the log of the CSMS, or of the proxy in front of it, tells why it answered so.",
-    "RFC 6455 §4.2.2",
-)
-NO_ANSWER = Kind(
-    "handshake.upgrade-unanswered",
-    "critical",
-    "csms",
-    "The CSMS does not answer the upgrade request",
-    "{server} took the connection, but did not answer the upgrade request for {target} within {waited}; then the"
-    " connection {ended}.",
-    "CSMS operator: see whether the service behind this port hangs. If the port expects TLS, the station must be set"
-    " to wss://.",
-    "RFC 6455 §4.2.2",
-)
-MISSING = Kind(
-    "handshake.subprotocol-missing",
-    "warning",
-    "station",
-    "The station does not say which OCPP version it speaks",
-    "The station's upgrade request for {target} has no Sec-WebSocket-Protocol field, which must name the OCPP version"
-    ' ("ocpp1.6", "ocpp2.0.1"). {outcome}',
-    "Station manufacturer: send the field. Until then only a CSMS that guesses the version will work with it; also"
-    " check that no proxy in between strips it.",
-    "OCPP-J 1.6 §3.1.2; github.com/steve-community/steve/issues/1109",
-)
-UNKNOWN_NAME = Kind(
-    "handshake.subprotocol-unknown",
-    "warning",
-    "station",
-    "The station names no OCPP version that exists",
-    "The station's upgrade request for {target} offers {offered}; none of it is a registered OCPP version"
-    ' ("ocpp1.6", "ocpp2.0.1", "ocpp2.1"). {outcome}',
-    "Station manufacturer: correct the name; if it can be configured, do so at the station.",
-    "OCPP-J 1.6 §3.1.2 and the IANA registry of WebSocket subprotocols",
-)
-NOT_SELECTED = Kind(
-    "handshake.subprotocol-not-selected",
-    "critical",
-    "csms",
-    "Station and CSMS have agreed on no OCPP version",
-    "The station offered {offered}; {server} accepted the connection for {target} without choosing any of it."
-    " {outcome}",
-    "Operator: set the station to an OCPP version that the CSMS speaks, or enable {offered} for it in the CSMS.",
-    "OCPP-J 1.6 §3.1.2; github.com/steve-community/steve/issues/135",
-)
-NOT_OFFERED = Kind(
-    "handshake.subprotocol-not-offered",
-    "critical",
-    "csms",
-    "The CSMS chose an OCPP version that the station did not offer",
-    "The station offered {offered}, and {server} answered for {target} with {agreed}. A client must give such a"
-    " connection up. {outcome}",
-    "CSMS operator: have the CSMS choose among what the station offers.",
-    "RFC 6455 §4.1",
-)
-EXTENSION = Kind(
-    "handshake.extension-not-offered",
-    "warning",
-    "csms",
-    "The CSMS switches on a compression that the station did not offer",
-    "{server} answered the upgrade request for {target} with permessage-deflate, which the station did not offer. A"
-    " client must give such a connection up. {outcome}",
-    "CSMS operator: have compression answered only where it is offered.",
-    "RFC 6455 §9.1; github.com/lorenzodonini/ocpp-go/issues/358",
-)
-USER = Kind(
-    "handshake.user-mismatch",
-    "warning",
-    "operator",
-    "The station's user name is not its identity",
-    "The station logs in as {user}, but the address that it uses names the station {identity}. OCPP demands that both"
-    " are the same; {server} answered {status}.",
-    "Operator: set the user name (or the identity at the end of the URL) so that both agree.",
-    "OCPP 1.6 security white paper A00.FR.204, OCPP 2.x A00.FR.204",
-)
-HEX_KEY = Kind(
-    "handshake.password-hex",
-    "warning",
-    "station",
-    "The station probably sends its key as hex digits",
-    "The password that the station sent is {length} hex digits long, and {server} rejected it. In 1.6, AuthorizationKey"
-    " is configured as hex and must be sent as the {half} bytes it stands for.",
-    "Ask the station's manufacturer which form it sends; as a test, set the CSMS to a password that has no hex form.",
-    "github.com/shiv3/ocpp-cp-simulator/issues/260",
-    inferred=True,
-)
-SHORT_PASSWORD = Kind(
-    "handshake.password-short",
-    "info",
-    "operator",
-    "The station's password is shorter than OCPP asks for",
-    "The password that the station sent has {length} bytes; OCPP asks for at least 16.",
-    "Operator: set a longer password on both sides. Some CSMSs reject short ones.",
-    "OCPP 1.6 security white paper A00.FR.205, OCPP 2.x A00.FR.205",
-)
-PROBE = Kind(
-    "handshake.version-probe",
-    "info",
-    "station",
-    "The station tries out versions before it connects",
-    "The station opened a connection with {first}, said nothing, ended it after {after} and came back with {then}.",
-    "Nothing is wrong with that, but a CSMS that takes the first connection for the real one will mix the versions up:"
-    " tell its operator if messages are rejected.",
-    "github.com/lbbrhzn/ocpp/issues/2008",
-)
-VERSION_CHANGED = Kind(
-    "handshake.version-changed",
-    "info",
-    "station",
-    "The station has changed its OCPP version",
-    "The station spoke {first} on its previous connection and now speaks {then}.",
-    "If nobody changed its settings or firmware, find out why; the CSMS must be ready for either.",
-    "github.com/lbbrhzn/ocpp/issues/2008",
-)
 
 _KNOWN_NAMES: Final = frozenset({"ocpp1.2", "ocpp1.5", "ocpp1.6", "ocpp2.0", "ocpp2.0.1", "ocpp2.1"})
 
@@ -285,8 +114,13 @@ class UpgradeCheck(Check):
     def finish(self, picture: Picture) -> Iterable[Finding]:
         """Logins of which only the first half was seen were turned away after all."""
         for station in self._stations.values():
-            if station.challenge is not None:
-                yield station.challenge
+            challenge = station.challenge
+            if challenge is not None:
+                first = challenge.evidence[0]
+                end = picture.end_of(first.connection.source) if isinstance(first, HttpRequest) else picture.time
+                # The second half may only be missing because the capture ends.
+                soon = end - challenge.time <= CHALLENGE_NS
+                yield replace(challenge, severity="warning") if soon else challenge
         for number, pending in self._pending.items():
             yield from self._weighed(pending, picture.links.all.get(number))
 
@@ -452,6 +286,8 @@ def _finding(
 def _never_answered(closed: ConnectionClosed, request: HttpRequest, link: Link) -> Iterator[Finding]:
     """An upgrade without any answer, although the server's side of the connection is in the capture."""
     waited = closed.time - request.time
+    if closed.by_client is not False and waited < ANSWER_NS:
+        return  # the station did not wait for it
     if closed.how not in ("fin", "rst") or link.gaps or link.messages or link.is_websocket or link.heard[1]:
         return
     by = {True: "by the station", False: "by the server", None: "by both"}[closed.by_client]

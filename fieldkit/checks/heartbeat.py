@@ -18,6 +18,8 @@ from fieldkit.checks.holes import Holes
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, counted, duration
 from fieldkit.events import ConnectionClosed, DecodeError, Event, MessageType, OcppMessage
+from fieldkit.site.kept import same
+from fieldkit.site.light import MAX_RAW, bounded
 from fieldkit.site.link import Link
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import text
@@ -126,7 +128,7 @@ class HeartbeatCheck(Check):
             if channel.station not in picture.stations:
                 return ()
             if pulse is None:
-                pulse = self._pulses[channel.station] = _Pulse(place, event)
+                pulse = self._pulses[channel.station] = _Pulse(place, bounded(event))
             pulse.place = place
             pulse.heartbeat, pulse.streak = None, 0
             self._beat(pulse, event, picture)
@@ -144,10 +146,11 @@ class HeartbeatCheck(Check):
         """Silence that lasts to the end."""
         for pulse in self._pulses.values():
             if pulse.place >= 0:
-                yield from self._silent(pulse, picture.time, picture, None)
+                yield from self._silent(pulse, picture.end_of(pulse.last.source), picture, None)
 
     def _beat(self, pulse: _Pulse, message: OcppMessage, picture: Picture) -> None:
-        pulse.last = message
+        # Every message of the station passes here.
+        pulse.last = message if len(message.raw) <= MAX_RAW and message.call is None else bounded(message)
         link = picture.links.get(message.channel.connection)
         if link is not None:
             pulse.holes = self._holes.of(link)
@@ -210,7 +213,7 @@ def _signs(link: Link) -> int:
 
 
 def _too_often(pulse: _Pulse, beat: OcppMessage, picture: Picture) -> Iterator[Finding]:
-    before, pulse.heartbeat = pulse.heartbeat, beat
+    before, pulse.heartbeat = pulse.heartbeat, bounded(beat)
     station = picture.stations.get(beat.channel.station)
     # What the CSMS has set counts; a station that reports a shorter one may keep to that.
     interval = station.about.heartbeat_told if station is not None else None
@@ -246,7 +249,7 @@ def _too_often(pulse: _Pulse, beat: OcppMessage, picture: Picture) -> Iterator[F
 def _interval_zero(answer: OcppMessage, picture: Picture) -> Iterator[Finding]:
     station = picture.stations.get(answer.channel.station)
     boot = station.about.boots[-1] if station is not None and station.about.boots else None
-    if boot is None or boot.answer is not answer or boot.status != "Accepted" or boot.interval is None:
+    if boot is None or not same(boot.answer, answer) or boot.status != "Accepted" or boot.interval is None:
         return
     if boot.interval <= 0:
         evidence = (answer, boot.call)

@@ -15,6 +15,7 @@ from fieldkit.checks.measured import Where, energy_words, fits_its_unit, power_w
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.series import Sample, Series
 from fieldkit.site.station import Station
@@ -168,10 +169,11 @@ class RegisterCheck(Check):
                     place = self._place(station, sample)
                     place.power = max(place.power, sample.value)
                     place.powers += name == "Power.Active.Import" and sample.value > 0
+        kept = bounded(event)
         for name, samples in station.meters.measured.items():
             if name.endswith(".Register"):
                 for sample in samples:
-                    yield from self._register(sample, event, station)
+                    yield from self._register(sample, event, kept, station)
         if event.action == "StopTransaction":
             yield from self._stopped(event, station)
 
@@ -182,14 +184,14 @@ class RegisterCheck(Check):
 
     # --------------------------------------------------------------------------------------------------- one register
 
-    def _register(self, sample: Sample, event: OcppMessage, station: Station) -> Iterator[Finding]:
+    def _register(self, sample: Sample, event: OcppMessage, kept: OcppMessage, station: Station) -> Iterator[Finding]:
         if not fits_its_unit(sample):
             return
         place = self._place(station, sample)
         key = (sample.measurand, sample.phase, sample.location)
         last = place.registers.get(key)
         if last is None:
-            reading = _Reading(sample.time, event.time, sample.value, sample.transaction, event)
+            reading = _Reading(sample.time, event.time, sample.value, sample.transaction, kept)
             remember(place.registers, key, reading, MAX_REGISTERS)
             return
         if sample.time <= last.time:
@@ -199,7 +201,7 @@ class RegisterCheck(Check):
         if not last.ambiguous:
             yield from self._step(sample, last, place, event, station)
         last.time, last.seen, last.value = sample.time, event.time, sample.value
-        last.transaction, last.message = sample.transaction, event
+        last.transaction, last.message = sample.transaction, kept
 
     def _step(
         self, sample: Sample, last: _Reading, place: _Place, event: OcppMessage, station: Station
@@ -257,7 +259,7 @@ class RegisterCheck(Check):
         if place is None:
             place = remember(self._places, (station.identity, made.connector), _Place())
         yield from _judge_record(made, series, place, event)
-        place.stop = (made.stopped, made.meter_stop, event)
+        place.stop = (made.stopped, made.meter_stop, bounded(event))
 
 
 def _judge_record(made: Transaction, series: Series | None, place: _Place, event: OcppMessage) -> Iterator[Finding]:
@@ -331,11 +333,11 @@ def _series_of(made: Transaction, station: Station) -> Series | None:
 
 
 def _hint(sample: Sample, before: float) -> str:
-    """Would the reading fit if it were in kWh?"""
+    """Would the reading fit if one of the two had the wrong unit?"""
     if not before <= sample.value * 1000 <= before * MIXED_UNITS:
         return ""
-    missing = ", which has no unit and so counts in Wh," if "unit" in sample.defaulted else ""
-    return f". The lower reading{missing} is probably meant in kWh"
+    missing = " (the lower one names none, and so counts in Wh)" if "unit" in sample.defaulted else ""
+    return f". Times 1,000 the lower reading would fit: one of the two is probably in the wrong unit{missing}"
 
 
 def _too_fast(energy: float, time: int, most: float) -> bool:

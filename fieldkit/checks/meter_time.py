@@ -14,6 +14,7 @@ from fieldkit.checks.measured import energy_words, is_live, remember, where
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import CaptureDropped, Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.meter import Meters
 from fieldkit.site.picture import Picture
 from fieldkit.site.series import Sample
@@ -164,7 +165,7 @@ class GapCheck(Check):
         link = picture.links.all.get(connection.number) if connection is not None else None
         gaps = link.gaps if link is not None else 0
         if cadence is None:
-            remember(self._cadences, key, _Cadence(sample, event, station.messages, gaps))
+            remember(self._cadences, key, _Cadence(sample, bounded(event), station.messages, gaps))
         elif sample.time > cadence.last.time:
             yield from self._next(cadence, sample, event, gaps, station)
 
@@ -185,11 +186,11 @@ class GapCheck(Check):
             energy = sample.value - cadence.last.value
             live = is_live(cadence.last, cadence.message, station) and is_live(sample, event, station)
             if energy >= GAP_ENERGY and live and self._continuous(cadence, event, gaps, station.messages):
-                cadence.pending = (steady, interval, energy, (cadence.message, event))
+                cadence.pending = (steady, interval, energy, (cadence.message, bounded(event)))
             cadence.intervals.clear()
         else:
             cadence.intervals.append(interval)
-        cadence.last, cadence.message, cadence.seen = sample, event, station.messages
+        cadence.last, cadence.message, cadence.seen = sample, bounded(event), station.messages
         cadence.gaps = gaps
 
     def _continuous(self, before: _Cadence, event: OcppMessage, gaps: int, seen: int) -> bool:

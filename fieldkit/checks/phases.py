@@ -12,6 +12,7 @@ from fieldkit.checks.measured import amount_words, by_phase, remember
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration, listed
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.meter import Meters
 from fieldkit.site.picture import Picture
 from fieldkit.site.series import Sample
@@ -148,7 +149,7 @@ class PhaseCheck(Check):
     def _lasts(self, state: _Phases, lost: frozenset[int], time: int, event: OcppMessage) -> bool:
         """Is it the time to tell of it?"""
         if state.lost != lost or time < state.since:
-            state.lost, state.since, state.readings, state.first, state.told = lost, time, 0, event, False
+            state.lost, state.since, state.readings, state.first, state.told = lost, time, 0, bounded(event), False
         state.readings += 1
         if state.told or state.readings < READINGS or time - state.since < LASTING:
             return False

@@ -11,8 +11,19 @@ from fieldkit.checks.check import Check
 from fieldkit.checks.continuity import Continuity, View
 from fieldkit.checks.finding import Finding, Identity, Kind, Owner
 from fieldkit.checks.policy import Policy
+from fieldkit.checks.remotekinds import (
+    RESET_NOTHING,
+    RESET_REJECTED,
+    START_NOTHING,
+    START_REJECTED,
+    STOP_NOTHING,
+    STOP_REJECTED,
+    UNLOCK_FAILED,
+    UNLOCK_NOTHING,
+)
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import member, text, whole
 from fieldkit.site.station import Station
@@ -33,82 +44,6 @@ STOP_WITHIN: Final = 90 * SECOND
 RESET_WITHIN: Final = 600 * SECOND
 """Slow stations take five minutes to start; transactions are ended first."""
 
-_START_NOTHING = Kind(
-    "remote.start-without-transaction",
-    "warning",
-    "station",
-    "A remote start was accepted, but no transaction followed",
-    "The station accepted {action} for token {token} at {time}, and in the {waited} after it no transaction "
-    "began{where}. {seen}",
-    "{advice}",
-    "https://github.com/evcc-io/evcc/issues/15752",
-)
-_START_REJECTED = Kind(
-    "remote.start-rejected",
-    "warning",
-    "station",
-    "A remote start was rejected",
-    "The station answered {action} at {time} with {status}{reason}. {why}",
-    "{advice}",
-    "OCPP 1.6 §5.11",
-)
-_STOP_REJECTED = Kind(
-    "remote.stop-rejected",
-    "warning",
-    "csms",
-    "A remote stop was rejected",
-    "The station answered the order to stop transaction {transaction} at {time} with {status}. {why}",
-    "{advice}",
-    "OCPP 1.6 §5.12",
-)
-_STOP_NOTHING = Kind(
-    "remote.stop-without-effect",
-    "warning",
-    "station",
-    "A remote stop was accepted, but the transaction went on",
-    "The station accepted the order to stop transaction {transaction} at {time}, and {waited} later it had not told "
-    "its end.",
-    "Stop it at the station with the card or by unplugging. If it happens again, report it to the manufacturer.",
-    "OCPP 1.6 §5.12",
-)
-_UNLOCK_FAILED = Kind(
-    "remote.unlock-failed",
-    "warning",
-    "station",
-    "A connector could not be unlocked",
-    "The station answered UnlockConnector for {where} at {time} with {status}: {why}.",
-    "{advice}",
-    "OCPP 1.6 §5.18",
-)
-_UNLOCK_NOTHING = Kind(
-    "remote.unlock-transaction-goes-on",
-    "warning",
-    "station",
-    "A connector was unlocked, but its transaction went on",
-    "The station answered that {where} was unlocked at {time}, and {waited} later transaction {transaction} there had "
-    "not been stopped. The station has to stop it before it unlocks.",
-    "Look whether the plug really came free; report it to the manufacturer.",
-    "OCPP 1.6 §5.18",
-)
-_RESET_REJECTED = Kind(
-    "remote.reset-rejected",
-    "warning",
-    "station",
-    "A reset was rejected",
-    "The station answered Reset ({type}) at {time} with Rejected{reason}.",
-    "Try the other type of reset when no transaction is running; otherwise restart it at the breaker.",
-    "OCPP 1.6 §5.14",
-)
-_RESET_NOTHING = Kind(
-    "remote.reset-without-effect",
-    "warning",
-    "station",
-    "A reset was accepted, but the station did not restart",
-    "The station accepted Reset ({type}) at {time}, and in the {waited} after it it went on talking without a "
-    "BootNotification.",
-    "Look whether a transaction held it up; otherwise restart it at the breaker and report it to the manufacturer.",
-    "OCPP 1.6 §5.14",
-)
 
 _UNLOCK_WORDS: Final[dict[str, tuple[str, str]]] = {
     "UnlockFailed": (
@@ -168,14 +103,14 @@ class RemoteOrders(Check):
     """What became of orders."""
 
     kinds: ClassVar[tuple[Kind, ...]] = (
-        _START_NOTHING,
-        _START_REJECTED,
-        _STOP_REJECTED,
-        _STOP_NOTHING,
-        _UNLOCK_FAILED,
-        _UNLOCK_NOTHING,
-        _RESET_REJECTED,
-        _RESET_NOTHING,
+        START_NOTHING,
+        START_REJECTED,
+        STOP_REJECTED,
+        STOP_NOTHING,
+        UNLOCK_FAILED,
+        UNLOCK_NOTHING,
+        RESET_REJECTED,
+        RESET_NOTHING,
     )
     wants = Continuity.WANTS
     actions = frozenset(
@@ -253,7 +188,12 @@ class RemoteOrders(Check):
             if text(answer.payload, "transactionId"):
                 return  # 2.x: it runs already (Part 2 F02)
             order = _Order(
-                "start", answer, call, answer.time + _timeout(station), self._continuity.view(answer), connector
+                "start",
+                bounded(answer),
+                bounded(call),
+                answer.time + _timeout(station),
+                self._continuity.view(answer),
+                connector,
             )
             order.token, order.remote_id = token[:100], whole(call.payload, "remoteStartId")
             order.count = station.transactions.count
@@ -268,9 +208,7 @@ class RemoteOrders(Check):
                 "why": why,
                 "advice": advice,
             }
-            yield Finding(
-                _START_REJECTED, answer.time, station.identity, (answer, call), values, connector, owner=owner
-            )
+            yield Finding(START_REJECTED, answer.time, station.identity, (answer, call), values, connector, owner=owner)
 
     def _stop(self, answer: OcppMessage, call: OcppMessage, station: Station) -> Iterator[Finding]:
         status = text(answer.payload, "status")
@@ -279,7 +217,9 @@ class RemoteOrders(Check):
         going = station.transactions.find(asked) if asked else None
         if status == "Accepted":
             if going is not None and going.end is None:
-                order = _Order("stop", answer, call, answer.time + STOP_WITHIN, self._continuity.view(answer))
+                order = _Order(
+                    "stop", bounded(answer), bounded(call), answer.time + STOP_WITHIN, self._continuity.view(answer)
+                )
                 order.target = going
                 self._wait(order)
         elif status == "Rejected":
@@ -305,7 +245,7 @@ class RemoteOrders(Check):
                 "advice": advice,
             }
             yield Finding(
-                _STOP_REJECTED, answer.time, station.identity, (answer, call), values, transaction=asked, owner=owner
+                STOP_REJECTED, answer.time, station.identity, (answer, call), values, transaction=asked, owner=owner
             )
 
     def _unlock(self, answer: OcppMessage, call: OcppMessage, station: Station) -> Iterator[Finding]:
@@ -316,7 +256,9 @@ class RemoteOrders(Check):
         if status == "Unlocked":
             going = station.transactions.on(connector)
             if going is not None and going.end is None:
-                order = _Order("unlock", answer, call, answer.time + STOP_WITHIN, self._continuity.view(answer))
+                order = _Order(
+                    "unlock", bounded(answer), bounded(call), answer.time + STOP_WITHIN, self._continuity.view(answer)
+                )
                 order.target, order.connector = going, connector
                 self._wait(order)
         elif status in _UNLOCK_WORDS:
@@ -330,7 +272,7 @@ class RemoteOrders(Check):
             }
             severity: Literal["info"] | None = None if status == "UnlockFailed" else "info"
             yield Finding(
-                _UNLOCK_FAILED,
+                UNLOCK_FAILED,
                 answer.time,
                 station.identity,
                 (answer, call),
@@ -345,10 +287,12 @@ class RemoteOrders(Check):
         kind = (text(call.payload, "type") or "?")[:40]
         if status == "Rejected":
             values = {"type": kind, "time": clock(answer.time), "reason": _reason(answer)}
-            yield Finding(_RESET_REJECTED, answer.time, station.identity, (answer, call), values)
+            yield Finding(RESET_REJECTED, answer.time, station.identity, (answer, call), values)
         elif status == "Accepted" and member(call.payload, "evseId") is None and not station.transactions.open:
             # With a transaction running, the station may wait for its end (2.x OnIdle; 1.6 Soft ends it first).
-            order = _Order("reset", answer, call, answer.time + RESET_WITHIN, self._continuity.view(answer))
+            order = _Order(
+                "reset", bounded(answer), bounded(call), answer.time + RESET_WITHIN, self._continuity.view(answer)
+            )
             order.boots = station.about.boot_count
             self._wait(order)
 
@@ -394,13 +338,13 @@ def _without_effect(order: _Order, now: OcppMessage, station: Station, view: Vie
             return
         values["transaction"] = order.target.id or "(without id)"
         values["where"] = f"connector {order.connector}"
-        kind = _STOP_NOTHING if order.kind == "stop" else _UNLOCK_NOTHING
+        kind = STOP_NOTHING if order.kind == "stop" else UNLOCK_NOTHING
         connector = order.target.connector
         yield Finding(kind, order.answer.time, station.identity, evidence, values, connector, order.target.id)
     elif order.kind == "reset":
         if station.about.boot_count == order.boots and same:
             values["type"] = (text(order.call.payload, "type") or "?")[:40]
-            yield Finding(_RESET_NOTHING, order.answer.time, station.identity, evidence, values)
+            yield Finding(RESET_NOTHING, order.answer.time, station.identity, evidence, values)
     elif same and station.transactions.count == order.count:
         plugged, seen = _plugged(station, order)
         values |= {
@@ -418,7 +362,7 @@ def _without_effect(order: _Order, now: OcppMessage, station: Station, view: Vie
                 "Probably nobody plugged in within the time. Let the driver plug in first, or raise ConnectionTimeOut."
             )
         yield Finding(
-            _START_NOTHING,
+            START_NOTHING,
             order.answer.time,
             station.identity,
             evidence,
@@ -455,7 +399,7 @@ def _plugged(station: Station, order: _Order) -> tuple[bool, str]:
 def _timeout(station: Station) -> int:
     """1.6 §9.1 ConnectionTimeOut, 2.x TxCtrlr.EVConnectionTimeOut."""
     for name in ("ConnectionTimeOut", "TxCtrlr.EVConnectionTimeOut"):
-        setting = station.about.settings.get(name)
+        setting = station.about.setting(name)
         value = setting.value if setting is not None else None
         if value and value.isascii() and value.isdigit() and len(value) < 6 and 0 < int(value) <= LONGEST_TIMEOUT:
             return int(value) * SECOND + GRACE

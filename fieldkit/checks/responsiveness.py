@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from fieldkit.checks.check import Check
-from fieldkit.checks.finding import Finding, Kind, Owner
+from fieldkit.checks.finding import Finding, Kind, Owner, Severity
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, counted, duration, listed
 from fieldkit.events import Event, MessageType, OcppMessage, Sender, Unanswered
 from fieldkit.ocpp.exchange import OTHER, latency
+from fieldkit.site.kept import same
+from fieldkit.site.light import MAX_RAW, bounded
 from fieldkit.site.picture import Picture
 
 ALIVE: Final = 30 * SECOND
@@ -60,6 +62,18 @@ MISSING = Kind(
     "{side_up}: find this message id in its log and see where its handling ended. A side that drops messages it does "
     "not know must answer them with NotImplemented instead.",
     "OCPP-J 1.6 §4.1.1; https://github.com/mobilityhouse/ocpp/issues/626",
+)
+OVERDUE = Kind(
+    "answer.overdue",
+    "warning",
+    "unknown",
+    "A CALL had no answer by the end of what was recorded",
+    "When the {record} ended, the {side} had not answered {action} for {waited}, although it was heard {later} after "
+    "that CALL. Probably no answer came any more; whoever asks gives up after 30 to 60 s as a rule.",
+    "{side_up}: find this message id in its log and see what became of it. Capture for longer to see whether it "
+    "answers at all.",
+    "OCPP-J 1.6 §4.1.1; https://github.com/mobilityhouse/ocpp/issues/626",
+    inferred=True,
 )
 STATION_SILENT = Kind(
     "answer.station-unresponsive",
@@ -122,7 +136,7 @@ class _Side:
 class ResponsivenessCheck(Check):
     """Field failure 8."""
 
-    kinds = (SLOW, MISSING, STATION_SILENT, CSMS_SILENT, LOST, OVERLAPPING)
+    kinds = (SLOW, MISSING, OVERDUE, STATION_SILENT, CSMS_SILENT, LOST, OVERLAPPING)
     wants = frozenset({OcppMessage, Unanswered})
 
     def __init__(self, policy: Policy) -> None:
@@ -144,7 +158,7 @@ class ResponsivenessCheck(Check):
             if event.channel.transport == "json" and event.channel.connection is not None:
                 side = self._side(event.channel.station, event.sender)
                 if side is not None:
-                    side.called = event
+                    side.called = event if len(event.raw) <= MAX_RAW else bounded(event)
         elif event.call is not None and event.type is not MessageType.CALLRESULTERROR:
             return [*found, *self._answer(event, event.call)]
         return found
@@ -175,6 +189,7 @@ class ResponsivenessCheck(Check):
         if (
             last is not None
             and last is not call
+            and not same(last, call)
             and last.channel.connection is call.channel.connection
             and 0 <= last.time - call.time < TIMED_OUT
         ):
@@ -217,7 +232,11 @@ class ResponsivenessCheck(Check):
         for (station, _, side), events in together.items():
             first = min(event.call.time for event, _ in events)
             known = self._sides.get((station, side))
-            if len(events) >= MANY and (known is None or known.answered <= first):
+            none_later = len(events) >= MANY and (known is None or known.answered <= first)
+            if events[0][0].call.channel.connection is None:
+                # A log may lack lines: one missing answer says little, many in a row say more.
+                found += [_missing(event, side, later, None if none_later else "info") for event, later in events]
+            elif none_later:
                 found.append(_unresponsive(station, side, events))
             else:
                 found += [_missing(event, side, later) for event, later in events]
@@ -228,7 +247,13 @@ def _heard_after(event: Unanswered, side: Sender, picture: Picture) -> int | Non
     """Nanoseconds from the CALL to the last sign of life of the side that owes the answer; 0 when it gave none that
     counts, None when nothing can be said."""
     call = event.call
-    link = picture.links.get(call.channel.connection)
+    connection = call.channel.connection
+    if connection is None and event.why == "capture-ended" and call.time > 0:
+        # A log: that this side was heard later shows at least that its messages are logged.
+        station = picture.stations.get(call.channel.station)
+        heard = station.heard.get(side, 0) - call.time if station is not None else 0
+        return heard if heard >= ALIVE_AT_END else None
+    link = picture.links.get(connection)
     if link is None or event.why not in ("connection-closed", "capture-ended"):
         return None
     closed = event.why == "connection-closed"
@@ -243,11 +268,20 @@ def _heard_after(event: Unanswered, side: Sender, picture: Picture) -> int | Non
     return 0 if closed and heard <= 0 else None
 
 
-def _missing(event: Unanswered, side: Sender, later: int) -> Finding:
-    values = {**_named(side), "action": event.call.action[:50] or "a CALL", "later": duration(later)}
-    group = f"{side} {event.call.action[:50]}"
+def _missing(event: Unanswered, side: Sender, later: int, severity: Severity | None = None) -> Finding:
     call = event.call
-    return Finding(MISSING, call.time, call.channel.station, (call, event), values, group=group, owner=side)
+    values = {
+        **_named(side),
+        "action": call.action[:50] or "a CALL",
+        "later": duration(later),
+        "waited": duration(event.time - call.time),
+        "record": "log" if call.channel.connection is None else "capture",
+    }
+    group = f"{side} {call.action[:50]}"
+    kind = MISSING if event.why == "connection-closed" else OVERDUE
+    return Finding(
+        kind, call.time, call.channel.station, (call, event), values, group=group, severity=severity, owner=side
+    )
 
 
 def _unresponsive(station: str, side: Sender, events: list[tuple[Unanswered, int]]) -> Finding:

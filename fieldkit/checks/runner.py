@@ -45,9 +45,14 @@ def known_checks() -> list[type[Check]]:
 class Runner:
     """All checks over one session."""
 
-    def __init__(self, policy: Policy | None = None, checks: Iterable[type[Check]] | None = None) -> None:
+    def __init__(
+        self,
+        policy: Policy | None = None,
+        checks: Iterable[type[Check]] | None = None,
+        collector: Collector | None = None,
+    ) -> None:
         policy = policy if policy is not None else Policy()
-        self.findings = Collector()
+        self.findings = collector if collector is not None else Collector()
         self.failures: list[Failure] = []
         self._checks = [check(policy) for check in (known_checks() if checks is None else checks)]
         # With their methods, bound once: to look one up costs more than many a check.

@@ -1,4 +1,4 @@
-"""What endangers a station or its password: low profiles, secrets in clear, unsigned firmware, floods."""
+"""What endangers a station or its password: low profiles, secrets in clear, unsigned firmware."""
 
 from __future__ import annotations
 
@@ -10,17 +10,12 @@ from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind, Severity
 from fieldkit.checks.onwire import MAX_STATIONS, bounded, endpoint, server_of
 from fieldkit.checks.policy import Policy
-from fieldkit.checks.words import SECOND, counted, duration
 from fieldkit.events import Event, HttpRequest, HttpResponse, MessageType, OcppMessage
 from fieldkit.site.link import asks_upgrade, speaks_ocpp
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import member, objects, text, whole
 from fieldkit.site.security import PROFILE_NAMES, is_public, profile_of
 
-FLOOD: Final = 300
-FLOOD_NS: Final = 10 * SECOND
-"""CALLs of one station within this time: 30 a second. Queues that are emptied after an outage and full reports send
-one CALL after the other, which over a real network stays below that."""
 MAX_URL: Final = 2_000
 
 _WHITE_PAPER: Final = "OCPP 1.6 security white paper"
@@ -125,16 +120,6 @@ KEY_READABLE = Kind(
     "Station manufacturer: never report this value. Operator: change the password, it is in the logs of the CSMS now.",
     f"{_WHITE_PAPER} §4 (AuthorizationKey), OCPP 2.x Part 2 BasicAuthPassword",
 )
-FLOOD_KIND = Kind(
-    "security.message-flood",
-    "warning",
-    "station",
-    "The station floods the CSMS with messages",
-    "The station sent {count} within {span}, most of them {action}. That wears out mobile data and the CSMS.",
-    "Station manufacturer: find out what triggers it. Operator: lower sampling and reporting rates as a stopgap.",
-    "OCPP 2.x Part 2 N, 1.6 §9.1 (intervals)",
-)
-
 _SECRET_KEYS: Final = frozenset({"authorizationkey", "basicauthpassword"})
 
 
@@ -362,45 +347,3 @@ def _parts(url: str) -> tuple[str, str, bool]:
         return parts.scheme.lower(), (parts.hostname or "")[:100], bool(parts.password)
     except ValueError:
         return "", "", False
-
-
-class FloodCheck(Check):
-    """Stations that send more than anybody can want."""
-
-    kinds = (FLOOD_KIND,)
-
-    def __init__(self, policy: Policy) -> None:
-        super().__init__(policy)
-        self._windows: dict[str, tuple[int, dict[str, int]]] = {}
-        """By station: when the window began, and how many CALLs of each action since."""
-
-    def see(self, event: Event, picture: Picture) -> Iterable[Finding]:
-        """Count CALLs."""
-        if isinstance(event, OcppMessage) and event.type is MessageType.CALL and event.sender == "station":
-            return self._count(event)
-        return ()
-
-    def _count(self, call: OcppMessage) -> Iterable[Finding]:
-        station = call.channel.station
-        window = self._windows.get(station)
-        # A log's times may be missing or coarse: nothing follows from many messages in one second of it.
-        if window is None or call.time - window[0] > FLOOD_NS or call.time < window[0]:
-            if call.channel.connection is None:
-                return ()
-            if window is None:
-                bounded(self._windows, MAX_STATIONS)
-            self._windows[station] = (call.time, {call.action: 1})
-            return ()
-        actions = window[1]
-        if call.action in actions or len(actions) < 50:
-            actions[call.action] = actions.get(call.action, 0) + 1
-        count = sum(actions.values())
-        if count < FLOOD:
-            return ()
-        del self._windows[station]
-        values = {
-            "count": counted(count, "message"),
-            "span": duration(call.time - window[0]),
-            "action": max(actions, key=lambda action: actions[action]),
-        }
-        return (Finding(FLOOD_KIND, call.time, station, (call,), values),)

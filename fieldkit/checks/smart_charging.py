@@ -11,7 +11,7 @@ from fieldkit.checks.measured import amount_words
 from fieldkit.checks.words import SECOND, clock, listed
 from fieldkit.events import Event, MessageType, OcppMessage
 from fieldkit.site.picture import Picture
-from fieldkit.site.profile import STATION_MAX, TX, Limit, connector_names, place_of
+from fieldkit.site.profile import STATION_MAX, TX, Limit, Profile, connector_names, place_of
 from fieldkit.site.reading import member, moment, number, text, whole
 from fieldkit.site.schedule import Schedule, first_schedule, schedule_of
 from fieldkit.site.station import Station
@@ -41,10 +41,11 @@ PROFILE_LOST = Kind(
     severity="warning",
     owner="station",
     title="The station no longer knows a charging profile that it had accepted",
-    explanation="Profile {profile} ({purpose}) was accepted at {accepted} and neither cleared nor replaced since, but "
-    "ClearChargingProfile for it was answered Unknown.",
+    explanation="Profile {profile} ({purpose}) was accepted at {accepted} and, as far as was seen, neither cleared nor "
+    "replaced since, but ClearChargingProfile for it was answered Unknown. The station has probably lost it.",
     advice="Have the CSMS set its profiles again, and ask the manufacturer when the station drops profiles.",
     reference="OCPP 1.6 §3.13.1",
+    inferred=True,
 )
 COMPOSITE_CONTRADICTS = Kind(
     id="smart-charging.composite-contradicts",
@@ -209,12 +210,21 @@ def _tx_rules(profile: Any, place: str, station: Station) -> list[str]:
 def _not_cleared(answer: OcppMessage, call: OcppMessage, station: Station) -> Finding:
     known = station.charging.known_before
     evidence = (call, answer)
-    if known is not None and known.purpose != TX and not known.stale:
+    if known is not None and known.purpose != TX and not known.stale and not _is_over(known, answer.time):
         values = {"profile": known.id, "purpose": known.purpose, "accepted": clock(known.set_at)}
         return Finding(
             PROFILE_LOST, answer.time, station.identity, (known.message, *evidence), values, connector=known.connector
         )
     return Finding(CLEAR_UNKNOWN, answer.time, station.identity, evidence, {"what": _criteria_words(call.payload)})
+
+
+def _is_over(profile: Profile, time: int) -> bool:
+    """A profile that says nothing of the present and the future any more may be dropped."""
+    plan = profile.plan
+    if plan.valid_to is not None and plan.valid_to <= time + CLOSE:
+        return True
+    start, duration = plan.schedule.start, plan.schedule.duration
+    return start is not None and duration is not None and not plan.recurrence and start + duration * SECOND <= time
 
 
 def _criteria_words(payload: Any) -> str:
@@ -241,7 +251,7 @@ def _place_words(place: str) -> str:
 
 def _setting(station: Station, names: tuple[str, ...]) -> str | None:
     for name in names:
-        setting = station.about.settings.get(name)
+        setting = station.about.setting(name)
         if setting is not None and setting.value is not None:
             return setting.value
     return None

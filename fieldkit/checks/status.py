@@ -10,7 +10,7 @@ from typing import ClassVar, Final
 from fieldkit.checks.check import Check
 from fieldkit.checks.continuity import Continuity, View
 from fieldkit.checks.faultwords import UNKNOWN, WORDS
-from fieldkit.checks.finding import Finding, Kind, Owner
+from fieldkit.checks.finding import Finding, Kind, Owner, Severity
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.transitions import OF_STATION, is_illegal
 from fieldkit.checks.words import SECOND, clock, duration
@@ -85,10 +85,9 @@ _ILLEGAL = Kind(
     "station",
     "A connector changed its status in a way that OCPP does not know",
     "{where} went from {before} to {after} at {time}. Between these two there is no direct step in OCPP 1.6, and no "
-    "message is missing in the capture. A CSMS that keeps to the standard may show the wrong state or lose the "
+    "message in between was seen{hidden}. A CSMS that keeps to the standard may show the wrong state or lose the "
     "session.",
-    "Tell the manufacturer of the station; a newer firmware may report the step in between. The setting "
-    "MinimumStatusDuration, if above 0, can also hide it.",
+    "{advice}",
     "OCPP 1.6 §4.9",
 )
 _STATION_STATE = Kind(
@@ -118,6 +117,13 @@ _UNAVAILABLE = Kind(
     "{where} is Unavailable since {time} and was until the end of the capture. Nobody can charge there.",
     "If that is not intended, set it to Operative in the CSMS (ChangeAvailability) or at the station.",
     "OCPP 1.6 §5.2",
+)
+
+_MAY_BE_HIDDEN: Final = ". Unless its MinimumStatusDuration, which was not seen, hides it, the station left a step out"
+_MAY_BE_LEFT_OUT: Final = ". Unless this log lacks lines, the station left a step out"
+_ASK_FOR_IT: Final = (
+    "Ask the station for MinimumStatusDuration (GetConfiguration): above 0 it hides states that are short, and this is "
+    "in order. If it is 0 or missing, tell the manufacturer."
 )
 
 _FLAP_ADVICE: Final[tuple[tuple[frozenset[str], str, Owner], ...]] = (
@@ -237,14 +243,27 @@ def _steps(station: Station, connector: Connector, change: StatusChange) -> Iter
         return
     if change.message.channel.version != "1.6" or not is_illegal(change.previous, change.status):
         return
-    setting = station.about.settings.get("MinimumStatusDuration")
-    if setting is not None and setting.value not in (None, "0", ""):
+    setting = station.about.setting("MinimumStatusDuration")
+    shortest = (setting.value or "").strip() if setting is not None else None
+    if shortest and shortest.strip("0"):
         # 1.6 §9.1: states that do not last so long are not told at all.
         return
+    severity: Severity | None = None
+    if change.message.channel.connection is None:
+        severity = "info"
+        values |= {"hidden": _MAY_BE_LEFT_OUT, "advice": _ASK_FOR_IT}
+    elif shortest is None:
+        # It may have such a setting, and nobody has asked it here: nothing is proven.
+        severity = "info"
+        values |= {"hidden": _MAY_BE_HIDDEN, "advice": _ASK_FOR_IT}
+    else:
+        values |= {"hidden": "", "advice": "Tell the manufacturer of the station: the step in between must be told."}
     before = connector.history[-2].message if len(connector.history) > 1 else change.message
     group = f"{change.previous}>{change.status}"
     evidence = (change.message, before) if before is not change.message else (change.message,)
-    yield Finding(_ILLEGAL, change.time, station.identity, evidence, values, connector.name, group=group)
+    yield Finding(
+        _ILLEGAL, change.time, station.identity, evidence, values, connector.name, group=group, severity=severity
+    )
 
 
 def _faults(station: Station, connector: Connector, change: StatusChange) -> Iterator[Finding]:

@@ -11,8 +11,23 @@ from fieldkit.checks.check import Check
 from fieldkit.checks.continuity import Continuity, View
 from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.policy import Policy
+from fieldkit.checks.transactionkinds import (
+    CHARGING_WITHOUT,
+    COUNTED_TWICE,
+    NEVER_ENDED,
+    NO_START,
+    ODD_ID,
+    OFFLINE,
+    SHARED_ID,
+    START_AGAIN,
+    STOP_AGAIN,
+    STOP_CONTRADICTS,
+    WHILE_RUNNING,
+    WRONG_ID,
+)
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import moment, objects, whole
 from fieldkit.site.station import Station
@@ -25,133 +40,6 @@ SETTLING: Final = 120 * SECOND
 a minute with a slow uplink."""
 LOST_BY_RESTART: Final = frozenset({"PowerLoss", "Reboot", "HardReset", "SoftReset"})
 """A Stop for these reasons comes after a boot, for a transaction from before it."""
-
-_ODD_ID = Kind(
-    "transaction.odd-id",
-    "info",
-    "csms",
-    "The CSMS gave a transaction id that stations may not take",
-    "The CSMS answered the start of a transaction with the id {id}. It is allowed, but many stations take 0 and "
-    'negative numbers for "no transaction".',
-    "Have the CSMS count transactions from 1.",
-    "https://github.com/mikuso/ocpp-rpc/issues/82",
-)
-_SHARED_ID = Kind(
-    "transaction.id-given-twice",
-    "warning",
-    "csms",
-    "The CSMS gave the same id to two transactions",
-    "The CSMS gave the id {id} to a transaction at {where} that it had given to another one before. Meter values and "
-    "the stop of one may be booked to the other.",
-    "Have the maintainer of the CSMS make ids unique; check the bills of both transactions.",
-    "OCPP 1.6 §4.8",
-)
-_WRONG_ID = Kind(
-    "transaction.wrong-id",
-    "warning",
-    "station",
-    "The station names another transaction than the CSMS gave it",
-    "{action} carries the transaction id {sent}, while the transaction that runs at {where} has the id {id}. The CSMS "
-    "cannot book it: energy or the end of the session is lost for billing.",
-    "It is a defect of the station's firmware: report it to the manufacturer with these messages. Correct the session "
-    "in the CSMS by hand.",
-    "https://github.com/EVerest/libocpp/issues/495",
-)
-_NO_START = Kind(
-    "transaction.stop-without-start",
-    "warning",
-    "station",
-    "A transaction was stopped whose start never came",
-    "StopTransaction for the id {sent} came at {time} without a StartTransaction before it{why}. The CSMS cannot book "
-    "{energy}.",
-    "Probably the start was lost while the station was offline or restarted: look at TransactionMessageAttempts and "
-    "the firmware's queue. Book the session in the CSMS by hand.",
-    "https://github.com/matth-x/MicroOcpp/issues/454",
-    inferred=True,
-)
-_CHARGING_WITHOUT = Kind(
-    "transaction.charging-without-start",
-    "warning",
-    "station",
-    "A connector charges without a transaction",
-    "{where} is Charging since {time}, and {after} later there was no StartTransaction for it. What flows is not "
-    "booked.",
-    "Check whether the station runs in a free mode; if it does not, report it to the manufacturer.",
-    "OCPP 1.6 §4.8",
-)
-_STOP_AGAIN = Kind(
-    "transaction.stop-again",
-    "info",
-    "station",
-    "The end of a transaction was sent more than once",
-    "The station sent the StopTransaction of transaction {id} again, with the same content. That is what it must do "
-    "when it got no (good) answer; the CSMS has to answer it again and book it once.",
-    "Nothing, unless it goes on: then look at what the CSMS answers, and whether the answer reaches the station.",
-    "https://github.com/steve-community/steve/issues/1294",
-)
-_STOP_CONTRADICTS = Kind(
-    "transaction.stop-contradicts",
-    "warning",
-    "station",
-    "A transaction was stopped twice, with different content",
-    "The station sent a second StopTransaction for transaction {id}, which says something else than the first: "
-    "{differs}.",
-    "Decide in the CSMS which of the two counts (as a rule the first), and report it to the manufacturer.",
-    "OCPP 1.6 §4.10",
-)
-_START_AGAIN = Kind(
-    "transaction.start-again",
-    "info",
-    "station",
-    "The start of a transaction was sent more than once",
-    "The station sent the StartTransaction at {where} again, with the same content. That is what it must do when it "
-    "got no (good) answer; the CSMS has to recognise it and give the same id.",
-    "Nothing, unless it goes on: then look at what the CSMS answers, and whether the answer reaches the station.",
-    "OCPP 1.6 §3.7",
-)
-_COUNTED_TWICE = Kind(
-    "transaction.start-counted-twice",
-    "warning",
-    "csms",
-    "One start became two transactions in the CSMS",
-    "The station sent the same StartTransaction at {where} again, and the CSMS gave it a second id: {earlier}, then "
-    "{id}. One of the two will never be stopped.",
-    "Close transaction {earlier} in the CSMS; have its maintainer recognise repeated starts by connector, token and "
-    "time.",
-    "https://github.com/steve-community/steve/issues/1294",
-)
-_WHILE_RUNNING = Kind(
-    "transaction.start-while-running",
-    "warning",
-    "station",
-    "A transaction was started while another one ran at the same connector",
-    "At {time} the station started a transaction at {where}, where transaction {earlier} had begun {after} before and "
-    "was never stopped. The CSMS keeps transaction {earlier} open: the card may then be refused with ConcurrentTx.",
-    "Close transaction {earlier} in the CSMS; report it to the manufacturer if it happens again.",
-    "OCPP 1.6 §4.8",
-)
-_NEVER_ENDED = Kind(
-    "transaction.never-ended",
-    "warning",
-    "station",
-    "A connector is free again, but its transaction was never stopped",
-    "{where} became Available at {time}, and {after} later transaction {id} was still not stopped. The CSMS keeps it "
-    "open: it is not billed, and the card may be refused elsewhere with ConcurrentTx.",
-    "Close transaction {id} in the CSMS. Look whether the station sends the stop later (it may be queued); if it "
-    "never does, report it to the manufacturer.",
-    "OCPP 1.6 §4.10",
-)
-_OFFLINE = Kind(
-    "transaction.offline",
-    "info",
-    "unknown",
-    "A transaction began while the station was offline",
-    "Transaction {id} at {where} began {lag} before its start reached the CSMS: the station was offline and sent it "
-    "afterwards.",
-    "Nothing for this session. Look at the connection if it happens often.",
-    "OCPP 1.6 §3.5",
-    inferred=True,
-)
 
 
 @dataclass(slots=True)
@@ -180,18 +68,18 @@ class TransactionHalves(Check):
     """1.x: ids, starts and stops (2.x: ``transaction_event``)."""
 
     kinds: ClassVar[tuple[Kind, ...]] = (
-        _ODD_ID,
-        _SHARED_ID,
-        _WRONG_ID,
-        _NO_START,
-        _CHARGING_WITHOUT,
-        _STOP_AGAIN,
-        _STOP_CONTRADICTS,
-        _START_AGAIN,
-        _COUNTED_TWICE,
-        _WHILE_RUNNING,
-        _NEVER_ENDED,
-        _OFFLINE,
+        ODD_ID,
+        SHARED_ID,
+        WRONG_ID,
+        NO_START,
+        CHARGING_WITHOUT,
+        STOP_AGAIN,
+        STOP_CONTRADICTS,
+        START_AGAIN,
+        COUNTED_TWICE,
+        WHILE_RUNNING,
+        NEVER_ENDED,
+        OFFLINE,
     )
     wants = Continuity.WANTS
     actions = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "StatusNotification", "Heartbeat", ""})
@@ -240,14 +128,14 @@ class TransactionHalves(Check):
         values: dict[str, object] = {"id": str(id_)[:40], "where": _where(made.connector)}
         evidence = (answer, answer.call)
         if id_ <= 0 and made.authorized in ("", "Accepted"):
-            yield Finding(_ODD_ID, answer.time, station.identity, evidence, values, made.connector)
+            yield Finding(ODD_ID, answer.time, station.identity, evidence, values, made.connector)
         if ledger.shared is not None and ledger.shared is not made:
             shown = tuple(event for event in (answer, ledger.shared.begin) if event is not None)
-            yield Finding(_SHARED_ID, answer.time, station.identity, shown, values, made.connector)
+            yield Finding(SHARED_ID, answer.time, station.identity, shown, values, made.connector)
         earlier = made.notes.get("earlier_id", "")
         if earlier and made.begun_again:
             values["earlier"] = earlier
-            yield Finding(_COUNTED_TWICE, answer.time, station.identity, evidence, values, made.connector, made.id)
+            yield Finding(COUNTED_TWICE, answer.time, station.identity, evidence, values, made.connector, made.id)
 
     def _metered(self, message: OcppMessage, station: Station) -> Iterator[Finding]:
         """1.6 §4.7: a transactionId in MeterValues is the one that the CSMS gave."""
@@ -271,7 +159,7 @@ class TransactionHalves(Check):
             "where": _where(running.connector),
         }
         evidence = (message, running.begin)
-        yield Finding(_WRONG_ID, message.time, station.identity, evidence, values, running.connector, running.id)
+        yield Finding(WRONG_ID, message.time, station.identity, evidence, values, running.connector, running.id)
 
     # -------------------------------------------------------------------------------------------------------- halves
 
@@ -288,11 +176,11 @@ class TransactionHalves(Check):
         }
         if ledger.found == "again":
             evidence = (call, made.begin) if made.begin is not None else (call,)
-            yield Finding(_START_AGAIN, call.time, station.identity, evidence, values, made.connector)
+            yield Finding(START_AGAIN, call.time, station.identity, evidence, values, made.connector)
             return
         if made.offline and made.started is not None:
             values["lag"] = duration(call.time - made.started)
-            yield Finding(_OFFLINE, call.time, station.identity, (call,), values, made.connector)
+            yield Finding(OFFLINE, call.time, station.identity, (call,), values, made.connector)
         view = self._continuity.view(call)
         earlier = _other_running(station, made)
         if earlier is not None and earlier.begin is not None:
@@ -302,7 +190,7 @@ class TransactionHalves(Check):
                 after = duration(call.time - earlier.begin.time)
                 values |= {"earlier": earlier.id, "after": after}
                 evidence = (call, earlier.begin)
-                yield Finding(_WHILE_RUNNING, call.time, station.identity, evidence, values, made.connector)
+                yield Finding(WHILE_RUNNING, call.time, station.identity, evidence, values, made.connector)
         if place is not None:
             place.view, place.charging, place.busy, place.freed = view, None, False, None
 
@@ -321,21 +209,31 @@ class TransactionHalves(Check):
         }
         if ledger.found == "again":
             evidence = (call, made.end) if made.end is not None else (call,)
-            yield Finding(_STOP_AGAIN, call.time, station.identity, evidence, values, made.connector, made.id)
+            yield Finding(STOP_AGAIN, call.time, station.identity, evidence, values, made.connector, made.id)
         elif ledger.found == "contradicts":
             differs = _differences(call, made)
             if differs:
                 values["differs"] = differs
                 evidence = (call, made.end) if made.end is not None else (call,)
-                yield Finding(_STOP_CONTRADICTS, call.time, station.identity, evidence, values, made.connector, name)
-        elif ledger.found == "instead" or (ledger.found == "adopted" and sent in PLACEHOLDERS and made.id):
+                yield Finding(STOP_CONTRADICTS, call.time, station.identity, evidence, values, made.connector, name)
+        elif (ledger.found == "instead" and self._can_mean_no_other(call, station, made, sent)) or (
+            ledger.found == "adopted" and sent in PLACEHOLDERS and made.id
+        ):
             evidence = (call, made.begin) if made.begin is not None else (call,)
-            yield Finding(_WRONG_ID, call.time, station.identity, evidence, values, made.connector, made.id)
+            yield Finding(WRONG_ID, call.time, station.identity, evidence, values, made.connector, made.id)
         elif ledger.found == "unknown":
             yield from self._without_start(call, station, made, values)
         place = self._place(station.identity, made.connector)
         if place is not None and place.freed is not None and place.freed[1] is made:
             place.freed = None
+
+    def _can_mean_no_other(self, call: OcppMessage, station: Station, made: Transaction, sent: str) -> bool:
+        """A number that stations use for "none" means what is running; any other one may be that of a transaction
+        whose beginning was not seen."""
+        if sent in PLACEHOLDERS:
+            return True
+        seen_since = self._continuity.view(call).since
+        return made.begin is not None and made.begin.time >= seen_since and _tells_all(call, station)
 
     def _without_start(
         self, call: OcppMessage, station: Station, made: Transaction, values: dict[str, object]
@@ -356,7 +254,7 @@ class TransactionHalves(Check):
             if told is None or any(place.idle is None or told < place.idle for place in busy):
                 return
             values["why"] = ", although a connector was seen to begin charging"
-        yield Finding(_NO_START, call.time, station.identity, (call,), values, transaction=made.id)
+        yield Finding(NO_START, call.time, station.identity, (call,), values, transaction=made.id)
 
     # -------------------------------------------------------------------------------------------------------- status
 
@@ -374,12 +272,12 @@ class TransactionHalves(Check):
             if change.status == "Available":
                 place.idle, place.busy, place.charging = message.time, False, None
                 if running is not None and running.begin is not None and running.begin.time >= view.since:
-                    place.freed = (message, running)
+                    place.freed = (bounded(message), running)
                     self._sites[station.identity].waiting = True
             else:
                 place.freed = None
                 if change.status == "Charging" and running is None and place.idle is not None:
-                    place.busy, place.charging = True, message
+                    place.busy, place.charging = True, bounded(message)
                     self._sites[station.identity].waiting = True
                 elif change.status not in ("Charging", "SuspendedEV", "SuspendedEVSE"):
                     place.charging = None
@@ -399,7 +297,7 @@ class TransactionHalves(Check):
                     if _tells_all(message, station):
                         after = duration(message.time - since)
                         values = {"where": _where(name), "time": clock(since), "after": after}
-                        yield Finding(_CHARGING_WITHOUT, since, station.identity, (charging, message), values, name)
+                        yield Finding(CHARGING_WITHOUT, since, station.identity, (charging, message), values, name)
                 else:
                     left = True
             if place.freed is not None:
@@ -440,7 +338,7 @@ def _never_ended(
         "id": going.id or "(without id)",
     }
     evidence = (freed, going.begin, now) if going.begin is not None else (freed, now)
-    yield Finding(_NEVER_ENDED, freed.time, station.identity, evidence, values, connector, going.id)
+    yield Finding(NEVER_ENDED, freed.time, station.identity, evidence, values, connector, going.id)
 
 
 def _tells_all(message: OcppMessage, station: Station) -> bool:

@@ -12,6 +12,8 @@ from fieldkit.checks.finding import Finding, Kind, Owner
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.kept import same
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import member, text
 from fieldkit.site.station import Station
@@ -148,7 +150,6 @@ _FAULTS: Final[dict[str, tuple[str, str, Owner]]] = {
 @dataclass(slots=True)
 class _Order:
     call: OcppMessage
-    answer: OcppMessage | None = None
     accepted: bool = False
 
 
@@ -156,7 +157,7 @@ class _Order:
 class _Site:
     orders: list[_Order] = field(default_factory=list)
     empty: dict[str, int] = field(default_factory=dict)
-    """Sessions without energy in a row, by connector."""
+    """Sessions without energy in a row, by connector; as many as believable numbers of connectors."""
 
 
 class TransactionEnds(Check):
@@ -210,12 +211,11 @@ class TransactionEnds(Check):
     def _ordered(self, message: OcppMessage) -> None:
         orders = self._site(message.channel.station).orders
         if message.type is MessageType.CALL and message.sender == "csms":
-            orders.append(_Order(message))
+            orders.append(_Order(bounded(message)))
             del orders[:-MAX_ORDERS]
         elif message.call is not None:
             for order in orders:
-                if order.call is message.call:
-                    order.answer = message
+                if same(order.call, message.call):
                     order.accepted = text(message.payload, "status") == "Accepted"
 
     def _ended(self, message: OcppMessage, station: Station, made: Transaction) -> Iterator[Finding]:
@@ -260,7 +260,7 @@ class TransactionEnds(Check):
         elif reason == "DeAuthorized" and made.authorized == "Accepted" and made.begin is not None:
             but = "the CSMS had answered Accepted to its token"
         elif reason == "EVDisconnected":
-            setting = station.about.settings.get("StopTransactionOnEVSideDisconnect")
+            setting = station.about.setting("StopTransactionOnEVSideDisconnect")
             if setting is not None and (setting.value or "").casefold() == "false":
                 but = "StopTransactionOnEVSideDisconnect is false, so that unplugging must not stop it (1.6 §9.1)"
         if but:

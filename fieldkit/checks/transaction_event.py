@@ -13,6 +13,7 @@ from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
 from fieldkit.ocpp.timestamps import read_datetime
+from fieldkit.site.light import bounded
 from fieldkit.site.picture import Picture
 from fieldkit.site.reading import flag, member, moment, text, whole
 from fieldkit.site.station import Station
@@ -29,7 +30,7 @@ _GAP = Kind(
     "station",
     "Events of a transaction are missing",
     "In transaction {id} the seqNo went from {before} to {now}, and nothing is missing in the capture: {missing} "
-    "never sent. A CSMS may keep the transaction open because it waits for them.",
+    "not sent in between. A CSMS may keep the transaction open because it waits for them.",
     "If the station was offline, it may send them later; otherwise report it to the manufacturer.",
     "OCPP 2.0.1 Part 2 E01, E04",
 )
@@ -232,7 +233,7 @@ class TransactionEvents(Check):
             del self._last[next(iter(self._last))]
         overtaken = last is not None and last.seq is not None and seq is not None and seq < last.seq
         if not repeated and not (overtaken and (flag(payload, "offline") or _is_older(told, last))):
-            self._last[key] = _Last(message, seq, told, view)
+            self._last[key] = _Last(bounded(message), seq, told, view)
 
 
 _More = Iterator[tuple[Kind, dict[str, object], OcppMessage | None]]
@@ -307,7 +308,8 @@ def _content(
     """Does the reason for an event fit to what it tells?"""
     state = text(payload, "transactionInfo", "chargingState")
     why = _IMPOSSIBLE.get((trigger, state or ""))
-    if why is None and kind == "Ended" and state == "Charging":
+    if why is None and kind == "Ended" and state == "Charging" and trigger == "ChargingStateChanged":
+        # With another trigger it may be the state right before the end.
         why = "a transaction that has ended does not charge"
     unbroken = last is not None and last.view == view
     if why is None and trigger == "ChargingStateChanged" and state and state == before[1] and unbroken:

@@ -11,7 +11,7 @@ from fieldkit.checks.onwire import MAX_STATIONS, bounded, server_of
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import ConnectionClosed, Event, HttpResponse, Unanswered
-from fieldkit.site.link import Link, asks_upgrade, identity_of, speaks_ocpp
+from fieldkit.site.link import MAX_TEXT, Link, asks_upgrade, identity_of, speaks_ocpp
 from fieldkit.site.picture import Picture
 
 ALIVE_NS: Final = 10 * SECOND
@@ -82,6 +82,7 @@ class TwinCheck(Check):
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
         self._open: dict[tuple[str, str], dict[int, Link]] = {}
+        """By path and server: a CSMS of several operators may have two stations of one name on different paths."""
         self._pairs: dict[int, _Pair] = {}
         """By number of the new connection …"""
         self._new_of: dict[int, int] = {}
@@ -112,13 +113,14 @@ class TwinCheck(Check):
         station, server = identity_of(request.target), server_of(response.connection)
         if not station:
             return
-        known = self._open.get((station, server), {})
+        place = _path(request.target), server
+        known = self._open.get(place, {})
         # The same key is the same handshake, seen in two places.
         others = [one for one in known.values() if one.closed is None and one.key != link.key]
         old = others[-1] if others else None
         if response.status == 101:
             if not known:
-                known = bounded(self._open, MAX_STATIONS)[station, server] = {}
+                known = bounded(self._open, MAX_STATIONS)[place] = {}
             bounded(known, MAX_OPEN)[response.connection.number] = link
             if old is not None:
                 pair = _Pair(old, link, response, response.time - old.last_traffic)
@@ -142,9 +144,12 @@ class TwinCheck(Check):
         number = closed.connection.number
         link = picture.links.get(closed.connection)
         if link is not None and link.upgraded is not None:
-            known = self._open.get((identity_of(link.target), server_of(link.connection)))
+            place = _path(link.target), server_of(link.connection)
+            known = self._open.get(place)
             if known is not None:
                 known.pop(number, None)
+                if not known:
+                    del self._open[place]
         pair = self._pairs.pop(number, None)
         if pair is not None:
             self._new_of.pop(pair.old.connection.number, None)
@@ -167,6 +172,11 @@ class TwinCheck(Check):
             return ()
         values = {"server": server_of(connection)}
         return (Finding(IGNORED_AGAIN, call.time, call.channel.station, (call, pair.response), values),)
+
+
+def _path(target: str) -> str:
+    """Of the connection URL, as far as a link keeps it."""
+    return target[:MAX_TEXT].partition("?")[0].rstrip("/")
 
 
 def _judged(pair: _Pair) -> Iterator[Finding]:

@@ -27,6 +27,8 @@ _MAX_PREAMBLE: Final = 20
 """Lines before the headings: a title, the period, "sep=;"."""
 _SAMPLE: Final = 24
 """Records that are looked at before it is said what their columns are for."""
+_FEW: Final = 4
+"""The same when no more come and there are no headings."""
 _SAMPLE_SIZE: Final = MAX_RECORD
 """Their characters."""
 _MAX_CELLS: Final = 200
@@ -291,6 +293,11 @@ class CsvLog:
                 self._settle()
         else:
             self._hand_on(row)
+
+    def pause(self) -> None:
+        """Nothing comes at the moment: what the columns mean is settled with the rows there are."""
+        if self._sample and (self._had_heading or len(self._sample) >= _FEW):
+            self._settle()
 
     def _settle(self) -> None:
         if self._sample is not None:

@@ -165,6 +165,23 @@ class LogReader:
         self._characters(self._decoder.decode(bytes(block)))
         return self._drain()
 
+    def pause(self, now: int) -> list[LoggedFrame | DecodeError]:
+        """Nothing comes at the moment (``now``, in ns); frames that were held back until more is known.
+
+        What kind of file it is is settled early as well, if there is a frame in what there is of it.
+        """
+        if self._decoder is None and not self._binary and b"\n" in self._start:
+            self._decode(self._begin_decoding())
+        if self._log is None and self._tells_enough("".join(self._head)):
+            self._choose()
+        if isinstance(self._log, CsvLog):
+            self._log.pause()
+        for sighting in self._twins.finish():
+            self._date(sighting)
+        self._calendar.is_written_at(now)
+        self._settle_dates()
+        return self._drain()
+
     def finish(self) -> list[LoggedFrame | DecodeError]:
         """The log is at its end; what was held back."""
         block = self._begin_decoding() if self._decoder is None and not self._binary else b""
@@ -197,6 +214,10 @@ class LogReader:
         del self._start[64:]
         return block
 
+    def _decode(self, block: bytes) -> None:
+        if self._decoder is not None:
+            self._characters(self._decoder.decode(block))
+
     def _drain(self) -> list[LoggedFrame | DecodeError]:
         out, self._out = self._out, []
         return out
@@ -222,6 +243,16 @@ class LogReader:
             head = text[:_HEAD]
         self._log = self._format_of(head)
         self._log.feed(text)
+
+    @staticmethod
+    def _tells_enough(head: str) -> bool:
+        """Whether a head that is shorter than it should be shows what it is: there is a frame in it, or a record."""
+        first, newline, second = head.lstrip().partition("\n")
+        if not newline:
+            return False
+        if START.search(head) is not None or "Envelope" in head or isinstance(_parsed(first), dict):
+            return True
+        return bool(heading(first)) and "\n" in second
 
     def _format_of(self, head: str) -> _Format:
         begin = head.lstrip()[:1]

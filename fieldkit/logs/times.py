@@ -339,6 +339,11 @@ class Calendar:
         if self._last is None:
             self._begin(known.ns if known.zoned else known.ns - self._utc_offset, stamp)
 
+    def is_written_at(self, moment: int) -> None:
+        """The log is being written now, if nothing else is known."""
+        if self._around is None:
+            self._around = moment
+
     def settle(self, stamp: Stamp | None) -> None:
         """No message gave a date: take the time given from outside, or 1970, which shows that nothing is known."""
         if self._last is None:

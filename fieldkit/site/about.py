@@ -9,11 +9,17 @@ from typing import Any, Final
 
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.ocpp.secrets import conceal
+from fieldkit.site.kept import same
 from fieldkit.site.legible import is_legible
+from fieldkit.site.light import bounded, light
 from fieldkit.site.reading import flag, member, moment, objects, text, whole
 
 MAX_BOOTS: Final = 100
 """Boots of one station that are kept (the last ones); all are counted."""
+MAX_WHOLE: Final = 4
+"""Of these, so many keep their messages whole; the others only what points to them."""
+MAX_INTERVAL: Final = 10 * 366 * 86_400
+"""Seconds, ten years: nobody waits for longer."""
 MAX_SETTINGS: Final = 2000
 """Configuration keys or variables of one station: 1.6 stations have about 100, 2.x ones up to 1,500."""
 MAX_NAME: Final = 100
@@ -82,6 +88,8 @@ class About:
         self.firmware = ""
         self.boots: deque[Boot] = deque(maxlen=MAX_BOOTS)
         self.boot_count = 0
+        self.first_boot = 0
+        """Capture time of the first one seen."""
         self.settings: dict[str, Setting] = {}
         self.settings_dropped = 0
         """Settings beyond ``MAX_SETTINGS``."""
@@ -121,20 +129,27 @@ class About:
 
     def _boot(self, message: OcppMessage) -> None:
         if message.type is _CALL:
+            if not self.boot_count:
+                self.first_boot = message.time
             self.boot_count += 1
             legible = is_legible(message)
             reason = text(message.payload, "reason") if legible else ""
-            self.boots.append(Boot(message.time, message, (reason or "")[:MAX_NAME]))
+            boots = self.boots
+            boots.append(Boot(message.time, bounded(message), (reason or "")[:MAX_NAME]))
+            if len(boots) > MAX_WHOLE:
+                old = boots[-1 - MAX_WHOLE]
+                old.call = light(old.call)
+                old.answer = None if old.answer is None else light(old.answer)
             if legible:
                 self._introduce(message.payload)
             return
         if message.call is None:
             return
         # The answer is nearly always to the last one.
-        boot = next((boot for boot in reversed(self.boots) if boot.call is message.call), None)
+        boot = next((boot for boot in reversed(self.boots) if same(boot.call, message.call)), None)
         if boot is None or boot.answer is not None:
             return
-        boot.answer = message
+        boot.answer = bounded(message)
         if message.type is not _CALLRESULT or not is_legible(message):
             return
         payload = message.payload
@@ -142,6 +157,8 @@ class About:
         boot.interval = whole(payload, "interval")
         if boot.interval is None:
             boot.interval = whole(payload, "heartbeatInterval")  # as 1.5 names it
+        if boot.interval is not None and abs(boot.interval) > MAX_INTERVAL:
+            boot.interval = None
         boot.current_time = moment(payload, "currentTime")
         if boot.status == "Accepted" and boot.interval is not None:
             self.heartbeat_told = boot.interval

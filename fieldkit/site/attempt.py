@@ -105,6 +105,8 @@ class Attempt:
             return None
         if energy is not None and energy <= 0:
             return False if energy < 0 else None
+        if not made.stop_reason and not self.faulted:
+            return None  # OCPP 1.5 has no reason to tell
         return not self.faulted and made.stop_reason in GOOD_REASONS
 
     def successful(self, least_wh: float) -> bool | None:

@@ -31,7 +31,7 @@ from fieldkit.site.reading import member, objects, text, whole
 from fieldkit.site.schedule import Allowed, Plan, schedule_of
 
 if TYPE_CHECKING:
-    from fieldkit.site.transaction import Ledger
+    from fieldkit.site.ledger import Ledger
 
 __all__ = ["MAX_PROFILES", "ChargingProfiles", "Limit", "Profile"]
 

@@ -19,6 +19,7 @@ from typing import Any, Final, NamedTuple
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.ocpp.timestamps import read_datetime
 from fieldkit.site.legible import is_legible
+from fieldkit.site.light import bounded
 from fieldkit.site.reading import flag, member
 
 WINDOW: Final = 64
@@ -179,7 +180,7 @@ class StationClock:
         told = _instant(text)
         if told is None:
             return
-        reading = self.fresh = Reading(message, text, told, told - message.time, _zone(text))
+        reading = self.fresh = Reading(bounded(message), text, told, told - message.time, _zone(text))
         if offsets is self._station:
             self.samples += 1
         else:

@@ -6,7 +6,6 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import unquote
 
 from fieldkit.events import (
     BasicCredentials,
@@ -25,6 +24,9 @@ from fieldkit.events import (
     TlsOpaque,
     WsControl,
 )
+from fieldkit.ocpp.identity import identity_of
+
+__all__ = ["Link", "Links", "TlsSide", "asks_upgrade", "identity_of", "speaks_ocpp"]
 
 MAX_LINKS: Final = 20_000
 """Connections that are remembered; of those that ended, the ones without OCPP are forgotten first."""
@@ -40,12 +42,6 @@ MAX_TEXT: Final = 500
 
 _FORWARDING: Final = ("forwarded", "x-forwarded-for", "x-forwarded-proto", "x-real-ip", "via", "cf-connecting-ip")
 """Fields that a reverse proxy adds: what is plain behind it may have come over TLS."""
-
-
-def identity_of(target: str) -> str:
-    """The station that a connection URL names: its last path segment, percent-decoded (OCPP-J 1.6 and 2.x, §3.1.1)."""
-    path = target.partition("?")[0].partition("#")[0]
-    return unquote(path.rstrip("/").rpartition("/")[2])[:MAX_TEXT]
 
 
 def asks_upgrade(request: HttpRequest) -> bool:

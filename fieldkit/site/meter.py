@@ -17,7 +17,7 @@ from fieldkit.site.series import Sample, Series
 from fieldkit.site.units import DEFAULT_MEASURAND, natural_unit, unit
 
 if TYPE_CHECKING:
-    from fieldkit.site.transaction import Ledger
+    from fieldkit.site.ledger import Ledger
 
 __all__ = ["MAX_SERIES", "Meters", "Sample", "Series"]
 
@@ -36,6 +36,7 @@ _NAME: Final = 60
 _LONGEST_NUMBER: Final = 40
 """Longer texts are signed meter data, marked as such or not."""
 _LARGEST_MULTIPLIER: Final = 12
+_LATEST: Final = (1 << 63) - 1
 
 
 class _Shape(NamedTuple):
@@ -93,7 +94,8 @@ class Meters:
                 continue
             time = moment(reading, "timestamp")
             if time is None:
-                time = message.time
+                # The times of a capture may be anything as well; series have room for 64 bits.
+                time = max(-_LATEST, min(message.time, _LATEST))
             for sampled in _sampled(reading):
                 room -= 1
                 if room < 0:

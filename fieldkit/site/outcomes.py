@@ -151,9 +151,9 @@ class Outcomes:
             "Start time runs from the moment at which plug-in and authorisation had both been seen (or the one of "
             "them that was) to the first Charging.",
             "Uptime = time in which the station was connected and the connector neither Faulted nor Unavailable / "
-            "time observed since its first status. A station whose connection ended is offline until it is seen again "
-            "or its capture ends; a log and SOAP do not show that: there it is observed from its first message to its "
-            "last.",
+            "time observed since its first status. A station whose connection ended was offline until it was seen "
+            "again; if it was not, the time since then is not counted. A log and SOAP do not show that: there a "
+            "station is observed from its first message to its last.",
         ]
 
     # -------------------------------------------------------------------------------------------------------- counting

@@ -65,6 +65,11 @@ class Picture:
             self._span(event.connection.source, time)
             self.outcomes.closed(event)
 
+    def end_of(self, source: str) -> int:
+        """How far a source reaches: of several captures, what one of them does not show may be in no other."""
+        span = self.spans.get(source)
+        return self.time if span is None else span[1]
+
     def station_of(self, message: OcppMessage) -> Station | None:
         """The station that a message is from or to; None when there are too many to know them all."""
         channel = message.channel

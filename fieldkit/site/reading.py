@@ -40,7 +40,7 @@ def whole(payload: Any, *path: str) -> int | None:
     """A whole number (not a bool, not "1"); None for anything else."""
     value = member(payload, *path)
     if value.__class__ is float and value.is_integer():
-        return int(value)
+        value = int(value)
     return value if value.__class__ is int and -_WIDEST < value < _WIDEST else None
 
 

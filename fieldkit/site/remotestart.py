@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
@@ -40,7 +39,8 @@ class RemoteStarts:
     """One station's orders that have not led to a transaction yet."""
 
     def __init__(self) -> None:
-        self.waiting: deque[RemoteStart] = deque(maxlen=MAX_WAITING)
+        self.waiting: list[RemoteStart] = []
+        """Oldest first, at most ``MAX_WAITING``."""
 
     def feed(self, message: OcppMessage) -> None:
         """Take in RemoteStartTransaction or RequestStartTransaction, a CALL or an answer."""
@@ -58,6 +58,7 @@ class RemoteStarts:
                     whole(payload, "remoteStartId"),
                 )
             )
+            del self.waiting[:-MAX_WAITING]
         elif message.call is not None:
             for order in self.waiting:
                 if order.call.id == message.call.id and order.call.time == message.call.time:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cached_property, partial
 from typing import Final
 
 from fieldkit.events import OcppMessage, Sender
@@ -16,15 +17,41 @@ from fieldkit.site.der import DerControls
 from fieldkit.site.eventstream import EventStreams
 from fieldkit.site.job import Jobs
 from fieldkit.site.latency import Latencies
+from fieldkit.site.ledger import Ledger
 from fieldkit.site.locallist import LocalList
 from fieldkit.site.meter import Meters
 from fieldkit.site.payment import Payments
 from fieldkit.site.reservation import Reservations
 from fieldkit.site.tariff import Tariffs
-from fieldkit.site.transaction import Ledger
 from fieldkit.site.v2x import V2x
 
 MAX_VERSIONS: Final = 16
+
+_PARTS: Final[tuple[tuple[str, frozenset[str]], ...]] = (
+    ("about", About.ACTIONS),
+    ("clock", StationClock.ACTIONS),
+    ("connectors", Connectors.ACTIONS),
+    ("transactions", Ledger.ACTIONS),
+    ("meters", Meters.ACTIONS),
+    ("charging", ChargingProfiles.ACTIONS),
+    ("jobs", Jobs.ACTIONS),
+    ("reservations", Reservations.ACTIONS),
+    ("local_list", LocalList.ACTIONS),
+    ("certificates", Certificates.ACTIONS),
+    ("der", DerControls.ACTIONS),
+    ("v2x", V2x.ACTIONS),
+    ("tariffs", Tariffs.ACTIONS),
+    ("battery_swaps", BatterySwaps.ACTIONS),
+    ("payments", Payments.ACTIONS),
+    ("event_streams", EventStreams.ACTIONS),
+)
+"""The parts of a station and the actions that concern them, in the order in which they must learn of a message."""
+_WITH_TRANSACTIONS: Final = frozenset({"meters", "charging"})
+"""Parts that are shown the transactions too."""
+_CONCERNED: Final[dict[str, tuple[str, ...]]] = {
+    action: tuple(name for name, actions in _PARTS if action in actions)
+    for action in frozenset().union(*(actions for _, actions in _PARTS))
+}
 
 
 class Station:
@@ -49,18 +76,65 @@ class Station:
         self.connectors = Connectors()
         self.transactions = Ledger(identity)
         self.meters = Meters()
-        self.charging = ChargingProfiles()
-        self.jobs = Jobs()
-        self.reservations = Reservations()
-        self.local_list = LocalList()
-        self.certificates = Certificates()
-        self.der = DerControls()
-        self.v2x = V2x()
-        self.tariffs = Tariffs()
-        self.battery_swaps = BatterySwaps()
-        self.payments = Payments()
-        self.event_streams = EventStreams()
-        self._feeds: Final = _by_action(self)
+        self._feeds: dict[str, tuple[Callable[[OcppMessage], None], ...]] = {}
+        """By action, of those that this station uses: the parts that it concerns."""
+
+    # Most stations have nothing to do with most of these, and a site may have thousands: they are made when needed.
+
+    @cached_property
+    def charging(self) -> ChargingProfiles:
+        """Charging profiles in force."""
+        return ChargingProfiles()
+
+    @cached_property
+    def jobs(self) -> Jobs:
+        """Firmware updates and uploads."""
+        return Jobs()
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        """Connectors that are kept free for somebody."""
+        return Reservations()
+
+    @cached_property
+    def local_list(self) -> LocalList:
+        """The local authorization list."""
+        return LocalList()
+
+    @cached_property
+    def certificates(self) -> Certificates:
+        """Certificates inside of messages."""
+        return Certificates()
+
+    @cached_property
+    def der(self) -> DerControls:
+        """What the grid asks for (2.1)."""
+        return DerControls()
+
+    @cached_property
+    def v2x(self) -> V2x:
+        """Bidirectional charging (2.1)."""
+        return V2x()
+
+    @cached_property
+    def tariffs(self) -> Tariffs:
+        """Tariffs and costs (2.1)."""
+        return Tariffs()
+
+    @cached_property
+    def battery_swaps(self) -> BatterySwaps:
+        """Battery swaps (2.1)."""
+        return BatterySwaps()
+
+    @cached_property
+    def payments(self) -> Payments:
+        """Payments at the station (2.1)."""
+        return Payments()
+
+    @cached_property
+    def event_streams(self) -> EventStreams:
+        """Periodic event streams (2.1)."""
+        return EventStreams()
 
     def feed(self, message: OcppMessage) -> None:
         """Take in a message of this station or to it."""
@@ -73,35 +147,23 @@ class Station:
         if channel.version and channel.version not in self.versions and len(self.versions) < MAX_VERSIONS:
             self.versions[channel.version] = None
         self.transports[channel.transport] = None
-        for feed in self._feeds.get(message.action, ()):
+        feeds = self._feeds.get(message.action)
+        if feeds is None:
+            feeds = self._feeds_of(message.action)
+        for feed in feeds:
             feed(message)
         if message.call is not None:
             self.latencies.feed(message)
 
-
-def _by_action(station: Station) -> dict[str, list[Callable[[OcppMessage], None]]]:
-    """For each action the parts that it concerns, in the order in which they must learn of it."""
-    transactions = station.transactions
-    parts: list[tuple[frozenset[str], Callable[[OcppMessage], None]]] = [
-        (station.about.ACTIONS, station.about.feed),
-        (station.clock.ACTIONS, station.clock.feed),
-        (station.connectors.ACTIONS, station.connectors.feed),
-        (transactions.ACTIONS, transactions.feed),
-        (station.meters.ACTIONS, lambda message: station.meters.feed(message, transactions)),
-        (station.charging.ACTIONS, lambda message: station.charging.feed(message, transactions)),
-        (station.jobs.ACTIONS, station.jobs.feed),
-        (station.reservations.ACTIONS, station.reservations.feed),
-        (station.local_list.ACTIONS, station.local_list.feed),
-        (station.certificates.ACTIONS, station.certificates.feed),
-        (station.der.ACTIONS, station.der.feed),
-        (station.v2x.ACTIONS, station.v2x.feed),
-        (station.tariffs.ACTIONS, station.tariffs.feed),
-        (station.battery_swaps.ACTIONS, station.battery_swaps.feed),
-        (station.payments.ACTIONS, station.payments.feed),
-        (station.event_streams.ACTIONS, station.event_streams.feed),
-    ]
-    table: dict[str, list[Callable[[OcppMessage], None]]] = {}
-    for actions, feed in parts:
-        for action in actions:
-            table.setdefault(action, []).append(feed)
-    return table
+    def _feeds_of(self, action: str) -> tuple[Callable[[OcppMessage], None], ...]:
+        """The parts that an action concerns, in the order in which they must learn of it."""
+        names = _CONCERNED.get(action)
+        if names is None:
+            return ()
+        transactions = self.transactions
+        found: list[Callable[[OcppMessage], None]] = []
+        for name in names:
+            feed = getattr(self, name).feed
+            found.append(partial(feed, transactions=transactions) if name in _WITH_TRANSACTIONS else feed)
+        feeds = self._feeds[action] = tuple(found)
+        return feeds

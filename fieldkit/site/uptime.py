@@ -2,8 +2,9 @@
 
 Up: the station was connected and neither the connector nor the station as a whole (1.x connector 0) told Faulted or
 Unavailable. The time of a connector runs from the first status that was seen of it. It stands still while nothing can
-be known: after a connection went silent without an end, when the capture ended, and for a station that was gone when
-its capture ended, until it is seen in another one.
+be known: after a connection went silent without an end, and when the capture ended. A station whose connection ended
+was offline once it is seen again: as long as it is not, nobody can tell whether it is down, was switched off, or talks
+where it is not captured, so that this time is not counted, and reports say of how many connectors.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from fieldkit.site.station import Station
 DOWN: Final = frozenset({"Faulted", "Unavailable", "Inoperative"})
 MAX_CONNECTIONS: Final = 64
 """Connections of one station that are open at once and remembered as its own."""
+AWAY: Final = 60 * 1_000_000_000
+"""So long before the end of the capture: sooner a station may just be about to come back."""
 MAX_SOURCES: Final = 1000
 """Sources whose ends are known."""
 
@@ -139,6 +142,8 @@ class Uptime:
         clock = None if presence is None else presence.clocks.get(connector)
         if presence is None or clock is None:
             return 0, 0
+        if presence.online is False:
+            return clock.up, clock.observed
         return presence.of(clock, now if presence.tracked else presence.last, self._ends.get(presence.source, 0))
 
     def total(self, now: int) -> tuple[int, int]:
@@ -148,7 +153,18 @@ class Uptime:
             until = now if presence.tracked else presence.last
             end = self._ends.get(presence.source, 0)
             for clock in presence.clocks.values():
-                this_up, this_observed = presence.of(clock, until, end)
+                if presence.online is False:
+                    this_up, this_observed = clock.up, clock.observed
+                else:
+                    this_up, this_observed = presence.of(clock, until, end)
                 up += this_up
                 observed += this_observed
         return up, observed
+
+    def gone(self, now: int) -> int:
+        """Connectors of stations that have been offline for a while: their time since then is not in the totals."""
+        return sum(
+            presence.online is False and now - clock.since >= AWAY
+            for presence in self._stations.values()
+            for clock in presence.clocks.values()
+        )

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
 from tests.traffic.conversation import Session, compact
-from tests.traffic.diagnosed import diagnose, diagnose_events, found, the
+from tests.traffic.diagnosed import diagnose, diagnose_events, diagnose_file, found, the
 from tests.traffic.hostile import messages
 from tests.traffic.scripts import usual_hour
 
+BEAT = {"currentTime": "2026-08-31T08:00:00Z"}
 BOOT = {"chargePointVendor": "Testwerk", "chargePointModel": "Säule 22"}
 
 
@@ -185,3 +187,46 @@ def test_nothing_that_is_sent_breaks_the_check(events: list[Any]) -> None:
     for finding in diagnose_events(events).findings:
         finding.explanation()
         finding.advice()
+
+
+# ---------------------------------------------------------------------------------------------------------------- logs
+
+
+def logged(tmp_path: Path, *lines: tuple[str, str, str], times: bool = True) -> list[str]:
+    """What is found in the log of a CSMS: station, direction, frame."""
+    log = tmp_path / "csms.log"
+    stamps = [f"2026-08-31 08:00:{at:02d},000 " if times else "" for at in range(len(lines))]
+    texts = [f"{stamp}INFO:ocpp:{who}: {way} {frame}" for stamp, (who, way, frame) in zip(stamps, lines, strict=True)]
+    log.write_text("\n".join(texts) + "\n")
+    return [id_ for id_ in found(diagnose_file(log)) if id_.startswith("answer.")]
+
+
+ASKED = ("CP_1", "receive message", '[2,"7","Heartbeat",{}]')
+ANSWERED = ("CP_1", "send", '[3,"7",{"currentTime":"2026-08-31T08:00:00Z"}]')
+
+
+def test_a_second_answer_in_a_log(tmp_path: Path) -> None:
+    assert logged(tmp_path, ASKED, ANSWERED, ANSWERED) == ["answer.double"]
+
+
+def test_in_a_log_stations_may_count_their_messages_alike(tmp_path: Path) -> None:
+    other = ("CP_2", "receive message", '[2,"x","Heartbeat",{}]')
+    theirs = ("CP_2", *ANSWERED[1:])
+    objects = ("CP_2", "receive message", '[4,"7","InternalError","",{}]')
+    assert logged(tmp_path, other, ASKED, ANSWERED, theirs, objects) == []
+
+
+def test_in_a_log_without_times_the_same_number_may_be_one_of_another_day(tmp_path: Path) -> None:
+    assert logged(tmp_path, ASKED, ANSWERED, ANSWERED, times=False) == []
+
+
+def test_behind_a_hole_the_number_may_have_been_used_again() -> None:
+    session = talk()
+    id_ = session.call("station", "Heartbeat", {}, BEAT)
+    session.clock.wait(60)
+    lost = len(session.segments)
+    session.say("station", f'[2,"{id_}","Heartbeat",{{}}]')
+    session.tcp.segments[lost:] = [segment for segment in session.segments[lost:] if not segment.payload]
+    session.answer("csms", id_, "Heartbeat", BEAT)
+    session.call("station", "Heartbeat", {}, BEAT)
+    assert "answer.double" not in found(diagnose(session))

@@ -94,3 +94,28 @@ def test_somebody_elses_attempt_beside_a_healthy_station_is_no_finding() -> None
 def test_many_hosts_that_fail_are_a_network_and_not_a_station() -> None:
     talks = [attempt("rst", client=f"192.168.7.{at}") for at in range(20, 24)]
     assert attempts(judged(*talks)) == []
+
+
+def elsewhere(start: float, port: int) -> TcpTalk:
+    talk = TcpTalk(Clock(MONDAY + round(start * SECOND)), ("192.168.7.20", port), ("198.51.100.9", 8883), first=(17, 0))
+    talk.try_in_vain("rst")
+    return talk
+
+
+def test_what_the_same_host_tries_elsewhere_need_not_be_the_station_s_csms() -> None:
+    assert attempts(judged(connected(), elsewhere(60, 50_000), elsewhere(70, 50_001))) == []
+
+
+def test_a_station_without_a_csms_that_keeps_trying_another_address() -> None:
+    diagnosis = judged(connected(), *(elsewhere(60 + at * 10, 50_000 + at) for at in range(3)))
+    finding = the(diagnosis, "connection.refused")
+    assert finding.severity == "warning"
+    assert "not the server that OCPP was spoken with" in finding.explanation()
+
+
+def test_a_station_that_is_connected_is_not_offline_because_of_a_dead_download_server() -> None:
+    session = Session("CP_7", "1.6", start=MONDAY, client=("192.168.7.20", 49_152))
+    session.connect()
+    session.upgrade()
+    boot_16(session)
+    assert attempts(judged(session, *(elsewhere(60 + at * 10, 50_000 + at) for at in range(4)))) == []

@@ -52,6 +52,15 @@ def test_2x_refusals(status: str) -> None:
     assert talk.found(family=FAMILY) == ["authorization.refused"]
 
 
+@pytest.mark.parametrize(("state", "expected"), [("Charging", 1), ("EVConnected", 0)])
+def test_2x_a_transaction_may_begin_before_anybody_is_let_in(state: str, expected: int) -> None:
+    talk = Talk2()
+    token = {"idToken": {"idToken": TOKEN, "type": "ISO14443"}}
+    talk.session.call("station", "Authorize", token, {"idTokenInfo": {"status": "Invalid"}})
+    talk.event("Started", "CablePluggedIn", state, register=0, idToken=token["idToken"])
+    assert talk.found(family=FAMILY).count("authorization.started-although-refused") == expected
+
+
 def test_a_status_that_no_version_has_is_no_refusal() -> None:
     talk = Talk16()
     talk.authorize("Perhaps")
@@ -180,7 +189,7 @@ def test_a_card_that_is_in_use_or_not_listed_is_no_disagreement() -> None:
 def test_a_list_that_was_not_taken() -> None:
     talk = Talk16()
     sent_list(talk, "VersionMismatch", TOKEN)
-    assert "full list" in talk.the("authorization.local-list-not-taken").advice()
+    assert "full list" in talk.the("locallist.version-mismatch").advice()
     talk.authorize("Invalid")
     assert "authorization.local-list-mismatch" not in talk.found()
 

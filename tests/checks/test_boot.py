@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 
 from fieldkit.session import Session as Diagnosis
+from fieldkit.site.light import MAX_RAW
 from tests.traffic.conversation import MONDAY, Session
-from tests.traffic.diagnosed import diagnose, diagnose_events, found, the
+from tests.traffic.diagnosed import diagnose, diagnose_events, diagnose_file, found, the
 from tests.traffic.hostile import messages
 from tests.traffic.scripts import boot_16, usual_hour
 from tests.traffic.segments import SECOND
@@ -318,3 +320,64 @@ def test_a_second_boot_on_the_same_connection() -> None:
 @given(messages("BootNotification", "TriggerMessage", "Reset", "StatusNotification", "Heartbeat"))
 def test_nothing_that_is_sent_breaks_the_check(events: list[Any]) -> None:
     diagnose_events(events)
+
+
+# -------------------------------------------------------------------------------------------------------- what is unseen
+
+
+def test_what_a_remote_start_brings_about_was_asked_for() -> None:
+    session = talk()
+    boots(session, "Pending", 60)
+    session.call("csms", "RemoteStartTransaction", {"idTag": "04A2B7C1"}, {"status": "Accepted"})
+    session.call("station", "StartTransaction", START, STARTED)
+    session.call("station", "StatusNotification", STATUS, {})
+    assert boot_findings(diagnose(session)) == ["boot.pending", "boot.remote-start-while-pending"]
+
+
+def test_boots_of_a_log_without_times_need_not_be_quick(tmp_path: Path) -> None:
+    boot = 'INFO:ocpp:CP_1: receive message [2,"b","BootNotification",{"chargePointVendor":"V","chargePointModel":"M"}]'
+    said = 'INFO:ocpp:CP_1: send [3,"b",{"currentTime":"2026-08-31T08:00:00Z","interval":300,"status":"Accepted"}]'
+    log = tmp_path / "csms.log"
+    log.write_text("\n".join([boot, said] * 5) + "\n")
+    assert boot_findings(diagnose_file(log)) == []
+
+
+def test_a_pending_station_that_is_not_heard_any_more_may_be_accepted_by_now() -> None:
+    session = talk()
+    boots(session, "Pending", 60)
+    session.close()
+    other = Session("CP_8", "1.6", start=MONDAY + 3600 * SECOND, client=("192.168.7.21", 49_153))
+    other.connect()
+    other.upgrade()
+    boot_16(other)
+    assert boot_findings(diagnose(session, other)) == ["boot.pending"]
+
+
+def test_a_rejected_station_that_comes_back_unseen_may_have_been_accepted() -> None:
+    session = talk()
+    boots(session, "Rejected", 60)
+    session.close()
+    assert "boot.never-accepted" in boot_findings(diagnose(session))
+    again = talk(3600, 49_153)
+    again.call("station", "Heartbeat", {}, {"currentTime": again.timestamp()})
+    assert "boot.never-accepted" not in boot_findings(diagnose(session, again))
+
+
+def test_what_is_kept_of_boots_is_small() -> None:
+    session = talk()
+    for number in range(9):
+        boots(session, iccid=f"{number}" * 20_000)
+    diagnosis = diagnose(session)
+    station = diagnosis.picture.stations["CP_7"]
+    assert station.about.boot_count == 9
+    assert all(len(boot.call.raw) <= MAX_RAW for boot in station.about.boots)
+    assert [boot.status for boot in station.about.boots] == ["Accepted"] * 9
+
+
+def test_a_station_whose_transactions_are_taken_is_not_kept_from_charging() -> None:
+    session = talk()
+    id_ = session.call("station", "BootNotification", BOOT)
+    session.error("csms", id_, "BootNotification", "InternalError")
+    assert "boot.never-accepted" in boot_findings(diagnose(session))
+    session.call("station", "StartTransaction", START, STARTED)
+    assert "boot.never-accepted" not in boot_findings(diagnose(session))

@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from fieldkit.checks.collector import MAX_FIRST, MAX_LAST, MAX_PER_KIND, Collector
+from fieldkit.checks.collector import MAX_ALL, MAX_FIRST, MAX_LAST, MAX_PER_KIND, Collector
 from fieldkit.checks.finding import Finding, Identity, Kind
-from fieldkit.events import CaptureComment
+from fieldkit.events import CaptureComment, MessageType, OcppChannel, OcppMessage
+from fieldkit.site.light import weight_of
 
 SILENT = Kind("test.silent", "warning", "station", "Silent", "{name} said nothing for {time}.", "Ask {name}.", "none")
 
@@ -12,8 +13,12 @@ def seen_at(second: int) -> CaptureComment:
 
 
 def silent(second: int, **differently: object) -> Finding:
-    fields: dict[str, object] = {"station": "CP_1", "values": {"name": "it", "time": f"{second} s"}} | differently
-    return Finding(SILENT, second, evidence=(seen_at(second),), **fields)  # type: ignore[arg-type]
+    fields: dict[str, object] = {
+        "station": "CP_1",
+        "evidence": (seen_at(second),),
+        "values": {"name": "it", "time": f"{second} s"},
+    }
+    return Finding(SILENT, second, **(fields | differently))  # type: ignore[arg-type]
 
 
 def test_occurrences_that_say_the_same_are_counted_as_one_finding() -> None:
@@ -82,3 +87,21 @@ def test_a_text_of_a_station_is_no_template() -> None:
     collector = Collector()
     collector.add([silent(1, values={"name": "{time.__class__}", "time": "{0}"})])
     assert collector.all()[0].explanation() == "{time.__class__} said nothing for {0}."
+
+
+def heavy(number: int) -> OcppMessage:
+    channel = OcppChannel("CP_1", "1.6", "json", None, False, False, False)
+    kind, raw = MessageType.CALL, "x" * 200_000
+    return OcppMessage(
+        number, (number,), "memory", channel, "station", kind, f"m-{number}", "A", {}, None, raw, (), True, None
+    )
+
+
+def test_the_messages_that_are_kept_as_evidence_have_a_bound_in_all() -> None:
+    collector = Collector()
+    for number in range(300):
+        collector.add([silent(number, evidence=(heavy(number),), group=str(number % 150))])
+    kept = [event for found in collector.all() for event in (*found.evidence, *found.latest)]
+    assert len(kept) == 300
+    assert sum(map(weight_of, kept)) <= MAX_ALL
+    assert [event.frames for event in kept[:2]] == [(0,), (150,)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fieldkit.session import Session as Diagnosis
+from fieldkit.wire.websocket import MAX_MESSAGE_BYTES
 from tests.traffic.conversation import MONDAY, Session
 from tests.traffic.diagnosed import diagnose, found, the
 from tests.traffic.scripts import boot_16, charge_16, usual_hour
@@ -168,6 +169,17 @@ def test_six_attempts_a_minute_are_a_storm() -> None:
     assert "6 times within 50 s" in finding.explanation()
 
 
+def test_stations_that_share_the_end_of_their_path_are_not_one_that_storms() -> None:
+    sessions = []
+    for at in range(6):
+        start, client = MONDAY + at * SECOND, (f"192.168.7.{20 + at}", 49_000)
+        session = Session(f"CP_{at}", "1.6", start=start, client=client, seed=at)
+        session.connect()
+        session.upgrade(path="/steve/websocket")
+        sessions.append(session)
+    assert "connection.reconnect-storm" not in ids(diagnose(*sessions))
+
+
 @pytest.mark.parametrize(("number", "every"), [(5, 5), (12, 13)])
 def test_fewer_or_slower_attempts_are_none(number: int, every: float) -> None:
     assert ids(diagnose(*tries(number, every))) == []
@@ -222,3 +234,9 @@ def test_an_end_behind_the_transaction_is_none() -> None:
     charge_16(first)
     first.close("rst", code=None)
     assert "connection.offline-in-transaction" not in found(diagnose(first, talk(900, 49_153)))
+
+
+def test_a_message_that_is_too_long_for_us_is_nobodys_fault() -> None:
+    session = talk(deflate="takeover")
+    session.say("csms", "[2," + " " * MAX_MESSAGE_BYTES)
+    assert "connection.compression-damaged" not in ids(diagnose(session))

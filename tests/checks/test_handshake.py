@@ -260,3 +260,24 @@ def test_a_version_that_comes_much_later_is_a_change_and_no_probe() -> None:
     diagnosis = diagnose(tried(0, 49_000, "2.0.1"), tried(300, 49_001, "1.6", boots=True))
     assert handshake(diagnosis) == ["handshake.version-changed"]
     assert the(diagnosis, "handshake.version-changed").severity == "info"
+
+
+def test_a_challenge_right_before_the_end_of_the_capture_may_be_the_first_half_of_a_login() -> None:
+    session = Session("CP_7", "1.6")
+    session.connect()
+    session.refuse(401, "Unauthorized")
+    assert the(diagnose(session), "handshake.unauthorized").severity == "warning"
+    later = Session("CP_8", "1.6", start=MONDAY + 60 * SECOND, client=("192.168.7.21", 49_152))
+    later.connect()
+    later.upgrade()
+    assert the(diagnose(session, later), "handshake.unauthorized").severity == "critical"
+
+
+def test_who_does_not_wait_for_the_answer_gets_none() -> None:
+    for wait, expected in ((2, False), (8, True)):
+        session = Session("CP_7", "1.6")
+        session.connect()
+        session.request()
+        session.clock.wait(wait)
+        session.close("fin", code=None)
+        assert ("handshake.upgrade-unanswered" in found(diagnose(session))) is expected

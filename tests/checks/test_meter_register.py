@@ -44,7 +44,7 @@ def test_a_reading_whose_unit_was_forgotten_is_recognised() -> None:
     event_2(session, "Ended", 2, {"": {"value": 0.34, "context": "Transaction.End"}})
     text = the(diagnose(session), "meter.register-rollback").explanation()
     assert "fell from 300 Wh to 0.34 Wh" in text
-    assert "which has no unit and so counts in Wh, is probably meant in kWh" in text
+    assert "one of the two is probably in the wrong unit (the lower one names none, and so counts in Wh)" in text
 
 
 def test_two_meters_under_one_name_are_not_judged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 
 from fieldkit.checks.policy import Policy
 from tests.traffic.conversation import Session
-from tests.traffic.diagnosed import diagnose, diagnose_events, found, the
+from tests.traffic.diagnosed import diagnose, diagnose_events, diagnose_file, found, the
 from tests.traffic.hostile import messages
 
 
@@ -85,7 +86,16 @@ def test_but_not_for_long() -> None:
     session = talk()
     session.call("csms", "ClearCache", {})
     session.idle(200, ping_every=10)
-    assert judged(session) == ["answer.missing"]
+    assert judged(session) == ["answer.overdue"]
+    assert "had not answered ClearCache for 3 min 10 s" in the(diagnose(session), "answer.overdue").explanation()
+
+
+def test_an_answer_after_minutes_is_slow_and_not_missing() -> None:
+    session = talk()
+    id_ = session.call("csms", "ClearCache", {})
+    session.idle(150, ping_every=10)
+    session.answer("station", id_, "ClearCache", {"status": "Accepted"})
+    assert judged(session) == ["answer.slow"]
 
 
 def test_missing_bytes_may_have_been_the_answer() -> None:
@@ -179,3 +189,34 @@ def test_each_side_may_have_its_own_call_open() -> None:
 def test_nothing_that_is_sent_breaks_the_check(events: list[Any]) -> None:
     for finding in diagnose_events(events).findings:
         finding.explanation()
+
+
+# ---------------------------------------------------------------------------------------------------------------- logs
+
+
+def in_a_log(tmp_path: Path, unanswered: int, minutes: int) -> list[str]:
+    """A CSMS's log with orders that the station leaves without an answer while it sends heartbeats."""
+    lines = [
+        f'2026-08-31 08:00:0{at + 1},000 INFO:ocpp:CP_1: send [2,"order-{at}","ClearCache",{{}}]'
+        for at in range(unanswered)
+    ]
+    for at in range(1, minutes + 1):
+        stamp = f"2026-08-31 08:{at:02d}:00,000"
+        lines.append(f'{stamp} INFO:ocpp:CP_1: receive message [2,"h{at}","Heartbeat",{{}}]')
+        lines.append(f'{stamp} INFO:ocpp:CP_1: send [3,"h{at}",{{"currentTime":"2026-08-31T08:{at:02d}:00Z"}}]')
+    log = tmp_path / "csms.log"
+    log.write_text("\n".join(lines) + "\n")
+    findings = diagnose_file(log).findings
+    return [f"{one.kind.id} {one.severity}" for one in findings if one.kind.id.startswith("answer.")]
+
+
+def test_a_log_may_lack_the_line_with_the_answer(tmp_path: Path) -> None:
+    assert in_a_log(tmp_path, 1, 5) == ["answer.overdue info"]
+
+
+def test_a_log_with_no_answer_at_all_says_more(tmp_path: Path) -> None:
+    assert in_a_log(tmp_path, 4, 5) == ["answer.overdue warning"]
+
+
+def test_a_log_that_ends_soon_after_says_nothing(tmp_path: Path) -> None:
+    assert in_a_log(tmp_path, 4, 1) == []

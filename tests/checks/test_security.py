@@ -13,7 +13,7 @@ from fieldkit.session import Session as Diagnosis
 from tests.traffic.conversation import Session
 from tests.traffic.diagnosed import diagnose, diagnose_events, found, the
 from tests.traffic.hostile import messages
-from tests.traffic.scripts import boot_16, usual_hour
+from tests.traffic.scripts import usual_hour
 
 PUBLIC = ("9.9.9.9", 80)
 PASSWORD = "0123456789abcdef+"
@@ -200,19 +200,6 @@ def test_a_report_that_gives_the_password_away() -> None:
         "station", "NotifyReport", {**report, "reportData": [{**data, "variableAttribute": [{"value": "abc"}]}]}, {}
     )
     assert told(diagnose(session)) == ["security.key-readable"]
-
-
-# --------------------------------------------------------------------------------------------------------------- floods
-
-
-@pytest.mark.parametrize(("pause", "expected"), [(0, True), (0.04, False)])
-def test_a_flood(pause: float, expected: bool) -> None:
-    session = talk()
-    boot_16(session)
-    for _ in range(320):
-        session.say("station", '[2,"x","Heartbeat",{}]')
-        session.clock.wait(pause)
-    assert (told(diagnose(session)) == ["security.message-flood"]) is expected
 
 
 # ------------------------------------------------------------------------------------------------------------ hostility

@@ -154,6 +154,17 @@ def test_a_profile_that_was_cleared_or_may_have_gone_with_a_boot_is_not_lost() -
     assert mine(session) == ["smart-charging.clear-unknown"]
 
 
+@pytest.mark.parametrize(
+    "more", [{"validTo": "2026-08-31T07:00:00Z"}, {"validTo": "2026-08-31T08:00:05Z"}], ids=["long over", "just over"]
+)
+def test_a_profile_whose_time_is_over_may_be_forgotten(more: dict[str, Any]) -> None:
+    session = online_16()
+    set_profile_16(session, profile_16(**more))
+    session.clock.wait(30)
+    clear(session, {"id": 30}, "Unknown")
+    assert mine(session) == ["smart-charging.clear-unknown"]
+
+
 # --------------------------------------------------------------------------------------------------- composite schedule
 
 

@@ -106,7 +106,16 @@ def test_a_step_that_1_6_does_not_know() -> None:
     talk.status("Finishing")
     finding = talk.the("status.illegal-transition")
     assert "from Available to Finishing" in finding.explanation()
+    assert finding.severity == "info", "its MinimumStatusDuration is not known"
     assert len(finding.evidence) == 2
+
+
+def test_a_step_that_nothing_may_hide() -> None:
+    talk = Talk16()
+    talk.set("MinimumStatusDuration", "0")
+    talk.status("Available")
+    talk.status("Finishing")
+    assert talk.the("status.illegal-transition").severity == "warning"
 
 
 def test_a_usual_session_has_legal_steps() -> None:
@@ -134,7 +143,7 @@ def test_after_a_reconnect_any_status_may_come() -> None:
 
 def test_a_step_that_minimum_status_duration_may_hide() -> None:
     talk = Talk16()
-    talk.set("MinimumStatusDuration", "5")
+    talk.set("minimumStatusDuration", "5")  # names of keys are case-insensitive (1.6 §7.28)
     talk.status("Available")
     talk.status("Finishing")
     assert talk.found(family="status") == []

@@ -160,7 +160,7 @@ def hello(*, from_client: bool, version: int = 0x0303, suite: int = 0xC02B, name
     )  # fmt: skip
 
 
-def shaken(*more: Event, ocpp: bool = True, **server: Any) -> Diagnosis:
+def shaken(*more: Event, ocpp: bool = True, lasting: int = 50, **server: Any) -> Diagnosis:
     events: list[Event] = [
         ConnectionOpened(MONDAY, (1,), LINE),
         ConnectionRecognised(MONDAY, (2,), LINE, "tls"),
@@ -171,7 +171,7 @@ def shaken(*more: Event, ocpp: bool = True, **server: Any) -> Diagnosis:
     if ocpp:
         headers = {"upgrade": "websocket", "sec-websocket-key": "x", "sec-websocket-protocol": "ocpp1.6"}
         events.append(HttpRequest(MONDAY, (8,), LINE, True, "GET", "/ocpp/CP_7", headers, None, b""))
-    events.append(ConnectionClosed(MONDAY + 60 * SECOND, (9,), LINE, "fin", True))
+    events.append(ConnectionClosed(MONDAY + lasting * SECOND, (9,), LINE, "fin", True))
     return diagnose_events(events)
 
 
@@ -308,6 +308,11 @@ def test_an_expired_certificate_says_when() -> None:
     assert finding.severity == "critical"
     assert "2026-08-21" in finding.explanation()
     assert "2026-08-31" in finding.explanation()
+
+
+def test_a_certificate_that_the_other_side_puts_up_with_is_a_warning() -> None:
+    diagnosis = shaken(TlsCertificates(MONDAY, (3,), LINE, False, (issued(end=MONDAY - 10 * DAY),)), lasting=70)
+    assert the(diagnosis, "tls.cert-expired").severity == "warning"
 
 
 def test_soon_is_a_warning_in_the_last_week() -> None:

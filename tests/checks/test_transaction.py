@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.traffic.charging_talk import ACCEPTED, Talk16
+from tests.traffic.charging_talk import ACCEPTED, TOKEN, Talk16
 
 FAMILY = "transaction."
 
@@ -85,6 +85,20 @@ def test_a_stop_with_a_placeholder() -> None:
     talk.wait(60)
     talk.stop(-1, reason="Local")
     assert talk.found(family=FAMILY) == ["transaction.wrong-id"]
+
+
+def test_a_stop_of_another_transaction_whose_start_may_be_in_a_hole() -> None:
+    talk = Talk16()
+    talk.start()
+    talk.wait(60)
+    talk.stop(99, idTag=TOKEN, reason="Local")
+    assert talk.found(family=FAMILY) == ["transaction.wrong-id"]
+    talk = Talk16()
+    talk.start()
+    talk.wait(60)
+    talk.session.say("station", '[2,"x","StopTransaction",{"transactionId":')
+    talk.stop(99, idTag=TOKEN, reason="Local")
+    assert talk.found(family=FAMILY) == []
 
 
 # ------------------------------------------------------------------------------------------------------- missing halves

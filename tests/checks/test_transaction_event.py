@@ -35,7 +35,7 @@ def numbered(*numbers: int, ago: float = 0, **last: Any) -> Talk2:
 def test_a_gap() -> None:
     finding = numbered(1, 2, 5).the("transaction-event.seq-gap")
     assert "from 2 to 5" in finding.explanation()
-    assert "2 events were never sent" in finding.explanation()
+    assert "2 events were not sent in between" in finding.explanation()
 
 
 def test_a_gap_over_a_reconnect_may_be_sent_elsewhere() -> None:
@@ -138,7 +138,7 @@ def test_a_second_begin() -> None:
 @pytest.mark.parametrize(
     ("kind", "trigger", "state", "why"),
     [
-        ("Ended", "RemoteStop", "Charging", "has ended does not charge"),
+        ("Ended", "ChargingStateChanged", "Charging", "has ended does not charge"),
         ("Updated", "CablePluggedIn", "Idle", "no vehicle is connected"),
         ("Updated", "EVCommunicationLost", "Charging", "was lost cannot charge"),
         ("Updated", "ChargingStateChanged", "EVConnected", "the state before, too"),
@@ -155,6 +155,7 @@ def test_contradictions(kind: str, trigger: str, state: str, why: str) -> None:
     ("kind", "trigger", "state"),
     [
         ("Ended", "RemoteStop", "EVConnected"),
+        ("Ended", "RemoteStop", "Charging"),
         ("Updated", "CablePluggedIn", "EVConnected"),
         ("Updated", "EVCommunicationLost", "Idle"),
         ("Updated", "ChargingStateChanged", "Charging"),

@@ -58,6 +58,15 @@ def test_two_stations_with_two_identities() -> None:
     assert ids(diagnose(first, second)) == []
 
 
+def test_two_stations_of_one_name_on_different_paths() -> None:
+    first, second = talk(), Session("CP_7", "1.6", start=MONDAY + 20 * SECOND, client=("192.168.7.21", 49_153), seed=2)
+    second.connect()
+    second.upgrade(path="/tenant-b/CP_7")
+    heartbeat(first)
+    heartbeat(second)
+    assert ids(diagnose(first, second)) == []
+
+
 def test_what_was_under_way_when_the_station_came_back_is_no_second_life() -> None:
     first = talk()
     first.clock.wait(20)

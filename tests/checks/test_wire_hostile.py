@@ -30,6 +30,7 @@ from fieldkit.events import (
     Unanswered,
     WsControl,
 )
+from fieldkit.wire.reasons import MASKED_WRONGLY, NO_TLS, NOT_DEFLATE, NOT_NEGOTIATED
 from tests.traffic.conversation import MONDAY
 from tests.traffic.diagnosed import diagnose_events
 
@@ -54,9 +55,7 @@ HEADERS = st.dictionaries(
 CREDENTIALS = st.none() | st.builds(
     BasicCredentials, TEXTS, st.integers(0, 10**6), st.sampled_from(["empty", "hex", "text", "binary"])
 )
-REASONS = st.sampled_from(
-    ["RFC 6455 §5.1", "compressed (RSV1)", "does not inflate", "the server answers in HTTP: it speaks no TLS", "?"]
-)
+REASONS = st.sampled_from([MASKED_WRONGLY, NOT_NEGOTIATED, NOT_DEFLATE, NO_TLS, "?"])
 NUMBERS = st.integers(0, 0xFFFF)
 
 

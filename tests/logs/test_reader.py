@@ -272,3 +272,43 @@ def test_it_does_not_matter_how_bytes_come_in(text: str, encoding: str, step: in
 def test_any_bytes_are_read_alike(data: bytes, step: int) -> None:
     assert read(data, step) == read(data)
     looks_like_log(data)
+
+
+# ------------------------------------------------------------------------------------------------------------- pauses
+
+NOON = 1_788_177_600 * 10**9
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'2026-08-31T08:00:00Z CP_7 received [2,"1","Heartbeat",{}]\n',
+        b'{"timestamp":"2026-08-31T08:00:00Z","station":"CP_7","message":"[2,\\"1\\",\\"Heartbeat\\",{}]"}\n',
+        b'time;station;direction;message\n2026-08-31T08:00:00Z;CP_7;in;"[2,""1"",""Heartbeat"",{}]"\n',
+    ],
+)
+def test_in_a_pause_what_there_is_is_handed_on(text: bytes) -> None:
+    reader = LogReader("log")
+    assert reader.feed(text) == []
+    (frame,) = reader.pause(NOON)
+    assert isinstance(frame, LoggedFrame)
+    assert (frame.text, frame.time) == ('[2,"1","Heartbeat",{}]', 1_788_163_200 * 10**9)
+    assert reader.feed(text.splitlines(keepends=True)[-1]) + reader.finish() != []
+
+
+@pytest.mark.parametrize("text", [b"", b"2026-08-31 08:00:0", b"starting up\nlistening\n", b"a;b;c\n"])
+def test_a_pause_settles_nothing_before_there_is_a_frame(text: bytes) -> None:
+    reader = LogReader("log")
+    assert reader.feed(text) + reader.pause(NOON) == []
+    assert reader.format == ""
+    rest = b'\n2026-08-31T08:00:00Z CP_7 received [2,"1","Heartbeat",{}]\n'
+    assert sum(isinstance(item, LoggedFrame) for item in reader.feed(rest) + reader.finish()) == 1
+
+
+def test_what_is_written_now_is_dated_now() -> None:
+    reader = LogReader("log")
+    reader.feed(b'11:59:58 CP_7 received [2,"1","Heartbeat",{}]\n')
+    (frame,) = reader.pause(NOON)
+    assert isinstance(frame, LoggedFrame)
+    assert frame.time == NOON - 2 * 10**9
+    assert reader.date_assumed

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fieldkit.events import MessageType, OcppChannel, OcppMessage
+from fieldkit.site.ledger import Ledger
 from fieldkit.site.meter import MAX_SERIES, Meters
 from fieldkit.site.series import Sample
-from fieldkit.site.transaction import Ledger
 from tests.traffic.charging import REGISTER
 
 NOON = "2026-08-31T12:00:00Z"

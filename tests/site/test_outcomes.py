@@ -13,8 +13,9 @@ from fieldkit.site.attempt import Attempts
 from fieldkit.site.outcomes import Numbers, Outcomes, Share
 from fieldkit.site.picture import Picture
 from tests.traffic.conversation import Session
-from tests.traffic.diagnosed import diagnose
-from tests.traffic.scripts import boot_2, boot_16, charge_2, usual_hour
+from tests.traffic.diagnosed import diagnose, diagnose_file
+from tests.traffic.expectations import CAPTURES
+from tests.traffic.scripts import boot_2, boot_16, charge_2, heartbeat, usual_hour
 
 MINUTE = 60.0
 CARD = "04A2B7C1"
@@ -258,6 +259,11 @@ def test_the_usual_hour_is_one_good_attempt(version: str) -> None:
     assert shares(counted)[:2] == ("1/1", "1/1")
 
 
+def test_ocpp_15_has_no_reason_that_could_be_good_or_bad() -> None:
+    picture = diagnose_file(CAPTURES / "ocpp15s_ocppjs_soap.pcap").picture
+    assert shares(picture.outcomes.numbers(picture.time)) == ("1/1", "0/0", "0/0")
+
+
 # --------------------------------------------------------------------------------------------------------------- uptime
 
 
@@ -302,6 +308,23 @@ def test_offline_until_the_next_message() -> None:
     boot_16(again)
     up, observed = uptime(talk, again)
     assert 299 <= observed - up <= 302
+
+
+def test_gone_for_good_is_not_counted_but_told() -> None:
+    talk, other = Talk(), Session("CP_8", client=("192.168.7.21", 49_100), seed=3)
+    talk.clock.wait(100)
+    talk.close()
+    other.connect()
+    other.upgrade()
+    boot_16(other)
+    other.clock.wait(1000)
+    heartbeat(other)
+    picture = diagnose(talk, other).picture
+    up, observed = (round(value / 1e9) for value in picture.outcomes.uptime.of("CP_7", "1", picture.time))
+    assert up == observed
+    assert 100 <= up <= 103
+    assert picture.outcomes.uptime.gone(picture.time) == 1
+    assert picture.outcomes.uptime.gone(picture.time - 950 * 10**9) == 0, "it may be about to come back"
 
 
 def test_a_capture_that_ends_first_says_nothing_of_later() -> None:

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from fieldkit.events import MessageType, OcppChannel, OcppMessage
 from fieldkit.site.charging import ChargingProfiles
+from fieldkit.site.ledger import Ledger
 from fieldkit.site.schedule import SECOND, plan_of, schedule_of
-from fieldkit.site.transaction import Ledger
 from tests.traffic.charging import profile_16
 
 EPOCH = 1_788_163_200
@@ -176,11 +176,13 @@ def test_what_depends_on_the_station_is_marked_uncertain() -> None:
         assert plan.uncertain
     local = profile_16()
     local["chargingSchedule"]["useLocalTime"] = True
-    assert (plan := plan_of(local)) is not None
+    plan = plan_of(local)
+    assert plan is not None
     assert plan.uncertain
     alternatives = profile_16()
     alternatives["chargingSchedule"] = [alternatives["chargingSchedule"]] * 2
-    assert (plan := plan_of(alternatives)) is not None
+    plan = plan_of(alternatives)
+    assert plan is not None
     assert plan.uncertain
 
 

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 
 from fieldkit.events import Event, MessageType, OcppChannel, OcppError, OcppMessage
 from fieldkit.site.connector import Connectors
-from fieldkit.site.transaction import MAX_CLOSED, MAX_OPEN, MAX_WHOLE, Ledger, Transaction
+from fieldkit.site.ledger import MAX_CLOSED, MAX_OPEN, MAX_WHOLE, Ledger
+from fieldkit.site.transaction import Transaction
 from tests.traffic.mangled import EXTREMES, mangled
 from tests.traffic.segments import SECOND
 
