@@ -17,8 +17,8 @@ from fieldkit.events import (
     TlsOpaque,
 )
 
-_DAMAGE = {"container", "gzip", "pcap", "pcapng"}
-"""Layers whose errors mean that the capture itself is damaged."""
+_DAMAGE = {"container", "gzip", "pcap", "pcapng", "live"}
+"""Layers whose errors mean that the capture itself is damaged or has a hole."""
 _MESSAGES = {"websocket", "deflate", "http", "soap", "log"}
 """Layers that carry messages: bytes they lose may have been some."""
 FAILED: Final = {"refused": "refused", "no-answer": "never answered"}

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.checks.words import listed
+from fieldkit.checks.words import counted, listed
 from fieldkit.cli.exitcodes import ExitCode
 from fieldkit.safetext import terminal
 
 if TYPE_CHECKING:
     from fieldkit.reports.document import Report
+
+_WIDTH = 80
 
 _EXAMPLES = """
 \b
@@ -81,19 +84,33 @@ def _temporary() -> str:
 
 def _told(report: Report, names: tuple[str, ...]) -> list[str]:
     """The verdict, what to do first, and every kind of finding with the stations that have it."""
-    lines = [terminal(report["summary"]["verdict"]), ""]
-    lines += [f"  {number}. {terminal(step['text'])}" for number, step in enumerate(report["summary"]["next"][:3], 1)]
+    from fieldkit.reports.plainwords import OWNERS
+
+    lines = [*_wrapped(report["summary"]["verdict"], ""), ""]
+    for number, step in enumerate(report["summary"]["next"][:3], 1):
+        place = f" ({step['station']})" if step["station"] else ""
+        lines += _wrapped(f"[{OWNERS[step['owner']]}] {step['text']}{place}", f"  {number}. ")
     lines.append("")
     found: dict[tuple[str, str, str], list[str]] = {}
     for finding in report["findings"]:
         stations = found.setdefault((finding["severity"], finding["id"], finding["title"]), [])
         if finding["station"] and finding["station"] not in stations:
             stations.append(finding["station"])
+    notes = sum(severity == "info" for severity, _, _ in found)
     for (severity, id_, title), stations in found.items():
-        place = f" ({listed(list(map(terminal, stations)), 3)})" if stations else ""
-        lines.append(f"  {severity:<8}  {id_}: {terminal(title)}{place}")
+        if severity == "info":
+            continue
+        place = f" ({listed(stations, 3)})" if stations else ""
+        lines += _wrapped(f"{title}{place}", f"  {severity:<8}  ")
+        lines.append(f"            {id_}")
+    lines.append(f"  info      {counted(notes, 'other thing')} worth knowing: see the report")
     lines += ["", *(f"{'The report' if name.endswith('.html') else 'Written'}: {name}" for name in names)]
     return lines
+
+
+def _wrapped(text: str, head: str) -> list[str]:
+    """For a terminal of 80 columns, the rest below the first word."""
+    return textwrap.wrap(terminal(text), _WIDTH, initial_indent=head, subsequent_indent=" " * len(head))
 
 
 def _has_desktop() -> bool:

@@ -3,50 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from fieldkit.cli.decode import _events, _keys, _schemas
+from fieldkit.cli import reading
 from fieldkit.cli.outcome import Outcome
 from fieldkit.cli.progress import Progress
-from fieldkit.events import DecodeError, Event, LoggedFrame, OcppMessage, PacketBatch
+from fieldkit.cli.reading import Source as Source
+from fieldkit.events import DecodeError, Event, OcppMessage
 from fieldkit.reports.annotated import source_of
-from fieldkit.sources.file import FileSource, Item, SourceError
+from fieldkit.sources.file import FileSource, SourceError
 
 if TYPE_CHECKING:
     from fieldkit.session import Session
 
 
-class Source(FileSource):
-    """A source that remembers what passed."""
-
-    first = 0
-    """Time of its first packet or frame …"""
-    last = 0
-    """… and of its last."""
-    packets = 0
-
-    def items(self) -> Iterator[Item]:
-        """The same, counted."""
-        for item in super().items():
-            if isinstance(item, PacketBatch):
-                self.packets += len(item.starts)
-                self._seen(item.layout.time(item.buffer, item.starts[0]))
-                self._seen(item.layout.time(item.buffer, item.starts[-1]))
-            elif isinstance(item, LoggedFrame) and item.time is not None:
-                self._seen(item.time)
-            yield item
-
-    def _seen(self, time: int) -> None:
-        if time > 0:
-            self.first = min(self.first, time) if self.first else time
-            self.last = max(self.last, time)
-
-
 class VisibleProgress(Progress):
     """A report comes when all is read: until then the terminal is free, whatever standard output is."""
 
-    def __init__(self, sources: list[FileSource], *, quiet: bool) -> None:
+    def __init__(self, sources: Sequence[FileSource], *, quiet: bool) -> None:
         super().__init__(sources)
         self._active = sys.stderr.isatty() and not quiet
 
@@ -55,13 +30,8 @@ class Sources:
     """The sources of one run."""
 
     def __init__(self, names: tuple[str, ...], *, utc_offset: int | None, outcome: Outcome) -> None:
-        self.opened: list[Source] = []
+        self.opened: list[Source] = reading.opened(names, utc_offset, outcome)
         self.names: tuple[str, ...] = names
-        for name in names:
-            try:
-                self.opened.append(Source(name, utc_offset=utc_offset))
-            except SourceError as error:
-                outcome.unusable(str(error))
 
     def close(self) -> None:
         for source in self.opened:
@@ -93,13 +63,13 @@ def run(
 ) -> None:
     """Read it all; afterwards the session is finished."""
     outcome.tally = session.tally
-    opened: list[FileSource] = [*sources.opened]
+    opened = sources.opened
     live = any(not source.size for source in opened)
     try:
-        keys = _keys(keylog, opened)
-        schemas = _schemas() if validate else None
+        keys = reading.keys(keylog, opened)
+        schemas = reading.schemas() if validate else None
         with VisibleProgress(opened, quiet=quiet) as progress:
-            for events in _events(opened, keys, schemas, full=False, progress=progress):
+            for events in reading.events(opened, keys, schemas, full=False, progress=progress):
                 session.feed(events)
     except SourceError as error:
         outcome.unusable(str(error))
@@ -111,3 +81,8 @@ def run(
         session.feed([DecodeError(session.picture.time, (), None, "source", reason, b"", 0)])
     session.packets = sum(source.packets for source in sources.opened)
     session.finish()
+    reading.concluded(sources.opened, outcome)
+    if session.tally.nothing and not session.packets and not session.tally.damaged:
+        for source in sources.opened:
+            if not source.is_log:
+                outcome.unusable(f"{source.name}: there are no packets in this capture")

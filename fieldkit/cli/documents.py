@@ -74,6 +74,8 @@ def check(names: Sequence[str], anonymize: Sequence[str], sources: Sequence[str]
         if suffix not in FORMATS:
             hint = " (name .pcapng: packets with comments need it)" if suffix in (".pcap", ".cap") else ""
             raise click.UsageError(f"{name}: the suffix says what to write, one of {KNOWN}{hint}")
+        if FORMATS[suffix] == "html":
+            _check_package("jinja2", name)
         if FORMATS[suffix] == "annotated" and sources and set(sources) == {"-"}:
             raise click.UsageError(
                 f"{name}: an annotated capture needs a second look at the packets, which standard input does not give; "
@@ -89,6 +91,14 @@ def check(names: Sequence[str], anonymize: Sequence[str], sources: Sequence[str]
         output.check(name, sources)
 
 
+def _check_package(package: str, name: str) -> None:
+    """Routers may lack what is not needed for everything; that is told before anything is read."""
+    try:
+        import_module(package)
+    except ImportError as error:
+        raise click.UsageError(f"{name} needs the Python package {package}: pip install {package}") from error
+
+
 class Documents:
     """The files of one run; a context manager that leaves nothing half-written behind."""
 
@@ -99,7 +109,8 @@ class Documents:
         """What the user should know of what was written."""
         self._wishes = wishes
         self._names = [name for name in names if not self._is_streamed(name)]
-        self._beginnings: Beginnings | None = None
+        self.beginnings: Beginnings | None = None
+        """Of the watchers the one that must see everything, so that it knows what is secret."""
         self._streamed: list[tuple[str, _Streamed]] = []
         self._stack = ExitStack()
         self._whole = False
@@ -110,8 +121,8 @@ class Documents:
         if any(FORMATS[Path(name).suffix.lower()] == "annotated" for name in self._names):
             from fieldkit.reports.annotated import Beginnings
 
-            self._beginnings = Beginnings()
-            self.watchers.append(self._beginnings)
+            self.beginnings = Beginnings()
+            self.watchers.append(self.beginnings)
 
     def __enter__(self) -> Documents:
         with ExitStack() as stack:
@@ -145,7 +156,7 @@ class Documents:
             left_out = getattr(document, "left_out", 0)
             if left_out:
                 self.notes.append(
-                    f"{name}: {left_out:,} messages are not in it, because they were not on a WebSocket (SOAP, logs); "
+                    f"{name}: {left_out:,} messages are not in it, because a log has no packets; "
                     "--anonymize FILE.jsonl takes them all"
                 )
         self._whole = True
@@ -182,7 +193,7 @@ class Documents:
     def _annotate(self, name: str, session: Session, report: Report, sources: Sources) -> bool:
         from fieldkit.reports.annotated import annotate
 
-        assert self._beginnings is not None
+        assert self.beginnings is not None
         if all(source.is_log or source.name == "stdin" for source in sources.opened):
             self.notes.append(f"{name} is not written: there are no packets in a log")
             return False
@@ -190,7 +201,7 @@ class Documents:
             count = annotate(
                 file.write,
                 session.findings,
-                self._beginnings,
+                self.beginnings,
                 sources.again,
                 verdict=report["summary"]["verdict"],
                 locate=sources.locate,
@@ -208,12 +219,7 @@ class _NotWrittenError(Exception):
 
 def render(form: str, report: Report, wishes: Wishes) -> str:
     """A report as text of some format: "text", "jsonreport", "html", "markdown", "junit"."""
-    try:
-        module = import_module(f"fieldkit.reports.{form}")
-    except ModuleNotFoundError as error:
-        raise click.ClickException(
-            f"the Python package {error.name!r} is not installed, which this format needs"
-        ) from error
+    module = import_module(f"fieldkit.reports.{form}")
     if form == "text":
         return str(module.render(report, color=wishes.color))
     if form == "junit":

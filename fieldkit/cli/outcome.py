@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -36,11 +37,12 @@ class Outcome:
         self._unusable = True
         click.echo(f"fieldkit: {terminal(reason)}", err=True)
 
-    def conclude(self, sources: list[FileSource]) -> None:
+    def conclude(self, sources: Sequence[FileSource]) -> None:
         """The closing lines on stderr."""
         tally = self.tally
         for reason in tally.damage:
-            self._say(reason)
+            # Of several sources each names itself.
+            self._say(f"{sources[0].name}: {reason}" if len(sources) == 1 else reason)
         if tally.damaged > len(tally.damage):
             self._say(f"… and {tally.damaged - len(tally.damage):,} more places like these")
         if self._quiet:

@@ -39,7 +39,9 @@ def check(name: str, sources: Iterable[str]) -> None:
         raise click.UsageError(f"{name} is a directory: name a file in it")
     if not path.parent.is_dir():
         raise click.UsageError(f"{name}: there is no directory {path.parent}")
-    if not os.access(path.parent, os.W_OK) and not path.exists():
+    if path.exists() and not os.access(path, os.W_OK):
+        raise click.UsageError(f"{name}: you may not write to this file")
+    if not path.exists() and not os.access(path.parent, os.W_OK):
         raise click.UsageError(f"{name}: you may not write to {path.parent}")
     for source in sources:
         if source != "-" and path.exists() and Path(source).exists() and path.samefile(source):
@@ -60,7 +62,8 @@ class Output:
             # A link stays one: what it points to is replaced.
             self._path = Path(os.path.realpath(self.name))
             mode = self._path.stat().st_mode if self._path.exists() else stat.S_IFREG
-            if stat.S_ISREG(mode):
+            # Where no other file may be made beside it there is nothing but to write over the old one.
+            if stat.S_ISREG(mode) and (not self._path.exists() or os.access(self._path.parent, os.W_OK)):
                 self._draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")
                 self._file = self._draft.open("xb", _BUFFER)
                 if stat.S_IMODE(mode):

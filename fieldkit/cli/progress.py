@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 
 from fieldkit.sources.file import FileSource
@@ -16,7 +17,7 @@ _INTERVAL = 0.2
 class Progress:
     """Call ``step`` as often as you like."""
 
-    def __init__(self, sources: list[FileSource]) -> None:
+    def __init__(self, sources: Sequence[FileSource]) -> None:
         self._sources = sources
         self._total = sum(source.size for source in sources)
         # With messages scrolling by on the same terminal nobody needs a progress line.

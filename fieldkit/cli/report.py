@@ -8,12 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.cli import output
+from fieldkit.cli import options, output
 from fieldkit.cli.exitcodes import ExitCode
 from fieldkit.cli.outcome import Outcome
 from fieldkit.safetext import terminal
 
 if TYPE_CHECKING:
+    from fieldkit.checks.policy import Policy
+    from fieldkit.cli.chosen import Matching
+    from fieldkit.cli.diagnosis import Sources
+    from fieldkit.cli.documents import Documents
     from fieldkit.reports.document import Report
     from fieldkit.session import Session
 
@@ -25,14 +29,16 @@ Examples:
   fieldkit report ring_*.pcapng -o transactions.csv -o meters.csv -o exchanges.csv
   fieldkit report --fail-on warning -o acceptance.xml commissioning.pcapng
   fieldkit report --anonymize for-vendor.jsonl site.pcapng
+  fieldkit report --filter 'station = CP_7' depot.pcapng
   ssh router tcpdump -i any -U -w - tcp | fieldkit report -
 
 \b
 Exit codes: 0 nothing at or above --fail-on, 1 findings, 2 wrong command line,
-3 a source cannot be used, 5 the capture is damaged or has gaps.
+3 a source cannot be used, 5 nothing was found, but the capture is damaged, has
+gaps or shows no OCPP, or a document could not be written, 130 interrupted.
 """
 
-_LEVELS = ("critical", "warning", "info")
+_LEVELS = options.LEVELS
 
 
 def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
@@ -59,17 +65,12 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     "May be given several times; - is text on standard output.",
 )
 @click.option("--json", "json_to", metavar="FILE|-", help="Write the report as one JSON document.")
-@click.option("--keylog", metavar="FILE", multiple=True, help="TLS secrets in NSS key log format (SSLKEYLOGFILE).")
-@click.option("--validate/--no-validate", default=True, help="Hold payloads against the OCPP schemas (default: yes).")
-@click.option("--zone", metavar="±HH:MM", help="Time zone of log lines that do not name theirs (default: UTC).")
-@click.option(
-    "--fail-on",
-    type=click.Choice([*_LEVELS, "never"]),
-    default="critical",
-    show_default=True,
-    help="Exit with 1 when there is a finding of this severity or worse.",
-)
-@click.option("--min-profile", type=click.IntRange(1, 3), help="Lowest OCPP security profile that is acceptable here.")
+@options.expression("Only findings, messages and stations that match")
+@options.keylog
+@options.validate
+@options.zone
+@options.fail_on
+@options.min_profile
 @click.option("--show-ids", is_flag=True, help="Show id tokens in full (they are masked otherwise).")
 @click.option(
     "--anonymize",
@@ -78,9 +79,10 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Write the conversations for somebody outside, names replaced: .jsonl (trace) or .pcapng.",
 )
 @click.option("--include-secrets", is_flag=True, help="Keep passwords and keys in the packets of a .pcapng.")
-@click.option("--utc", is_flag=True, help="Show times in UTC, which documents do anyway.")
-@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
-@click.option("-q", "--quiet", is_flag=True, help="Say nothing on stderr but errors.")
+@click.option("--utc", is_flag=True, expose_value=False, help="Times in UTC: those of a report always are.")
+@options.color
+@options.configured
+@options.quiet
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr: how long it took.")
 @click.option("--list-findings", is_flag=True, is_eager=True, expose_value=False, callback=_catalogue,
               help="List all findings there are, and exit.")  # fmt: skip
@@ -88,6 +90,7 @@ def command(
     sources: tuple[str, ...],
     outputs: tuple[str, ...],
     json_to: str | None,
+    filter_text: str | None,
     keylog: tuple[str, ...],
     validate: bool,
     zone: str | None,
@@ -96,7 +99,6 @@ def command(
     show_ids: bool,
     anonymize: tuple[str, ...],
     include_secrets: bool,
-    utc: bool,
     color: str,
     quiet: bool,
     verbose: bool,
@@ -110,11 +112,9 @@ def command(
     import time
 
     from fieldkit.checks.policy import Policy
-    from fieldkit.cli import diagnosis, documents
-    from fieldkit.cli.decode import _utc_offset
+    from fieldkit.cli import diagnosis, documents, reading
     from fieldkit.cli.terminal import wants_color
     from fieldkit.reports.model import build
-    from fieldkit.session import Session
 
     begun = time.monotonic()
     files = [name for name in outputs if name != "-"]
@@ -122,7 +122,7 @@ def command(
     if json_to == "-" and "-" in outputs:
         raise click.UsageError("-o - and --json - cannot both have standard output")
     if json_to and json_to != "-":
-        _check_json(json_to, files, sources)
+        _check_json(json_to, files, (*sources, *keylog))
     documents.check(files, anonymize, [*sources, *keylog])
     wishes = documents.Wishes(
         show_ids=show_ids,
@@ -130,7 +130,8 @@ def command(
         fail_on=fail_on,
         color=text_wanted and wants_color(color, sys.stdout),
     )
-    offset = _utc_offset(zone)
+    matching = _matching(filter_text)
+    offset = reading.utc_offset(zone)
     # Many small objects, hardly any cycles: let the collector look less often.
     gc.set_threshold(100_000, 50, 50)
     outcome = Outcome(quiet=quiet)
@@ -139,13 +140,17 @@ def command(
         return outcome.exit_code()
     try:
         with documents.Documents(files, anonymize, wishes) as written:
-            session = Session(Policy(security_profile=min_profile), written.watchers)
+            session = _session(Policy(security_profile=min_profile), written, matching)
             diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate)
             status = outcome.exit_code()
             if status is ExitCode.SOURCE and session.tally.nothing:
-                outcome.conclude([*taken.opened])
+                outcome.conclude(taken.opened)
                 return status
             report = build(session, sources=taken.opened, show_ids=show_ids)
+            if matching is not None:
+                matching.narrow(report)
+            elif not session.tally.messages:
+                _tell_what_else(report, taken)
             if text_wanted:
                 documents.show(documents.render("text", report, wishes))
             if json_to == "-":
@@ -156,7 +161,7 @@ def command(
     finally:
         taken.close()
     if not text_wanted:
-        outcome.conclude([*taken.opened])
+        outcome.conclude(taken.opened)
     if not quiet:
         told = [] if text_wanted else [report["summary"]["verdict"]]
         told += [f"written: {', '.join(names)}"] if names else []
@@ -168,6 +173,41 @@ def command(
     return verdict(status, report, session, fail_on)
 
 
+def _matching(text: str | None) -> Matching | None:
+    from fieldkit.cli import reading
+    from fieldkit.cli.chosen import Matching
+
+    passes = reading.compile_filter(text, utc=True)  # the clock that a report shows
+    return Matching(text, passes) if text and passes is not None else None
+
+
+def _session(policy: Policy, written: Documents, matching: Matching | None) -> Session:
+    from fieldkit.session import Session
+
+    if matching is None:
+        return Session(policy, written.watchers)
+    from fieldkit.cli.chosen import ChosenFindings, ChosenMessages
+
+    chosen = [watcher if watcher is written.beginnings else ChosenMessages(watcher, matching.passes)
+              for watcher in written.watchers]  # fmt: skip
+    return Session(policy, [matching, *chosen], ChosenFindings(matching))
+
+
+def _tell_what_else(report: Report, taken: Sources) -> None:
+    """Of a capture without OCPP: what there is besides TCP connections, which the engine does not look at."""
+    from fieldkit.reports.contents import Contents
+
+    contents = Contents()
+    for source in taken.again():
+        try:
+            contents.look_through(source.items())
+        finally:
+            source.close()
+    if report["summary"]["severity"] != "nothing":
+        report["capture"]["notes"].insert(0, "There is no OCPP to be seen in this capture.")
+    report["capture"]["notes"] += contents.told()
+
+
 def verdict(status: ExitCode, report: Report, session: Session, fail_on: str) -> ExitCode:
     """What the process ends with. Findings stand, whatever is missing; that there are none must be certain."""
     if status is ExitCode.SOURCE:
@@ -176,7 +216,9 @@ def verdict(status: ExitCode, report: Report, session: Session, fail_on: str) ->
     worse = _LEVELS[: _LEVELS.index(fail_on) + 1] if fail_on in _LEVELS else ()
     if any(count for severity, count in counts.items() if severity in worse):
         return ExitCode.FINDINGS
-    return ExitCode.INCOMPLETE if session.failed_checks else status
+    # Without OCPP, or where the filter lets none pass, nothing was shown to be right. A critical finding says why.
+    nothing = not (report["capture"]["messages"] or counts["critical"]) or not report["capture"]["complete"]
+    return ExitCode.INCOMPLETE if nothing or session.failed_checks else status
 
 
 def _check_json(name: str, files: list[str], sources: tuple[str, ...]) -> None:

@@ -25,7 +25,7 @@ from tests.traffic.tshark import TSHARK
 
 PENDING = CAPTURES / "fault_boot_pending.pcap"
 FINDING = "boot.remote-start-while-pending"
-BUSY = CAPTURES / "ocpp16j_vcp_ocpprpc_plain.pcap"
+BUSY = CAPTURES / "made" / "reconnects.pcap"
 
 pytestmark = [needs_network, needs_tcpreplay]
 
@@ -144,13 +144,13 @@ def test_on_a_full_disk_the_recording_ends_and_the_diagnosis_goes_on(
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)], check=True)
     try:
         process = capture("-w", disk / "out.pcapng", "-o", tmp_path / "x.json", "--fail-on", "never")
-        replay(wire, BUSY, "--topspeed", "--loop=4")
+        replay(wire, BUSY, "--topspeed", "--loop=8")
         wait_for_line(process, "the disk is full; it holds all packets up to here; the diagnosis goes on")
         replay(wire, PENDING)
         run = stopped(process)
         assert run.code == ExitCode.INCOMPLETE
         kept = packets_of(disk / "out.pcapng")
-        assert 20 < kept < 4 * packets_of(BUSY)
+        assert 20 < kept < 8 * packets_of(BUSY)
         assert decode_files(disk / "out.pcapng").messages
         assert FINDING in {one["id"] for one in report_of(tmp_path / "x.json")["findings"]}
     finally:
@@ -164,7 +164,7 @@ def test_killed_in_the_middle_of_a_burst_it_leaves_a_recording_that_everybody_re
     out = tmp_path / "out.pcapng"
     process = capture("-w", out)
     with subprocess.Popen(
-        ["tcpreplay", "-q", "--topspeed", "--loop=2000", "-i", wire.here, str(BUSY)], stdout=-3, stderr=-3
+        ["tcpreplay", "-q", "--topspeed", "--loop=4000", "-i", wire.here, str(BUSY)], stdout=-3, stderr=-3
     ) as sender:
         while not out.exists() or out.stat().st_size < 3_000_000:
             time.sleep(0.005)
@@ -188,7 +188,7 @@ def test_a_ring_goes_on_with_what_an_earlier_run_has_left(capture: Start, wire: 
         process = capture(
             "-w", tmp_path / "out.pcapng", "--ring", "2x1MiB", "--fail-on", "never", "-o", tmp_path / "x.json"
         )
-        replay(wire, BUSY, "--pps=20000", "--loop=40")
+        replay(wire, BUSY, "--pps=20000", "--loop=80")
         if turn:
             assert stopped(process).code in (ExitCode.OK, ExitCode.INCOMPLETE)
         else:
