@@ -133,7 +133,7 @@ def command(
     matching = _matching(filter_text)
     offset = reading.utc_offset(zone)
     # Many small objects, hardly any cycles: let the collector look less often.
-    gc.set_threshold(100_000, 50, 50)
+    gc.set_threshold(500_000, 50, 50)
     outcome = Outcome(quiet=quiet)
     taken = diagnosis.Sources(sources, utc_offset=offset, outcome=outcome)
     if not taken.opened:

@@ -1,0 +1,205 @@
+"""``fieldkit watch``: captures, logs and live traffic on the screen; and what bare ``fieldkit`` does on a terminal."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from fieldkit.cli import options, reading
+from fieldkit.cli.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from types import FrameType
+
+    from fieldkit.tui.app import FieldkitApp
+    from fieldkit.tui.engine import Engine
+
+_EXAMPLES = """
+\b
+Examples:
+  fieldkit watch site.pcapng
+  fieldkit watch demo
+  fieldkit watch eth0
+  fieldkit watch ssh://root@192.168.1.1/br-lan
+  fieldkit watch --replay 10 site.pcapng
+  ssh router tcpdump -i any -U -w - tcp | fieldkit watch -
+
+\b
+Keys: ? explains what is on the screen, 1 2 3 … choose another one, / filters, q leaves.
+Over ssh use `ssh -C`: the screen then takes a twentieth of the line.
+"""
+
+
+@click.command(name="watch", epilog=_EXAMPLES, context_settings={"max_content_width": 100})
+@click.argument("sources", metavar="SOURCE...", nargs=-1)
+@click.option("-w", "--write", "record", metavar="FILE", help="Where live traffic is saved (pcapng).")
+@click.option("--no-record", is_flag=True, help="Do not save live traffic.")
+@click.option(
+    "--replay",
+    type=click.FloatRange(0.1, 1000),
+    metavar="N",
+    help="Let captures happen again, N times as fast as they did: 1, 10, 100.",
+)
+@options.keylog
+@options.validate
+@options.zone
+@options.min_profile
+@click.option("--theme", metavar="NAME", help="field-sun, field-night, ansi-dark, ansi-light, or another of Textual's.")
+@click.option("--ascii", "plain", is_flag=True, help="No signs beyond ASCII.")
+@click.option("--utc", is_flag=True, help="Show times in UTC instead of local time.")
+@click.option("--show-ids", is_flag=True, help="Show id tokens in full (they are masked otherwise).")
+@options.configured
+def command(
+    sources: tuple[str, ...],
+    record: str | None,
+    no_record: bool,
+    replay: float | None,
+    keylog: tuple[str, ...],
+    validate: bool,
+    zone: str | None,
+    min_profile: int | None,
+    theme: str | None,
+    plain: bool,
+    utc: bool,
+    show_ids: bool,
+) -> ExitCode:
+    """See traffic on the screen: message by message, charger by charger, and what is wrong.
+
+    SOURCE is a capture or log file, an interface, any, ssh://[USER@]HOST[:PORT]/IFACE, tzsp://[ADDRESS]:PORT, demo, or
+    - for standard input. Files are merged by time. Without a SOURCE you choose one on the screen.
+    """
+    why = refusal()
+    if why:
+        click.echo(f"fieldkit: {why}", err=True)
+        return ExitCode.USAGE
+    _prepare()
+    from fieldkit.sources.file import SourceError
+    from fieldkit.tui import settings as user
+    from fieldkit.tui.app import FieldkitApp
+    from fieldkit.tui.glyphs import ASCII, chosen
+
+    settings = user.load()
+    settings.utc = settings.utc or utc
+    settings.show_ids = settings.show_ids or show_ids
+    settings.theme = theme or settings.theme
+    engine = None
+    if sources:
+        from fieldkit.checks.policy import Policy
+        from fieldkit.tui.engine import Engine
+        from fieldkit.tui.feeds import is_live, open_feed
+
+        offset = reading.utc_offset(zone)
+        names, piped = _standard_input(sources)
+        target = Path(record) if record else None
+        if target is None and not no_record and any(map(is_live, names)):
+            target = user.state_folder() / "captures" / time.strftime("%Y%m%d-%H%M%S.pcapng")
+        try:
+            feed = open_feed(names, utc_offset=offset, record=target)
+        except SourceError as error:
+            click.echo(f"fieldkit: {error}", err=True)
+            return ExitCode.SOURCE
+        if piped and not feed.live:
+            feed.name = "stdin"
+        policy = Policy(security_profile=min_profile)
+        engine = Engine(feed, keylogs=keylog, validate=validate, policy=policy, speed=replay or 0)
+    app = FieldkitApp(engine, settings=settings, glyphs=ASCII if plain else chosen())
+    return _run(app)
+
+
+def refusal() -> str:
+    """Why there can be no screen; empty when there can."""
+    # Textual draws on standard error, so that standard output may go elsewhere; the keys may come from /dev/tty.
+    if sys.stderr is None or not sys.stderr.isatty() or (not _is_terminal(0) and not Path("/dev/tty").exists()):
+        return "watch needs a terminal (without one: fieldkit report FILE, fieldkit capture -i INTERFACE)"
+    if os.environ.get("TERM", "") in ("dumb", "unknown"):
+        return f"this terminal (TERM={os.environ['TERM']}) cannot show it: use fieldkit report or fieldkit decode"
+    from importlib.util import find_spec
+
+    if find_spec("textual") is None:
+        return "the Python package 'textual' is not installed here: pip install 'fieldkit[full]'"
+    return ""
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def _prepare() -> None:
+    """Textual reads these when it is imported. Nothing moves for the sake of moving: on a slow line it would lag."""
+    os.environ.setdefault("TEXTUAL_ANIMATIONS", "none")
+    os.environ.setdefault("TEXTUAL_SMOOTH_SCROLL", "0")
+
+
+def _standard_input(sources: tuple[str, ...]) -> tuple[list[str], bool]:
+    """For "-" what is piped in moves to another descriptor, as the keys come from standard input."""
+    if "-" not in sources:
+        if not _is_terminal(0):
+            _keys_from_terminal()
+        return list(sources), False
+    if _is_terminal(0):
+        raise click.UsageError("stdin is a terminal: pipe a capture or a log into it")
+    moved = os.dup(0)
+    _keys_from_terminal()
+    return [f"/dev/fd/{moved}" if name == "-" else name for name in sources], True
+
+
+def _keys_from_terminal() -> None:
+    terminal = os.open("/dev/tty", os.O_RDWR)
+    os.dup2(terminal, 0)
+    os.close(terminal)
+
+
+def _run(app: FieldkitApp) -> ExitCode:
+    """The application, and what is to be done when the user has left, or the terminal has."""
+    import signal
+
+    lost = False
+
+    def hung_up(number: int, frame: FrameType | None) -> None:
+        nonlocal lost
+        lost = True
+        app.leave_quietly()
+
+    if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, hung_up)
+    try:
+        app.run()
+    except OSError:
+        if not lost:  # of a terminal that is gone, nothing can be restored
+            raise
+    engine = app.engine
+    if engine is None:
+        return ExitCode.OK
+    if lost and engine.feed.live:
+        _go_on(engine)
+    engine.close()
+    state = engine.state
+    if not lost:
+        for failure in state.failures:
+            click.echo(f"fieldkit: {failure}", err=True)
+        if state.recorded is not None and state.packets:
+            click.echo(f"fieldkit: saved: {state.recorded} (fieldkit report {state.recorded})", err=True)
+    if app.return_code:
+        return ExitCode(app.return_code) if app.return_code in list(ExitCode) else ExitCode.INCOMPLETE
+    return ExitCode.SOURCE if state.phase == "failed" else ExitCode.OK
+
+
+def _go_on(engine: Engine) -> None:
+    """The terminal is lost, the capture is not: it goes on until it is asked to end."""
+    import signal
+
+    def asked(number: int, frame: FrameType | None) -> None:
+        engine.stop()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, asked)
+    while not engine.wait(0.5):
+        pass

@@ -1,0 +1,233 @@
+"""The sources at work in a thread: events into the session and the history, and what there is to say of the run.
+
+Whoever draws pulls: ``engine.state`` at any time; what is in the session and the history under ``engine.lock``, a few
+rows at a time. The engine holds the lock for some milliseconds at a time and hands it on in turn. No widget is known
+here: it is tested, and could be used, without a screen.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event as Flag
+from threading import Thread
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+from fieldkit.events import Event
+from fieldkit.history import History, Judged
+from fieldkit.sources.file import SourceError, read_keylog
+from fieldkit.tui.fairlock import FairLock
+from fieldkit.tui.feeds import Feed
+from fieldkit.tui.pace import Pace
+
+if TYPE_CHECKING:
+    from fieldkit.checks.collector import Collected
+    from fieldkit.checks.policy import Policy
+    from fieldkit.reports.document import Report
+    from fieldkit.session import Session
+
+_CHUNK: Final = 128
+"""Events fed while the lock is held: about five milliseconds of work."""
+_JUDGE_EVERY: Final = 1.0
+"""Seconds between two looks at which findings there are: to put them in order takes milliseconds."""
+
+Phase: TypeAlias = Literal["starting", "loading", "live", "replaying", "done", "stopped", "failed"]
+"""done: all was read. stopped: the user did not want to wait for the rest. failed: nothing can be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What a status line says."""
+
+    phase: Phase
+    name: str
+    """Of the sources."""
+    progress: float | None
+    """Of a file: how much of it is read, from 0 to 1."""
+    packets: int
+    dropped: int
+    messages: int
+    """That have passed, whether or not they are still kept."""
+    left: int
+    """Rows that are not kept any more."""
+    time: int
+    """Capture time of the latest event; of a replay, where it is."""
+    paused: bool
+    speed: float
+    """0 when it is no replay."""
+    failures: tuple[str, ...]
+    notes: tuple[str, ...]
+    critical: int
+    warning: int
+    """Findings there are."""
+    recorded: Path | None
+
+    @property
+    def running(self) -> bool:
+        """More may come."""
+        return self.phase in ("starting", "loading", "live", "replaying")
+
+
+class Engine:
+    """One run over one feed. ``start`` it, and ``close`` it in the end."""
+
+    def __init__(
+        self,
+        feed: Feed,
+        *,
+        keylogs: Sequence[str] = (),
+        validate: bool = True,
+        policy: Policy | None = None,
+        speed: float = 0,
+        history: History | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``speed``: replay at so many times the pace of the recording; 0 reads it as fast as it goes."""
+        self.feed = feed
+        self.history = history if history is not None else History()
+        self.judged = Judged(self.history)
+        self.lock = FairLock()
+        self.findings: list[Collected] = []
+        """The worst first; brought up to date once a second and at the end."""
+        self.pace = Pace(speed, clock) if speed and not feed.live else None
+        self._keylogs = keylogs
+        self._validate = validate
+        self._policy = policy
+        self._session: Session | None = None
+        self._phase: Phase = "starting"
+        self._failures: list[str] = []
+        self._notes: list[str] = []
+        self._counts = (0, 0)
+        self._stop = Flag()
+        self._ended = Flag()
+        self._judge_at = 0.0
+        self._thread = Thread(target=self._run, name="engine", daemon=True)
+
+    # -------------------------------------------------------------------------------------------------- for the user
+
+    def start(self) -> Engine:
+        """Begin; returns itself."""
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """No more is to be read; what has come is kept and judged. Returns at once."""
+        self._stop.set()
+        if self.pace is not None:
+            self.pace.set()
+
+    def wait(self, seconds: float | None = None) -> bool:
+        """Until it has ended, or so long; whether it has."""
+        return self._ended.wait(seconds)
+
+    def close(self) -> None:
+        """Stop, and wait until everything is put away: a recording is whole afterwards."""
+        self.stop()
+        if self._thread.is_alive():
+            self._thread.join(timeout=10)
+
+    @property
+    def ready(self) -> bool:
+        """There is a session to look at."""
+        return self._session is not None
+
+    @property
+    def session(self) -> Session:
+        """Picture, tally and findings; only when ``ready``."""
+        assert self._session is not None, "ask engine.ready first"
+        return self._session
+
+    @property
+    def state(self) -> State:
+        """How things stand, without waiting for anything."""
+        feed, session, pace = self.feed, self._session, self.pace
+        at = session.picture.time if session is not None else 0
+        return State(
+            phase=self._phase,
+            name=feed.name,
+            progress=feed.progress,
+            packets=feed.packets,
+            dropped=feed.dropped,
+            messages=self.history.messages,
+            left=self.history.left,
+            time=max(at, pace.now) if pace is not None and self._phase == "replaying" else at,
+            paused=pace.paused if pace is not None else False,
+            speed=pace.speed if pace is not None else 0,
+            failures=(*feed.failures, *self._failures),
+            notes=(*feed.notes, *self._notes),
+            critical=self._counts[0],
+            warning=self._counts[1],
+            recorded=feed.recorded,
+        )
+
+    def report(self, *, show_ids: bool = False) -> Report:
+        """The document of what has come so far. Takes the lock, and a second for a large site."""
+        from fieldkit.reports.model import build
+
+        with self.lock:
+            return build(self.session, sources=self.feed.sources, show_ids=show_ids)
+
+    # ------------------------------------------------------------------------------------------------- in the thread
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except SourceError as error:
+            self._failures.append(str(error))
+            self._phase = "failed"
+        except Exception as error:  # a defect of fieldkit: what was seen so far stays on the screen, and this beside it
+            self._failures.append(f"fieldkit failed: {error.__class__.__name__}: {error}")
+            self._phase = "failed"
+        finally:
+            self.feed.close()
+            self._ended.set()
+
+    def _work(self) -> None:
+        from fieldkit import schemastore
+        from fieldkit.ocpp.schema import Schemas
+        from fieldkit.session import Session
+        from fieldkit.wire.tlskeys import KeyLog
+
+        # Decoding makes many small objects and hardly any cycles: let the collector look less often.
+        gc.set_threshold(100_000, 50, 50)
+        keys = KeyLog(expecting=True)
+        for name in self._keylogs:
+            if not keys.add(read_keylog(name)):
+                self._failures.append(f"{name}: no TLS secrets in it (lines like CLIENT_RANDOM <hex> <hex>)")
+        schemas = Schemas(schemastore.load) if self._validate else None
+        if self._validate and not schemastore.available():
+            self._notes.append("the Python package 'ocpp' is not installed: payloads are not validated")
+        session = self._session = Session(self._policy, [self.history])
+        self._phase = "live" if self.feed.live else "replaying" if self.pace is not None else "loading"
+        for events in self._batches(keys, schemas):
+            for begin in range(0, len(events), _CHUNK):
+                with self.lock:
+                    session.feed(events[begin : begin + _CHUNK])
+                    session.packets = self.feed.packets
+                    self._judge(session)
+        with self.lock:
+            session.finish()
+            session.packets = self.feed.packets
+            self._judge_at = 0.0
+            self._judge(session)
+        self._phase = "stopped" if self._stop.is_set() and not self.feed.live else "done"
+
+    def _batches(self, keys: object, schemas: object) -> Iterator[list[Event]]:
+        batches = self.feed.batches(keys, schemas, self._stop.is_set)  # type: ignore[arg-type]
+        return batches if self.pace is None else self.pace.events(batches, self._stop.is_set)
+
+    def _judge(self, session: Session) -> None:
+        now = time.monotonic()
+        if now < self._judge_at:
+            return
+        self._judge_at = now + _JUDGE_EVERY
+        found = session.findings
+        self.judged.update(found)
+        self._counts = (
+            sum(finding.severity == "critical" for finding in found),
+            sum(finding.severity == "warning" for finding in found),
+        )
+        self.findings = found
