@@ -18,6 +18,7 @@ _COMMANDS = {
     "decode": "Show the OCPP messages in captures and logs.",
     "capture": "Listen to interfaces and routers: record, diagnose while it happens, leave a report.",
     "proxy": "Sit between charger and CSMS: record, diagnose, make faults on purpose.",
+    "cert": "Judge certificates, chains and requests: who, for what, until when, fit or not.",
     "doctor": "See what works on this machine, and the exact command that mends what does not.",
     "capture-helper": "Capture for a user who may not, with no other right (run by sudo or systemd).",
     "demo": "See what a report looks like: a recorded site with real faults.",

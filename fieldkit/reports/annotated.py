@@ -11,7 +11,7 @@ length; of an HTTP head only the fields with credentials are overwritten. Identi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fieldkit import __version__
@@ -167,12 +167,16 @@ def annotate(
     locate: Callable[[Event], str] = source_of,
     show_ids: bool = False,
     include_secrets: bool = False,
+    remarks: Mapping[_Frame, Sequence[str]] | None = None,
 ) -> int:
     """Write the annotated capture; returns how many packets it has.
 
-    ``open_again`` opens the captures anew, ``locate`` says which of them an event's frames are in.
+    ``open_again`` opens the captures anew, ``locate`` says which of them an event's frames are in. ``remarks`` are
+    frames that are to be in it too, with what the user wrote on them.
     """
     comments = _comments(findings, beginnings, locate, show_ids)
+    for place, texts in (remarks or {}).items():
+        comments.setdefault(place, []).extend(terminal(text, MAX_TEXT) for text in texts)
     notes = [f"fieldkit {__version__}: {verdict}", f"{len(findings)} findings, {len(comments)} packets that show them"]
     if not include_secrets:
         notes.append("passwords and keys are left out (--include-secrets keeps them); identities are as they were sent")

@@ -20,15 +20,15 @@ it works badly, or will stop working. *info*: worth knowing, nobody's fault. The
 """
 
 
-def kinds_of(checks: Iterable[type[Check]]) -> list[Kind]:
-    """Every kind of finding once, by id."""
-    found = {kind.id: kind for check in checks for kind in check.kinds}
+def kinds_of(checks: Iterable[type[Check]], more: Iterable[Kind] = ()) -> list[Kind]:
+    """Every kind of finding once, by id; ``more`` are those of other commands than ``report``."""
+    found = {kind.id: kind for kind in more} | {kind.id: kind for check in checks for kind in check.kinds}
     return [found[id_] for id_ in sorted(found)]
 
 
-def markdown(checks: Iterable[type[Check]]) -> str:
+def markdown(checks: Iterable[type[Check]], more: Iterable[Kind] = ()) -> str:
     """The whole document."""
-    kinds = kinds_of(checks)
+    kinds = kinds_of(checks, more)
     families: dict[str, list[Kind]] = {}
     for kind in kinds:
         families.setdefault(kind.id.partition(".")[0], []).append(kind)

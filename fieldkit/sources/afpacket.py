@@ -53,8 +53,8 @@ _SAME_CLOCK: Final = 1_000_000_000
 """Nanoseconds that a block may have waited for us. A clock that is farther off does not tell the time of day: many run
 on TAI, 37 s ahead, or count since they were switched on."""
 
-_BLOCK_HEADER: Final = struct.Struct("=III").unpack_from
-"""From byte 8 of a block: its status, number of packets, offset of the first."""
+_BLOCK_HEADER: Final = struct.Struct("=IIII").unpack_from
+"""From byte 8 of a block: its status, number of packets, offset of the first, bytes in use."""
 _PACKET: Final = struct.Struct("=I8xI4xIHxx").unpack_from
 """Of a packet's header: offset of the next, bytes kept, status, offset of its first byte."""
 _TIME: Final = struct.Struct("=II").unpack_from
@@ -72,6 +72,8 @@ class _RingLayout:
     """Bytes from a packet's header to its first byte."""
     shift: int = 0
     """Nanoseconds to be added to what the header says."""
+    aligned: bool = False
+    """All headers lie as the kernel has laid them, at multiples of four bytes."""
 
     def time(self, buffer: bytes, start: int) -> int:
         """Nanoseconds since the epoch of the packet that begins at ``start``."""
@@ -80,7 +82,7 @@ class _RingLayout:
 
     def times(self, buffer: bytes, starts: list[int]) -> list[int]:
         """The same of many at once."""
-        if len(buffer) != BLOCK:  # with packets put together anew behind it, which lie anywhere
+        if not self.aligned:
             return [self.time(buffer, start) for start in starts]
         words, back, shift = array("I", buffer), self.lead - 4, self.shift
         return [words[at] * 1_000_000_000 + words[at + 1] + shift for at in [start - back >> 2 for start in starts]]
@@ -143,10 +145,11 @@ class PacketRing:
         batches: list[PacketBatch] = []
         for _ in range(self._blocks):
             at = self._next * BLOCK
-            status, packets, first = _BLOCK_HEADER(self._ring, at + 8)
+            status, packets, first, used = _BLOCK_HEADER(self._ring, at + 8)
             if not status & _OURS:
                 break
-            block = self._ring[at : at + BLOCK]
+            # On a quiet line a block has one packet in it: the rest is not worth copying twenty times a second.
+            block = self._ring[at : at + (min(used, BLOCK) & ~3)]
             struct.pack_into("=I", self._ring, at + 8, 0)
             self._next = (self._next + 1) % self._blocks
             batches += self._batches(block, packets, first)
@@ -202,7 +205,8 @@ class PacketRing:
         lead = _PACKET(block, first)[3]
         starts = [(header << 2) + lead for header in headers]
         ends = [(header << 2) + lead + words[header + 3] for header in headers]
-        return PacketBatch(block, starts, ends, self.linktype, self._numbers.take(packets), _RingLayout(lead))
+        layout = _RingLayout(lead, aligned=True)
+        return PacketBatch(block, starts, ends, self.linktype, self._numbers.take(packets), layout)
 
     def _split(self, block: bytes, starts: list[int], ends: list[int], leads: list[int]) -> list[PacketBatch]:
         batches: list[PacketBatch] = []

@@ -79,6 +79,8 @@ class Listener:
         """Why the recording ended early; decoding goes on without it."""
         self.failed: dict[str, str] = {}
         """Sources that ended for a reason, and the reason."""
+        self.unreachable: set[str] = set()
+        """Of these, those whose host was never reached."""
         self._pipeline = pipeline
         self._recording = recording
         self._limit = limit
@@ -165,6 +167,8 @@ class Listener:
                 self._take(source, source.read())
                 if why:
                     self.failed[source.name] = why
+                    if getattr(source, "unreachable", False):
+                        self.unreachable.add(source.name)
                 self._count(source)
                 received, dropped = source.counters()
                 self._gone = (self._gone[0] + received, self._gone[1] + dropped)

@@ -40,7 +40,7 @@ class Wishes:
     buffer: int = 0
     """Bytes of a ring, 0: as is usual."""
     program: str = ""
-    """A capture program to be used in place of our own rings: "dumpcap", "tcpdump"."""
+    """What captures in place of our own rings: "dumpcap", "tcpdump", "scapy"."""
 
 
 @dataclass(slots=True)
@@ -77,7 +77,7 @@ def open_sources(specs: Sequence[str], wishes: Wishes, numbers: FrameNumbers, *,
         opened.notes.append(f"capturing on {', '.join(names)}, and on interfaces that come up later")
     local = sum(not is_elsewhere(name) for name in names)
     size = wishes.buffer or (SMALL_RING if local >= MANY or ANY in specs else RING)
-    open_local = _local(wishes, numbers, max(size, 2 * BLOCK), opener)
+    open_local = local_opener(wishes.program, wishes.wanted, numbers, size=max(size, 2 * BLOCK), opener=opener)
     try:
         for name in names:
             opened.sources.append(_open_remote(name, wishes, numbers) if is_elsewhere(name) else open_local(name))
@@ -120,11 +120,6 @@ def _open_remote(name: str, wishes: Wishes, numbers: FrameNumbers) -> LiveSource
     raise SourceError(
         f"{name}: this cannot be captured; interfaces by name can, ssh://HOST/IFACE and tzsp://ADDRESS:PORT"
     )
-
-
-def _local(wishes: Wishes, numbers: FrameNumbers, size: int, opener: Opens | None) -> _Open:
-    """What opens interfaces of this machine."""
-    return local_opener(wishes.program, wishes.wanted, numbers, size=size, opener=opener)
 
 
 class _Latecomers:

@@ -13,31 +13,23 @@ import errno
 import os
 import re
 import stat
-import struct
-import sys
-from array import array
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from itertools import count
-from operator import sub
 from pathlib import Path
 from typing import Final, Protocol
 
-from fieldkit import __version__
 from fieldkit.events import PacketBatch
+from fieldkit.sources.recordblocks import (
+    OVERHEAD,
+    STATISTICS_SIZE,
+    interface_block,
+    packet_blocks,
+    remarked_block,
+    section_block,
+    statistics_block,
+    whole_blocks,
+)
 
-_SECTION: Final = 0x0A0D0D0A
-_INTERFACE, _STATISTICS, _PACKET = 1, 5, 6
-_END_OPTION: Final = b"\0\0\0\0"
-_COMMENT, _NAME, _DESCRIPTION, _RESOLUTION, _HARDWARE, _SYSTEM, _APPLICATION = 1, 2, 3, 9, 2, 3, 4
-_RECEIVED, _DROPPED = 4, 5
-_PADDING: Final = (b"", b"\0\0\0", b"\0\0", b"\0")
-_OVERHEAD: Final = 32
-"""Bytes of a block around a packet."""
-_GAP: Final = 9
-_UPPER: Final = 1 if sys.byteorder == "little" else 0
-"""Which half of a number of 64 bits is the upper one: pcapng has it first, in the byte order of who wrote it."""
-_ALL_BITS: Final = (1 << 64) - 1
 _MIN_FILE: Final = 1 << 20
 """The longest packet and the headers fit in several times."""
 
@@ -84,6 +76,8 @@ def parse_ring(text: str) -> Ring:
 
 class _Target(Protocol):
     """Where blocks go."""
+
+    kept: int
 
     def append(self, blocks: bytes) -> None: ...
 
@@ -165,10 +159,7 @@ class Recording:
 
     def add_interface(self, name: str, linktype: int, description: str = "") -> int:
         """Tell of an interface; returns its number for ``write``."""
-        options = _option(_NAME, name.encode()[:200]) + _option(_RESOLUTION, b"\x09")
-        if description:
-            options += _option(_DESCRIPTION, description.encode()[:500])
-        block = _block(_INTERFACE, struct.pack("=HHI", linktype, 0, 0) + options + _END_OPTION)
+        block = interface_block(name, linktype, description)
         self._put(block)
         self._interfaces.append(_Interface(block))
         return len(self._interfaces) - 1
@@ -181,10 +172,10 @@ class Recording:
         if not batch.starts:
             return []
         if self._ring is None:
-            self._put(_blocks(batch, interface))
+            self._put(packet_blocks(batch, interface))
             return [self._numbered(batch)]
         written: list[tuple[Path, PacketBatch]] = []
-        sizes = [end - start + _OVERHEAD + 3 & ~3 for start, end in zip(batch.starts, batch.ends, strict=True)]
+        sizes = [end - start + OVERHEAD + 3 & ~3 for start, end in zip(batch.starts, batch.ends, strict=True)]
         begin = 0
         while begin < len(sizes):
             room = self._ring.size - self._files[-1].size - self._farewell()
@@ -194,7 +185,7 @@ class Recording:
                 end += 1
             if end > begin:
                 part = replace(batch, starts=batch.starts[begin:end], ends=batch.ends[begin:end])
-                self._put(_blocks(part, interface))
+                self._put(packet_blocks(part, interface))
                 written.append(self._numbered(part))
             if end < len(sizes):
                 self._turn(batch.layout.time(batch.buffer, batch.starts[end]))
@@ -204,10 +195,8 @@ class Recording:
     def remark(self, batch: PacketBatch, interface: int, comment: str) -> list[tuple[Path, PacketBatch]]:
         """Append a batch of one packet with a comment that Wireshark shows; returns what ``write`` does."""
         (start,), (end,) = batch.starts, batch.ends
-        time, size = batch.layout.time(batch.buffer, start), end - start
-        head = struct.pack("=5I", interface, time >> 32 & 0xFFFFFFFF, time & 0xFFFFFFFF, size, size)
-        options = _option(_COMMENT, comment.encode()[:1000]) + _END_OPTION
-        block = _block(_PACKET, head + batch.buffer[start:end] + _PADDING[size & 3] + options)
+        time = batch.layout.time(batch.buffer, start)
+        block = remarked_block(interface, time, batch.buffer[start:end], comment)
         if self._ring is not None and len(block) > self._ring.size - self._files[-1].size - self._farewell():
             self._turn(time)
         self._put(block)
@@ -271,7 +260,7 @@ class Recording:
             self._files.append(_File(path, 0))
         for interface in self._interfaces:
             interface.before, interface.told = interface.counts, (0, 0)
-        self._put(self._section() + b"".join(interface.block for interface in self._interfaces))
+        self._put(section_block(self._comment) + b"".join(interface.block for interface in self._interfaces))
 
     def _turn(self, time: int) -> None:
         """The next file of the ring; the oldest goes when there are too many."""
@@ -301,14 +290,19 @@ class Recording:
                 raise RecordingError("whoever read the packets has gone") from error
             except OSError as error:
                 full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+                self._written(self._target.kept)
+                blocks = blocks[self._target.kept :]
                 if full and self._ring is not None and len(self._files) > 1:
                     self._remove_oldest()  # somebody else filled the disk: new packets are worth more than old ones
                     continue
                 why = "the disk is full" if full else error.strerror or str(error)
                 raise RecordingError(f"{self.path}: {why}; it holds all packets up to here") from error
+        self._written(len(blocks))
+
+    def _written(self, size: int) -> None:
         if self._files:
-            self._files[-1].size += len(blocks)
-        self.bytes += len(blocks)
+            self._files[-1].size += size
+        self.bytes += size
 
     # --------------------------------------------------------------------------------------------------------- blocks
 
@@ -322,15 +316,6 @@ class Recording:
             file.first = file.first or time_of(batch.buffer, batch.starts[0])
         return self.path, batch if batch.first_frame == first else replace(batch, first_frame=first)
 
-    def _section(self) -> bytes:
-        options = _option(_APPLICATION, f"fieldkit {__version__}".encode())
-        if hasattr(os, "uname"):
-            system = os.uname()
-            options += _option(_SYSTEM, f"{system.sysname} {system.release}".encode())
-        if self._comment:
-            options = _option(_COMMENT, self._comment.encode()[:1000]) + options
-        return _block(_SECTION, struct.pack("=IHHq", 0x1A2B3C4D, 1, 0, -1) + options + _END_OPTION)
-
     def _conclude(self) -> None:
         """The closing statistics of a file, which capinfos and Wireshark show."""
         for number, interface in enumerate(self._interfaces):
@@ -342,60 +327,15 @@ class Recording:
         interface = self._interfaces[number]
         since = (interface.counts[0] - interface.before[0], interface.counts[1] - interface.before[1])
         interface.told = since
-        options = _option(_RECEIVED, struct.pack("=Q", since[0])) + _option(_DROPPED, struct.pack("=Q", since[1]))
-        head = struct.pack("=III", number, interface.time >> 32 & 0xFFFFFFFF, interface.time & 0xFFFFFFFF)
-        self._put(_block(_STATISTICS, head + options + _END_OPTION))
+        self._put(statistics_block(number, interface.time, *since))
 
     def _farewell(self) -> int:
         """Bytes kept free for the closing statistics, so that no file exceeds its size."""
-        return _STATISTICS_SIZE * len(self._interfaces)
+        return STATISTICS_SIZE * len(self._interfaces)
 
     def _has_room(self) -> bool:
         assert self._ring is not None
-        return self._files[-1].size + _STATISTICS_SIZE + self._farewell() <= self._ring.size
-
-
-def _blocks(batch: PacketBatch, interface: int) -> bytes:
-    """The packets of a batch as pcapng blocks.
-
-    This is where a recording spends its time, 200,000 times a second if need be. So the numbers between two packets
-    are laid out for all of them at once, nine words each: four bytes to pad with, the length of the block that ends,
-    and the head of the next (its type, length, interface, time in two halves, bytes captured, bytes sent).
-    """
-    buffer, starts, ends = batch.buffer, batch.starts, batch.ends
-    sizes = list(map(sub, ends, starts))
-    behind = _GAP * len(sizes)
-    totals = array("I", [size + _OVERHEAD + 3 & ~3 for size in sizes])
-    kept = array("I", sizes)
-    halves = array("I", array("Q", _times(batch)).tobytes())
-    words = array("I", bytes(4 * (behind + _GAP)))
-    words[_GAP + 1 :: _GAP] = totals
-    words[2:behind:_GAP] = array("I", (_PACKET,)) * len(sizes)
-    words[3:behind:_GAP] = totals
-    words[4:behind:_GAP] = array("I", (interface,)) * len(sizes)
-    words[5:behind:_GAP] = halves[_UPPER::2]
-    words[6:behind:_GAP] = halves[1 - _UPPER :: 2]
-    words[7:behind:_GAP] = kept
-    words[8:behind:_GAP] = kept
-    gaps = words.tobytes()
-    step = 4 * _GAP
-    parts = [b""] * (2 * len(sizes) + 1)
-    parts[0] = gaps[8:step]
-    parts[1::2] = [buffer[start:end] for start, end in zip(starts, ends, strict=True)]
-    # So many of the four bytes are taken that the packet fills whole words.
-    parts[2::2] = [gaps[at + (size & 3 or 4) : at + step] for at, size in zip(count(step, step), sizes, strict=False)]
-    parts[-1] = parts[-1][: 8 - step]
-    return b"".join(parts)
-
-
-def _times(batch: PacketBatch) -> list[int]:
-    """Of all packets; some layouts know a shorter way than one by one."""
-    at_once = getattr(batch.layout, "times", None)
-    if at_once is not None:
-        found: list[int] = at_once(batch.buffer, batch.starts)
-        return found
-    time_of, buffer = batch.layout.time, batch.buffer
-    return [time_of(buffer, start) & _ALL_BITS for start in batch.starts]
+        return self._files[-1].size + STATISTICS_SIZE + self._farewell() <= self._ring.size
 
 
 class _Unbuffered:
@@ -406,6 +346,8 @@ class _Unbuffered:
             path.unlink()  # it waits to be sent under another name: that one is not to change
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_BINARY", 0), 0o640)
         self._end = 0
+        self.kept = 0
+        """Bytes of what could not be written altogether that are in the file all the same: whole blocks."""
 
     def append(self, blocks: bytes) -> None:
         done = 0
@@ -413,6 +355,8 @@ class _Unbuffered:
             while done < len(blocks):
                 done += os.write(self._file, blocks[done:] if done else blocks)
         except OSError:
+            self.kept = whole_blocks(blocks, done)
+            self._end += self.kept
             os.ftruncate(self._file, self._end)
             os.lseek(self._file, self._end, os.SEEK_SET)
             raise
@@ -427,6 +371,8 @@ class _Unbuffered:
 class _Pipe:
     """Somebody else's descriptor: what is in it is on its way."""
 
+    kept = 0
+
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
 
@@ -437,15 +383,3 @@ class _Pipe:
 
     def close(self) -> None:
         return
-
-
-def _option(code: int, value: bytes) -> bytes:
-    return struct.pack("=HH", code, len(value)) + value + _PADDING[len(value) & 3]
-
-
-def _block(kind: int, body: bytes) -> bytes:
-    total = len(body) + 12
-    return struct.pack("=II", kind, total) + body + struct.pack("=I", total)
-
-
-_STATISTICS_SIZE: Final = len(_block(_STATISTICS, bytes(12) + _option(_RECEIVED, bytes(8)) * 2 + _END_OPTION))

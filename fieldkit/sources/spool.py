@@ -24,6 +24,9 @@ MAX_JOBS: Final = 10_000
 FIRST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 """Seconds between two attempts: doubled each time."""
+_LINKED: Final = 4 << 20
+"""Bytes from which on a file is not copied but given another name: whoever then writes into it, in place of replacing
+it, changes what waits. Recordings are not written to again, and copies of them might not fit on the disk."""
 _ABANDONED: Final = 3600.0
 """Seconds after which content without a description belongs to nobody."""
 
@@ -64,11 +67,9 @@ class Spool:
             job = Job(f"{time.time_ns():020}-{secrets.token_hex(3)}", address, path.name, size)
             gone = self._make_room(size)
             content = self.content(job)
-            try:
-                content.hardlink_to(path)
-            except OSError:
-                shutil.copyfile(path, content)  # another disk, or one without links
-            content.chmod(0o600) if content.stat().st_nlink == 1 else None
+            if size < _LINKED or not _linked(path, content):
+                with open(content, "xb", opener=_private) as copy, path.open("rb") as original:
+                    shutil.copyfileobj(original, copy)
             self.save(job)
         except OSError as error:
             raise SpoolError(f"{self.folder}: {error.strerror or error}") from error
@@ -210,6 +211,15 @@ def default_folder() -> Path:
         return Path("/var/spool/fieldkit")
     state = os.environ.get("XDG_STATE_HOME")
     return (Path(state) if state else Path.home() / ".local" / "state") / "fieldkit" / "spool"
+
+
+def _linked(path: Path, name: Path) -> bool:
+    """False on another disk, on one without links, and for files of others."""
+    try:
+        name.hardlink_to(path)
+    except OSError:
+        return False
+    return True
 
 
 def _private(path: str, flags: int) -> int:

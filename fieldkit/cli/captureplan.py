@@ -1,0 +1,166 @@
+"""What a capture was asked for: the command line, held against itself before anything is opened."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+import click
+
+from fieldkit.cli import documents, moments, output
+from fieldkit.cli.report import _check_json, _matching
+from fieldkit.sources.bpf import CaptureFilter, compile_filter, host
+from fieldkit.sources.opening import Wishes
+from fieldkit.sources.recording import Ring, parse_ring
+
+if TYPE_CHECKING:
+    from fieldkit.cli.chosen import Matching
+
+_LARGEST_BUFFER: Final = 1 << 30
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """The command line; the names are those of the command's parameters."""
+
+    sources: tuple[str, ...]
+    interfaces: tuple[str, ...]
+    write_to: str | None
+    ring_text: str | None
+    lasting: str | None
+    until: str | None
+    packets: int | None
+    hosts: tuple[str, ...]
+    ports: tuple[int, ...]
+    vlan: int | None
+    everything: bool
+    program: str | None
+    buffer: str | None
+    outputs: tuple[str, ...]
+    json_to: str | None
+    every: str | None
+    follow: bool
+    filter_text: str | None
+    record_only: bool
+    upload: str | None
+    upload_pending: bool
+    spool: str | None
+    spool_size: str
+    ca: str | None
+    keylog: tuple[str, ...]
+    validate: bool
+    fail_on: str
+    min_profile: int | None
+    keep_root: bool
+    show_ids: bool
+    utc: bool
+    color: str
+    quiet: bool
+    verbose: bool
+
+
+class Plan:
+    """The same, understood."""
+
+    def __init__(self, options: Options) -> None:
+        """UsageError for what cannot be right."""
+        self.options = options
+        self.specs = [*options.interfaces, *options.sources]
+        self.documents = [name for name in options.outputs if name != "-"]
+        """That are written to files, the JSON document aside."""
+        self.json_file = options.json_to if options.json_to != "-" else None
+        self.recording = Path(options.write_to) if options.write_to not in (None, "-") else None
+        self.ring = self._ring()
+        self.wanted = self._capture_filter()
+        self._check_outputs()
+        self.text_wanted = "-" in options.outputs or not (
+            options.outputs or options.json_to or options.follow or options.write_to == "-" or options.record_only
+        )
+        self.matching = self._message_filter()
+        """Which messages the outputs are about; None: all."""
+        self.seconds = moments.seconds("--for", options.lasting) if options.lasting else 0.0
+        now = datetime.now(UTC)
+        self.until = moments.moment("--until", options.until, now, utc=options.utc) if options.until else None
+        self.every = moments.seconds("--every", options.every) if options.every else 0.0
+        buffer = moments.size("--buffer", options.buffer, least=1 << 20, most=_LARGEST_BUFFER) if options.buffer else 0
+        self.wishes = Wishes(self.wanted, buffer, options.program or "")
+
+    @property
+    def files(self) -> list[str]:
+        """All that will be written; a ring has other names."""
+        return [
+            *self.documents,
+            *([self.json_file] if self.json_file else []),
+            *map(str, filter(None, [self.recording])),
+        ]
+
+    def _ring(self) -> Ring | None:
+        options = self.options
+        if options.record_only and not options.write_to:
+            raise click.UsageError("--record-only needs -w FILE")
+        if options.ring_text is None:
+            return None
+        if options.write_to in (None, "-"):
+            raise click.UsageError("--ring needs -w FILE: the files are named after it")
+        try:
+            return parse_ring(options.ring_text)
+        except ValueError as error:
+            raise click.UsageError(f"--ring {error}") from error
+
+    def _capture_filter(self) -> CaptureFilter:
+        options = self.options
+        try:
+            wanted = CaptureFilter(
+                tuple(host(text) for text in options.hosts), options.ports, options.vlan, options.everything
+            )
+            compile_filter(wanted)
+        except ValueError as error:
+            raise click.UsageError(f"--host, --port: {error}") from error
+        return wanted
+
+    def _check_outputs(self) -> None:
+        options = self.options
+        if options.record_only and (options.outputs or options.json_to or options.follow):
+            raise click.UsageError("--record-only diagnoses nothing: without it -o, --json and --follow make sense")
+        on_stdout = [
+            name
+            for name, there in (
+                ("-w -", options.write_to == "-"),
+                ("-o -", "-" in options.outputs),
+                ("--json -", options.json_to == "-"),
+                ("--follow", options.follow),
+            )
+            if there
+        ]
+        if len(on_stdout) > 1:
+            raise click.UsageError(f"{' and '.join(on_stdout)} cannot both have standard output")
+        if options.write_to == "-" and sys.stdout.isatty():
+            raise click.UsageError("-w -: standard output is a terminal; pipe the packets somewhere")
+        recorded = [str(self.recording)] if self.recording is not None else []
+        documents.check(self.documents, (), [*options.keylog, *recorded])
+        if self.json_file:
+            _check_json(self.json_file, self.documents, (*options.keylog, *recorded))
+        for name in recorded:
+            if any(os.path.realpath(name) == os.path.realpath(other) for other in self.files[:-1]):
+                raise click.UsageError(f"{name} is to be written twice")
+            output.check(name, options.keylog)
+            _check_suffix(name)
+        if any(name.lower().endswith(".pcapng") for name in self.documents) and not recorded:
+            raise click.UsageError("an annotated capture is made from a recording: add -w FILE")
+
+    def _message_filter(self) -> Matching | None:
+        try:
+            return _matching(self.options.filter_text)
+        except click.UsageError as error:
+            raise click.UsageError(
+                f"{error.message}\n--filter chooses messages; packets are chosen by --host, --port, --vlan and --all"
+            ) from error
+
+
+def _check_suffix(name: str) -> None:
+    if Path(name).suffix.lower() in (".pcap", ".cap"):
+        raise click.UsageError(f"{name}: what is written is pcapng; name it {Path(name).with_suffix('.pcapng')}")
