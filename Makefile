@@ -16,7 +16,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench lock clean
+.PHONY: help demo test format lint types contracts check fuzz bench bench-proxy lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make check    the tests alone; PYTEST="-k tcp" chooses'
 	@echo 'make fuzz     all fuzz targets, FUZZ_SECONDS=$(FUZZ_SECONDS) in all'
 	@echo 'make bench    speed and completeness against tshark (needs tshark)'
+	@echo 'make bench-proxy  what the proxy adds: latency, memory'
 	@echo 'make lock     resolve all dependencies anew into constraints.txt'
 	@echo 'make clean    remove what was built'
 
@@ -110,6 +111,10 @@ $(BENCH_CAPTURES)/%.pcap: $(BENCH_TOOLS)/make_capture.py | $(VENV)/.installed
 
 bench: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap $(BENCH_CAPTURES)/pure.pcap
 	@$(RUN)python $(BENCH_TOOLS)/bench.py $(BENCH_CAPTURES) $(RUN)fieldkit
+
+# What `fieldkit proxy` adds, on this machine, in a minute.
+bench-proxy: $(VENV)/.installed
+	@$(RUN)python $(BENCH_TOOLS)/proxy_latency.py $(RUN)fieldkit
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

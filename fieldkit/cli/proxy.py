@@ -79,10 +79,11 @@ listen, 4 the CSMS was never reached, 5 something is missing in the recording or
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
 @options.configured
 def command(**given: Any) -> ExitCode:
-    """Sit between chargers and their CSMS: pass everything on unchanged, record it, and diagnose it.
+    """Sit between chargers and their CSMS: record, diagnose, make faults on purpose.
 
-    Point the charger to this machine and give the CSMS as --upstream. Several chargers may come. The traffic does not
-    wait for recording or diagnosis, and goes on should they fail. docs/proxy.md explains it.
+    Everything is passed on unchanged. Point the charger to this machine and give the CSMS as --upstream; several
+    chargers may come. The traffic does not wait for recording or diagnosis, and goes on should they fail.
+    docs/proxy.md explains it.
     """
     from fieldkit.cli.stopping import Stop
 

@@ -1,4 +1,4 @@
-"""``python -m tests.traffic.make_findings``: docs/findings.md from the checks. ``--check`` only compares."""
+"""``python -m tests.traffic.make_findings``: docs/findings.md from the checks and the prober. ``--check`` only compares."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from fieldkit.checks.posture import POSTURE_KINDS
 from fieldkit.checks.runner import known_checks
 from fieldkit.reports.catalogue import markdown
 
@@ -13,7 +14,7 @@ TARGET = Path(__file__).parents[2] / "docs" / "findings.md"
 
 
 def main(arguments: Sequence[str]) -> int:
-    wanted = markdown(known_checks())
+    wanted = markdown(known_checks(), POSTURE_KINDS.values())
     if "--check" in arguments:
         return TARGET.read_text("utf-8") != wanted
     TARGET.write_text(wanted, "utf-8")

@@ -42,7 +42,8 @@ needs_tcpreplay = pytest.mark.skipif(
     shutil.which("tcpreplay") is None, reason="needs tcpreplay (apt-get install tcpreplay)"
 )
 needs_tcpdump = pytest.mark.skipif(
-    not shutil.which("tcpdump", path=f"{os.environ['PATH']}:/usr/sbin"), reason="needs tcpdump (apt-get install tcpdump)"
+    not shutil.which("tcpdump", path=f"{os.environ['PATH']}:/usr/sbin"),
+    reason="needs tcpdump (apt-get install tcpdump)",
 )
 needs_network = pytest.mark.skipif(bool(WHY_NOT), reason=WHY_NOT)
 

@@ -220,9 +220,7 @@ def _made() -> dict[str, tuple[bytes, bytes]]:
             .not_valid_after(now + timedelta(days=30))
             .add_extension(x509.BasicConstraints(ca=name == "Test CA", path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-            .add_extension(
-                x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False
-            )
+            .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority.public_key()), critical=False)
         )
         if name != "Test CA":
             names: list[x509.GeneralName] = [x509.DNSName(name)]
