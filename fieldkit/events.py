@@ -466,6 +466,80 @@ class Unanswered:
     why: NoAnswer = "connection-closed"
 
 
+# --------------------------------------------------------------------------------------- serial ports and devices
+
+
+@event
+class SerialBytes:
+    """Bytes of a serial port, as one read (or one write of ours) brought them."""
+
+    time: int
+    frames: tuple[int, ...]
+    """The number of this chunk in the recording of the port, from 1."""
+    port: str
+    sent: bool
+    """True for what fieldkit sent, False for what it heard."""
+    data: bytes
+
+
+@event
+class DeviceReading:
+    """One value that a device told: a register of a meter, the state of a charge controller, a modem's signal."""
+
+    time: int
+    frames: tuple[int, ...]
+    port: str
+    dialect: str
+    """"modbus", "rapi", "at", "sml", "iec62056"."""
+    device: str
+    """Profile and unit where the dialect has them: "sdm630/1"; else the dialect's name for it."""
+    name: str
+    """Stable: "voltage_l1", "pilot_state", "rsrp"."""
+    value: float | str | None
+    """In ``unit``; a state's label for states; None where the device says that it has no value."""
+    unit: str
+    """As the profile has it: "V", "A", "kWh", "dBm"; empty for states and texts."""
+    measurand: str
+    """OCPP's name for the quantity ("Voltage", "Energy.Active.Import.Register"); empty where OCPP has none."""
+    phase: str
+    """"L1", "L2", "L3", "N" or empty."""
+    raw: str
+    """What was on the wire, in hex or as text: the evidence."""
+    verified: bool
+    """False where the meaning rests on a single source."""
+
+
+@event
+class ConsoleLine:
+    """A line of text that a console printed, with control sequences taken out."""
+
+    time: int
+    """Of the line's first byte."""
+    frames: tuple[int, ...]
+    """The line's number, from 1."""
+    port: str
+    text: str
+    """Not yet safe to show: see ``safetext``."""
+    complete: bool
+    """False for a prompt or a countdown that waits without a line end, and for a piece of a line that is too long."""
+
+
+@event
+class ConsoleSighting:
+    """Something that a line of a console means: a reset with its cause, a login prompt, a change of the pilot state."""
+
+    time: int
+    frames: tuple[int, ...]
+    port: str
+    kind: str
+    """Stable and dotted: "boot.countdown", "reset.brownout", "pilot.change", "tls.error" …"""
+    grave: bool
+    """True where the device is in trouble, False for what is merely worth a mark on the timeline."""
+    values: Mapping[str, str]
+    """What the line says: {"from": "B", "to": "C"}; not yet safe to show."""
+    line: str
+
+
 # --------------------------------------------------------------------------------------------------------- own
 
 
@@ -517,6 +591,10 @@ Event: TypeAlias = (
     | Exchange
     | Orphan
     | Unanswered
+    | SerialBytes
+    | DeviceReading
+    | ConsoleLine
+    | ConsoleSighting
     | DecodeError
     | CaptureDropped
 )

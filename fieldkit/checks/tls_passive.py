@@ -11,36 +11,34 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final, NamedTuple
 
+from fieldkit.checks.certificatekinds import (
+    EXPIRED,
+    INCOMPLETE,
+    NAME,
+    NOT_YET,
+    ORDER,
+    REVOKED,
+    SHA1,
+    SOON,
+    UNTRUSTED,
+    WEAK_EC,
+    WEAK_RSA,
+)
+from fieldkit.checks.certificatekinds import INTERMEDIATE_EXPIRED as INTERMEDIATE
 from fieldkit.checks.certificates import Certificate, matches, read_chain
 from fieldkit.checks.check import Check
+from fieldkit.checks.endpointkinds import NO_TLS, OLD_VERSIONS, RESET, TIMEOUT, WEAK_SUITES
 from fieldkit.checks.finding import Finding, Kind, Owner, Severity
 from fieldkit.checks.onwire import bounded, endpoint, quoted, server_of
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.tlskinds import (
     ALERT,
     CLIENT_CERT,
-    EXPIRED,
     EXPIRED_ALERT,
-    INCOMPLETE,
-    INTERMEDIATE,
-    NAME,
     NAME_UNKNOWN,
     NO_COMMON,
-    NO_TLS,
-    NOT_YET,
-    OLD_VERSIONS,
-    ORDER,
     REJECTED,
-    RESET,
-    REVOKED,
-    SHA1,
-    SOON,
-    TIMEOUT,
-    UNTRUSTED,
     VERSION,
-    WEAK_EC,
-    WEAK_RSA,
-    WEAK_SUITES,
 )
 from fieldkit.checks.words import SECOND, clock, duration, listed
 from fieldkit.events import (
@@ -266,12 +264,25 @@ def _of_alert(watched: _Watched, alert: TlsAlert, chain: tuple[Certificate, ...]
         "offered": _offered(hello) if hello is not None else "settings that were not seen",
         "name": quoted(hello.server_name) if hello is not None and hello.server_name else "no name",
     }
+    values["observation"] = _alert_in_words(kind, values)
     shown = (watched.server_chain, alert) if leaf is not None and watched.server_chain is not None else (alert,)
     if hello is not None:
         shown = (hello, *shown)
     severity: Severity | None = None if alert.fatal or kind is ALERT else "warning"
     # Evidence begins with the alert: the first must not be left out of any report.
     return _Verdict(kind, alert.time, (alert, *(one for one in shown if one is not alert)), values, severity)
+
+
+def _alert_in_words(kind: Kind, values: dict[str, object]) -> str:
+    """Who ended the handshake, and what that means, for the kinds that others find too."""
+    told = f"{values['sender']} ended the TLS handshake with {values['server']} with {values['alert']}"
+    if kind is UNTRUSTED:
+        return (
+            f"{told}: it has no root certificate that vouches for the certificate of {values['other']}.{values['cert']}"
+        )
+    if kind is INCOMPLETE:
+        return f"{told}, and the server had sent only its own certificate, issued by {values['issuer']}."
+    return f"{told}: the certificate of {values['other']} was revoked by its authority."
 
 
 def _offered(hello: TlsHello) -> str:
@@ -305,12 +316,14 @@ def _of_hello(watched: _Watched, hello: TlsHello) -> Iterator[_Verdict]:
         "version": version_name(hello.version),
         "offered": _offered(client) if client is not None else "settings that were not seen",
     }
+    agreed = f"{values['client']} and {values['server']} agreed on"
     if hello.version in OLD_VERSIONS:
+        values["observation"] = f"{agreed} {values['version']}; the client offered {values['offered']}."
         yield _Verdict(OLD_VERSIONS[hello.version], hello.time, (hello,), values)
     suite = suite_name(hello.suites[0]) if hello.suites else ""
     for part, kind in WEAK_SUITES.items():
         if part in suite:
-            yield _Verdict(kind, hello.time, (hello,), {**values, "suite": suite})
+            yield _Verdict(kind, hello.time, (hello,), {**values, "observation": f"{agreed} {suite}."})
             break
 
 
@@ -318,7 +331,7 @@ def _of_chain(watched: _Watched, event: TlsCertificates, chain: tuple[Certificat
     leaf, time = chain[0], event.time
     hello = watched.client_hello
     common: dict[str, object] = {
-        "server": server_of(watched.connection),
+        "at": f" of {server_of(watched.connection)}",
         "subject": quoted(leaf.subject),
         "begin": clock(leaf.begin),
         "end": clock(leaf.end),
@@ -339,7 +352,8 @@ def _of_chain(watched: _Watched, event: TlsCertificates, chain: tuple[Certificat
             yield _Verdict(INTERMEDIATE, time, (event,), values)
     name = hello.server_name if hello is not None else ""
     if name and leaf.names and not any(matches(pattern, name) for pattern in leaf.names):
-        values = {**common, "name": quoted(name), "names": listed([quoted(one) for one in leaf.names])}
+        why = f"the names are {listed([quoted(one) for one in leaf.names])}"
+        values = {**common, "name": quoted(name), "why": why}
         evidence: tuple[Event, ...] = (event, hello) if hello is not None else (event,)
         yield _Verdict(NAME, time, evidence, values)
     if any(lower.issuer_der != upper.subject_der for lower, upper in pairwise(chain)):

@@ -16,6 +16,8 @@ MAX_ACTIONS: Final = 400
 """Pairs of side and action of one station; OCPP has 90 actions, a hostile station invents more."""
 MAX_ACTION_LENGTH: Final = 50
 """Longer names are no actions of OCPP: they are counted under their beginning."""
+_WEIGHED: Final = 128
+"""Samples of each action that the median over all actions is made of: a list of a thousand stations shows it."""
 _MOST: Final = 2**62
 """A capture may claim any time; what is kept must fit into 64 bits."""
 
@@ -99,6 +101,23 @@ class Latencies:
         """One entry for each side and action that was asked, most frequent first."""
         entries = [_percentiles(side, action, series) for (side, action), series in self._series.items()]
         return sorted(entries, key=lambda entry: (-entry.count - entry.unanswered, entry.action, entry.side))
+
+    def overall(self) -> tuple[int, int] | None:
+        """Median and longest of all answers, of all actions and both sides; None before there is one."""
+        weighed: list[tuple[int, float]] = []
+        for series in self._series.values():
+            samples = series.samples[:: len(series.samples) // _WEIGHED + 1]
+            weighed += [(sample, series.count / len(samples)) for sample in samples]
+        if not weighed:
+            return None
+        weighed.sort()
+        half = sum(weight for _, weight in weighed) / 2
+        longest = max(series.longest for series in self._series.values())
+        for sample, weight in weighed:
+            half -= weight
+            if half <= 1e-9:
+                return sample, longest
+        return weighed[-1][0], longest
 
     def _of(self, side: Sender, action: str) -> _Series | None:
         key = (side, action)

@@ -12,8 +12,8 @@ from textual.binding import Binding
 from textual.screen import Screen
 from textual.scrollbar import ScrollBar, ScrollBarRender
 
+from fieldkit.tui import acts, themes
 from fieldkit.tui import glyphs as glyphs_module
-from fieldkit.tui import themes
 from fieldkit.tui.frame import FieldScreen
 from fieldkit.tui.keys import bind
 from fieldkit.tui.places import places
@@ -72,6 +72,7 @@ class FieldkitApp(App[int]):
         bind("app.faster", "plus", "speed(1)", "Faster", "Replay ten times as fast.", show=False),
         bind("app.slower", "minus", "speed(-1)", "Slower", "Replay ten times as slowly.", show=False),
         bind("app.stop", "ctrl+x", "stop", "Stop", "Stop reading or capturing; what has come stays.", show=False),
+        *acts.BINDINGS,
     ]
 
     def __init__(
@@ -166,7 +167,8 @@ class FieldkitApp(App[int]):
         if engine is None:
             drawn: object = (self.screen, None)
         else:
-            drawn = (self.screen, engine.history.version, engine.judged.version, engine.state.phase, engine.ready)
+            written = acts.written(self)
+            drawn = (self.screen, engine.history.version, engine.judged.version, engine.state.phase, engine.ready, written)
         if drawn == self._drawn:
             return
         self._drawn = drawn
@@ -272,6 +274,10 @@ class FieldkitApp(App[int]):
         if self.engine is not None and self.engine.state.running:
             self.engine.stop()
             self.say("stopped; what has come stays")
+
+    def action_act(self, name: str) -> None:
+        """What can be done with a message, wherever one is looked at."""
+        acts.act(self, name)
 
     async def action_quit_asking(self) -> None:
         """Leave; a capture that runs is asked about."""

@@ -78,22 +78,22 @@ def course(facts: Facts, picture: Picture, findings: Sequence[Collected], *, sho
     """The course of one charger."""
     now = picture.time
     station = facts.station
+    until = min(facts.until, now)
     marks = _marks(facts, findings)
     lanes = [_connections(facts, now)] if facts.links else []
     if station is not None:
-        through = _gone_at(facts)
         by_connector: dict[str, list[Transaction]] = {}
         for made in (*station.transactions.closed, *station.transactions.open.values()):
             by_connector.setdefault(made.connector, []).append(made)
         for _, connector in sorted(station.connectors.all.items()):
             name = f"conn {connector.name}" if connector.name else "station"
-            lanes.append(Lane(name, _states(connector, now, through)))
+            lanes.append(Lane(name, _states(connector, until)))
             transactions = by_connector.pop(connector.name, [])
             if transactions:
-                lanes.append(Lane("  charge", [_transaction(made, now) for made in transactions]))
+                lanes.append(Lane("  charge", [_transaction(made, until) for made in transactions]))
         for name, transactions in by_connector.items():
             # Nothing told a state of these.
-            lanes.append(Lane(f"charge {terminal(name, 6)}".rstrip(), [_transaction(made, now) for made in transactions]))
+            lanes.append(Lane(f"charge {terminal(name, 6)}".rstrip(), [_transaction(made, until) for made in transactions]))
     times = [time for lane in lanes for band in lane.bands for time in (band.first, band.last)]
     times += [mark.time for mark in marks]
     if station is not None:
@@ -101,12 +101,6 @@ def course(facts: Facts, picture: Picture, findings: Sequence[Collected], *, sho
     times = [time for time in times if time > 0]
     first, last = (min(times), max(times)) if times else (now, now)
     return Course(first, max(last, first + 1), marks, lanes)
-
-
-def _gone_at(facts: Facts) -> int | None:
-    """When its last connection ended: what it did since nobody knows. None while there is one."""
-    closed = [link.closed for link in facts.links]
-    return max((time for time in closed if time is not None), default=None) if closed and None not in closed else None
 
 
 def _marks(facts: Facts, findings: Sequence[Collected]) -> list[Mark]:
@@ -145,11 +139,11 @@ def _connections(facts: Facts, now: int) -> Lane:
     return Lane("connect", sorted(bands))
 
 
-def _states(connector: Connector, now: int, through: int | None) -> list[Band]:
+def _states(connector: Connector, until: int) -> list[Band]:
     changes = list(connector.history)
     bands: list[Band] = []
     for number, change in enumerate(changes):
-        last = changes[number + 1].time if number + 1 < len(changes) else max(through or now, change.time)
+        last = changes[number + 1].time if number + 1 < len(changes) else max(until, change.time)
         error = change.error if change.error not in ("", "NoError") else ""
         status = terminal(change.status, 24)
         title = f"{f'connector {connector.name}' if connector.name else 'the station'} {status}"

@@ -14,6 +14,7 @@ from typing import Final
 from fieldkit.safetext import terminal
 from fieldkit.site.series import Series
 from fieldkit.site.station import Station
+from fieldkit.site.transaction import Transaction
 
 REGISTER: Final = "Energy.Active.Import.Register"
 POWER: Final = "Power.Active.Import"
@@ -48,21 +49,20 @@ class Plot:
     """Curves for which there is no room."""
 
 
-def plots(station: Station, transaction: str | None = None, connector: str | None = None) -> list[Plot]:
-    """What there is to draw, the most telling first. ``transaction``: of this one only."""
+def plots(station: Station, made: Transaction | None = None) -> list[Plot]:
+    """What there is to draw, the most telling first. ``made``: of this transaction only."""
     chosen = [
         series
         for series in station.meters.series.values()
-        if (transaction is None or series.transaction == transaction)
-        and (connector is None or not connector or series.connector == connector)
-        and len(series)
+        if len(series) and (made is None or (series.transaction == made.id and _same_place(series, made)))
     ]
     groups: dict[tuple[str, str], list[Series]] = {}
     for series in chosen:
         groups.setdefault((series.measurand, series.unit), []).append(series)
     found: list[Plot] = []
     if not any(measurand == POWER for measurand, _ in groups):
-        derived = _derived([series for series in chosen if series.measurand == REGISTER and series.unit == "Wh"])
+        registers = [series for series in chosen if series.measurand == REGISTER and series.unit == "Wh"]
+        derived = _derived(registers, made)
         if derived:
             found.append(_plot(DERIVED, "W", derived))
     for measurand, unit in sorted(groups, key=_importance):
@@ -75,7 +75,7 @@ def plots(station: Station, transaction: str | None = None, connector: str | Non
 def _plot(title: str, unit: str, curves: list[Curve]) -> Plot:
     # The latest are what one asks about.
     shown = curves[-MAX_LINES:]
-    highest = max((abs(value) for curve in shown for _, value in curve.points), default=0.0)
+    highest = max((abs(value) for curve in shown for _, value in curve.points if not math.isnan(value)), default=0.0)
     if unit in _KILO and highest >= 1000:
         for curve in shown:
             curve.points = [(time, value / 1000) for time, value in curve.points]
@@ -103,21 +103,38 @@ def _finite(points: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
     return [(time, value) for time, value in points if math.isfinite(value)]
 
 
-def _derived(registers: Sequence[Series]) -> list[Curve]:
+def _same_place(series: Series, made: Transaction) -> bool:
+    """Ids come again on other connectors where the CSMS is careless."""
+    return not (series.connector and made.connector) or series.connector == made.connector
+
+
+def _derived(registers: Sequence[Series], made: Transaction | None) -> list[Curve]:
     whole = [series for series in registers if not series.phase] or list(registers)
+    found = [(_name(series, whole), _finite(series.points)) for series in whole]
+    ends = _ends(made) if made is not None else []
+    if len(found) <= 1 and ends:
+        # 1.x tells the register at start and stop beside the series.
+        points = found[0][1] if found else []
+        merged = dict(ends) | dict(points)
+        found = [(found[0][0] if found else "", sorted(merged.items()))]
     curves = []
-    for series in whole:
-        points = _finite(series.points)
+    for name, points in found:
         power: list[tuple[int, float]] = []
         for (before, low), (time, high) in zip(points, points[1:], strict=False):
             if time <= before:
                 continue
-            # A register that went backwards says nothing of power.
-            power.append((before, max((high - low) * _HOUR / (time - before), 0.0)))
-        if power:
+            # A register that went backwards says nothing of power: there is a hole in the curve.
+            power.append((before, (high - low) * _HOUR / (time - before) if high >= low else math.nan))
+        if any(not math.isnan(value) for _, value in power):
             power.append((points[-1][0], power[-1][1]))
-            curves.append(Curve(_name(series, whole), power, steps=True))
+            curves.append(Curve(name, power, steps=True))
     return curves
+
+
+def _ends(made: Transaction) -> list[tuple[int, float]]:
+    """The register at the start and the stop of a transaction."""
+    ends = [(made.started, made.meter_start), (made.stopped, made.meter_stop)]
+    return [(time, value) for time, value in ends if time is not None and value is not None and math.isfinite(value)]
 
 
 def value_at(curve: Curve, time: int) -> tuple[int, float] | None:
@@ -128,5 +145,6 @@ def value_at(curve: Curve, time: int) -> tuple[int, float] | None:
     if curve.steps:
         if not points[0][0] <= time <= points[-1][0]:
             return None
-        return max((point for point in points if point[0] <= time), default=points[0])
+        found = max((point for point in points if point[0] <= time), key=lambda point: point[0], default=points[0])
+        return None if math.isnan(found[1]) else found
     return min(points, key=lambda point: abs(point[0] - time))

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 from threading import Thread
-from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeAlias
 
 from fieldkit.events import Event
 from fieldkit.history import History, Judged
@@ -128,6 +128,11 @@ class Engine:
         self.stop()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+
+    @property
+    def wishes(self) -> dict[str, Any]:
+        """What it was made with beside its feed, to make another one like it."""
+        return {"keylogs": self._keylogs, "validate": self._validate, "policy": self._policy}
 
     @property
     def ready(self) -> bool:

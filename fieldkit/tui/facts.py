@@ -45,6 +45,8 @@ class Facts:
     """How it stands, in a word …"""
     why: str = ""
     """… and in a sentence."""
+    until: int = 0
+    """How far it was seen: now, or the end of its last connection."""
     critical: int = 0
     warning: int = 0
     info: int = 0
@@ -97,8 +99,27 @@ def gather(session: Session, findings: Sequence[Collected], *, running: bool) ->
             else:
                 facts.info += 1
     for facts in known.values():
-        facts.level, facts.word, facts.why = _state(facts, picture.time, running)
+        _judge(facts, picture.time, running)
     return list(known.values())
+
+
+def one(session: Session, findings: Sequence[Collected], key: str, *, running: bool) -> Facts:
+    """A single charger; without connections and messages when it is not known (any more)."""
+    picture = session.picture
+    facts = Facts(key, picture.stations.get(key))
+    nameless = _nameless(findings) if key.startswith(NAMELESS) else {}
+    facts.links = [
+        link
+        for link in picture.links.all.values()
+        if (link.station == key if link.station else nameless.get(link.connection.number) == key)
+    ]
+    for finding in findings:
+        if concerns(finding, key):
+            facts.critical += finding.severity == "critical"
+            facts.warning += finding.severity == "warning"
+            facts.info += finding.severity == "info"
+    _judge(facts, picture.time, running)
+    return facts
 
 
 def concerns(finding: Collected, key: str) -> bool:
@@ -131,6 +152,12 @@ def _client(event: Event) -> str:
 
 
 # -------------------------------------------------------------------------------------------------------------- state
+
+
+def _judge(facts: Facts, now: int, running: bool) -> None:
+    facts.level, facts.word, facts.why = _state(facts, now, running)
+    closed = [link.closed for link in facts.links if link.closed is not None]
+    facts.until = max(closed) if len(closed) == len(facts.links) and closed else now
 
 
 def _state(facts: Facts, now: int, running: bool) -> tuple[Level, str, str]:
@@ -174,12 +201,12 @@ def _gone(facts: Facts, now: int, running: bool) -> tuple[Level, str, str] | Non
     if not _spoke(last):
         return "fail", "REFUSED", f"{refused(last)}; it was connected before"
     ago = max(now - closed, 0)
-    how = f"its connection {ended(last)} {duration(ago)} before the end"
-    if ago < AWAY:
-        return ("warn", "AWAY", how.replace("before the end", "ago")) if running else ("info", "CLOSED", how)
+    how = f"its connection {ended(last)}"
     if running:
-        return "fail", "OFFLINE", how.replace("before the end", "ago")
-    return "warn", "OFFLINE", f"{how} of the capture, and it did not come back"
+        return "warn" if ago < AWAY else "fail", "AWAY" if ago < AWAY else "OFFLINE", f"{how} {duration(ago)} ago"
+    if ago < AWAY:
+        return "info", "CLOSED", f"{how} at the end of the capture"
+    return "warn", "OFFLINE", f"gone for the last {duration(ago)}: {ended(last).removeprefix('was ')}"
 
 
 def _spoke(link: Link) -> bool:
@@ -237,10 +264,10 @@ def connectors(station: Station | None, room: int) -> str:
 
 
 def energy(wh: float | None) -> str:
-    """As in "12.3 kWh", "150 Wh"; empty where it is not known."""
-    if wh is None:
+    """As in "12.3 kWh", "150 Wh"; empty where it is not known, or where the register went backwards."""
+    if wh is None or wh < 0:
         return ""
-    return f"{wh / 1000:,.1f} kWh".replace(",", " ") if abs(wh) >= 1000 else f"{wh:.0f} Wh"
+    return f"{wh / 1000:,.1f} kWh".replace(",", " ") if wh >= 1000 else f"{wh:.0f} Wh"
 
 
 def span(transaction: Transaction, now: int) -> int | None:

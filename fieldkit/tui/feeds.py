@@ -101,6 +101,9 @@ class FileFeed:
 
     def __init__(self, names: Sequence[str], *, utc_offset: int | None = None) -> None:
         """Those that cannot be opened are ``failures``; SourceError when that goes for all of them."""
+        self.names = tuple(names)
+        self.utc_offset = utc_offset
+        """What it was opened with, to open it again."""
         self.sources: list[CountedSource] = []
         self._failures: list[str] = []
         for name in names:

@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple, TypeAlias
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, proxy
 
 from fieldkit.events import CaptureComment, Event, OcppMessage
 from fieldkit.history import History, RowKind
@@ -90,7 +90,8 @@ class Notebook:
         self.findings: dict[FindingKey, FindingRemark] = {}
         self.version = 0
         """Grows with every change."""
-        self._engine = engine
+        # The run owns its notebook, not the other way round: an old run is to be freed when another is opened.
+        self._engine: Engine = proxy(engine)
         self._position = 0
         self._waiting: list[Remark] = []
         """Read from the capture, and not yet at their place."""
@@ -267,7 +268,7 @@ class Notebook:
             return []
 
 
-_NOTEBOOKS: Final[WeakKeyDictionary[Engine, Notebook]] = WeakKeyDictionary()
+_NOTEBOOKS: Final = WeakKeyDictionary["Engine", Notebook]()
 
 
 def notebook(engine: Engine) -> Notebook:

@@ -91,9 +91,13 @@ class TextPage(ScrollView, can_focus=True):
 
     def _lay_out(self) -> None:
         self._width = self.size.width
-        self._lines = list(self._make(max(self._width, 20)))
+        self._lines = list(self._make(max(self._width - 1, 20)))  # the scroll bar may come and go
         self.virtual_size = Size(0, len(self._lines))
         self.refresh()
+
+    @property
+    def _room(self) -> int:
+        return self.scrollable_content_region.width or self.size.width
 
     def on_resize(self) -> None:
         """The text is as wide as there is room."""
@@ -150,7 +154,7 @@ class TextPage(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        width, at = self.size.width, self.scroll_offset.y + y
+        width, at = self._room, self.scroll_offset.y + y
         if at >= len(self._lines):
             return Strip([Segment(" " * width, self.rich_style)], width)
         line = self._lines[at]

@@ -135,7 +135,8 @@ class RowList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        width = self.size.width
+        # Beside the scroll bar, if there is one.
+        width = self.scrollable_content_region.width or self.size.width
         at = self.scroll_offset.y + y
         if at >= len(self.keys):
             text = self.empty if not self.keys and y == 0 else ""

@@ -80,6 +80,9 @@ def _parts(state: State | None, glyphs: Glyphs, *, utc: bool, width: int, notice
         parts.append(Part(f" {glyphs.warn} {phase}{done} ", "warn"))
     else:
         parts.append(Part(f" {glyphs.dot if state.phase == 'live' else glyphs.ok} {phase} ", "ok"))
+    if notice:
+        # Before the counts: on a narrow line they can be missed for five seconds, and what was just done cannot.
+        parts.append(Part(f" {glyphs.text(notice)} ", "warn"))
     parts.append(Part(f" {spaced(state.messages)} msg ", "none"))
     if state.dropped:
         parts.append(Part(f" {glyphs.warn} {spaced(state.dropped)} DROPPED ", "warn"))
@@ -91,8 +94,6 @@ def _parts(state: State | None, glyphs: Glyphs, *, utc: bool, width: int, notice
         parts.append(Part(f" {glyphs.warn} {state.warning} WARN ", "warn"))
     if not (state.critical or state.warning) and state.messages:
         parts.append(Part(f" {glyphs.ok} OK ", "ok"))
-    if notice:
-        parts.append(Part(f" {glyphs.text(notice)} ", "warn"))
     if state.time:
         parts.append(Part(f" {clock(state.time, utc=utc)}{'Z' if utc else ''} ", "none", right=True))
     return [Part(glyphs.text(part.text), part.style, part.right, part.action) for part in parts]

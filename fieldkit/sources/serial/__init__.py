@@ -1,0 +1,16 @@
+"""Serial ports: what is plugged in, how it is opened, heard, recorded, and what may be sent.
+
+trouble     why a port cannot be used, and what to do
+ports       what is plugged in, by what it is and not by what it is called today
+holders     who has a port open, and what else grabs it
+settings    speed, format, control lines
+channel     an open port: the only place with a file handle
+opening     names, paths and addresses → channels, locked and configured
+port        one reader thread: hears, records, notices the unplugging, comes back
+guard       the only thing that sends; what may be sent is decided here and nowhere else
+readsets    what cannot change a device, judged by the bytes themselves
+recording   what was heard and sent, as it was: for replaying, and as text
+audit       who wrote what into which device: append-only, never off
+exchange    drives the dialects of ``fieldkit.devices`` over a port
+decoding    bytes and their times → rows for people; the same live and in a replay
+"""

@@ -1,0 +1,100 @@
+"""TLS 1.3 far enough to read the server's first flight: a key share, the shared secret, the handshake keys.
+
+What is decrypted here (EncryptedExtensions, CertificateRequest, Certificate) is what TLS 1.2 sends in clear. Nothing is
+authenticated by it: a man in the middle is found by comparing certificates, not by this handshake, which ends here.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Callable
+from typing import Any, Final
+
+from fieldkit.sources.tlsprobe.hello import P256, P384, P521, X448, X25519
+from fieldkit.wire.tlscipher import RecordCipher, record_cipher
+from fieldkit.wire.tlskeys import Suite, keys_tls13
+
+_CURVES: Final = {P256: "SECP256R1", P384: "SECP384R1", P521: "SECP521R1"}
+
+
+class KeyShareError(Exception):
+    """The peer's share is no point of its group, or the group is none of ours."""
+
+
+class KeyShare:
+    """Our half of a key exchange."""
+
+    __slots__ = ("_private", "group", "public")
+
+    def __init__(self, group: int) -> None:
+        self.group = group
+        self._private: Any
+        if group in (X25519, X448):
+            # Loaded when the first one is made: a survey of a server without TLS 1.3 may do without.
+            from cryptography.hazmat.primitives.asymmetric import x448, x25519
+
+            self._private = x25519.X25519PrivateKey.generate() if group == X25519 else x448.X448PrivateKey.generate()
+            self.public: bytes = self._private.public_key().public_bytes_raw()
+        elif group in _CURVES:
+            from cryptography.hazmat.primitives.asymmetric import ec
+            from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+
+            self._private = ec.generate_private_key(getattr(ec, _CURVES[group])())
+            self.public = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+        else:
+            raise KeyShareError(f"group {group}")
+
+    def secret(self, theirs: bytes) -> bytes:
+        """The shared secret (RFC 8446 §7.4.2, RFC 8422 §5.10)."""
+        from cryptography.exceptions import UnsupportedAlgorithm
+
+        try:
+            if self.group in (X25519, X448):
+                return bytes(self._private.exchange(_raw_public(self.group)(theirs)))
+            from cryptography.hazmat.primitives.asymmetric import ec
+
+            point = ec.EllipticCurvePublicKey.from_encoded_point(getattr(ec, _CURVES[self.group])(), theirs)
+            return bytes(self._private.exchange(ec.ECDH(), point))
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise KeyShareError(f"the server's key share of group {self.group} is not valid") from error
+
+
+def supported(group: int) -> bool:
+    """A share of this group can be made."""
+    return group in (X25519, X448) or group in _CURVES
+
+
+def _raw_public(group: int) -> Callable[[bytes], Any]:
+    from cryptography.hazmat.primitives.asymmetric import x448, x25519
+
+    return (x25519.X25519PublicKey if group == X25519 else x448.X448PublicKey).from_public_bytes
+
+
+def handshake_cipher(suite: Suite, secret: bytes, transcript: bytes) -> RecordCipher:
+    """What opens the server's records between its ServerHello and its Finished (RFC 8446 §7.1).
+
+    ``transcript``: all handshake messages up to and with the ServerHello.
+    """
+    digest = suite.digest
+    size = hashlib.new(digest).digest_size
+    early = hmac.digest(bytes(size), bytes(size), digest)
+    salt = _derive(early, b"derived", b"", digest)
+    handshake = hmac.digest(salt, secret, digest)
+    traffic = _derive(handshake, b"s hs traffic", transcript, digest)
+    return record_cipher(suite, keys_tls13(suite, traffic), tls13=True)
+
+
+def message_hash(hello: bytes, digest: str) -> bytes:
+    """What stands for the first ClientHello in a transcript with a HelloRetryRequest (RFC 8446 §4.4.1)."""
+    hashed = hashlib.new(digest, hello).digest()
+    return b"\xfe\x00\x00" + bytes((len(hashed),)) + hashed
+
+
+def _derive(secret: bytes, label: bytes, messages: bytes, digest: str) -> bytes:
+    """Derive-Secret (RFC 8446 §7.1)."""
+    context = hashlib.new(digest, messages).digest()
+    label = b"tls13 " + label
+    info = len(context).to_bytes(2, "big") + bytes((len(label),)) + label + bytes((len(context),)) + context
+    # One block of HKDF-Expand is as long as the hash, and that is what is asked for.
+    return hmac.digest(secret, info + b"\x01", digest)

@@ -1,0 +1,142 @@
+"""Why there is no TLS: what a peer does that did not answer the first hello.
+
+Several ways of asking, side by side: the same hello with more patience, a short one, one of TLS 1.3, one without a
+server name, and the WebSocket upgrade in clear. The first that gets an answer says what is the matter.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from fieldkit.sources.tlsprobe import suites
+from fieldkit.sources.tlsprobe.flight import FlightReader
+from fieldkit.sources.tlsprobe.hello import GROUPS, X25519, Hello
+from fieldkit.sources.tlsprobe.keyshare import KeyShare
+from fieldkit.sources.tlsprobe.plan import Task
+from fieldkit.sources.tlsprobe.upgrade import PlainUpgrade
+from fieldkit.wire.tlsnames import TLS12, TLS13
+
+if TYPE_CHECKING:
+    from fieldkit.sources.tlsprobe.posture import Manner, Posture
+    from fieldkit.sources.tlsprobe.survey import Survey
+
+_SPARE_S: Final = 1.0
+"""Of the target's time, left for the rest once somebody has answered."""
+_SHORT: Final = (0xC02B, 0xC02F, 0x009C, 0xC00A, 0xC014, 0x002F)
+
+
+def find_out(survey: Survey, first: FlightReader) -> Task:
+    """After a first hello without an answer."""
+    posture, flight = survey.posture, first.flight
+    posture.flights["first"] = flight
+    if flight.outcome == "unreachable":
+        posture.manner, posture.reason = "unreachable", first.traffic.reason or "no answer to the attempt to connect"
+        return
+    posture.manner = _manner(flight.outcome)
+    posture.reason, posture.banner = flight.defect, flight.head
+    survey.add(0, "the upgrade without TLS", _in_clear(survey))
+    if flight.outcome in ("not-tls", "malformed"):
+        return
+    state = _State(survey, first)
+    if flight.outcome == "silence":
+        survey.add(0, "the same hello with more patience", _usual(state))
+    survey.add(0, "a short hello", _short(state))
+    survey.add(0, "a hello of TLS 1.3", _modern(state))
+    if survey.server_name:
+        survey.add(0, "a hello without a server name", _nameless(state))
+    return
+    yield  # a task is a generator, and this one has nothing more to say
+
+
+def _manner(outcome: str) -> Manner:
+    manners: dict[str, Manner] = {
+        "silence": "silence", "reset": "reset", "closed": "closed", "not-tls": "not-tls", "malformed": "malformed",
+    }  # fmt: skip
+    return manners[outcome]
+
+
+class _State:
+    """Several ask; one answer is enough."""
+
+    def __init__(self, survey: Survey, first: FlightReader) -> None:
+        self.survey = survey
+        self.first_size = first.traffic.sent
+        self.answered = False
+
+    @property
+    def patience(self) -> float:
+        rounds = -(-5 // self.survey.at_once)
+        return max((self.survey.remaining - _SPARE_S) / rounds, 1.0)
+
+    def heard(self, reader: FlightReader, *, short: bool = False) -> None:
+        posture = self.survey.posture
+        if not reader.flight.answered:
+            _unfinished(posture, reader)
+            return
+        if self.answered:
+            return
+        self.answered = True
+        posture.manner, posture.reason = "", ""
+        posture.short_only = short
+        self.survey.answered(reader.flight)
+
+
+def _unfinished(posture: Posture, reader: FlightReader) -> None:
+    """It says something, but never the whole of it."""
+    if reader.traffic.received and not posture.reason and reader.flight.outcome == "silence":
+        posture.reason = f"{reader.traffic.received} bytes came in {reader.traffic.total_s:.0f} s"
+
+
+def _usual(state: _State) -> Task:
+    reader = state.survey.reader(
+        TLS12, suites.usual(), want="flight", staple=True, ticket=b"", patience=state.patience
+    )
+    yield reader
+    state.heard(reader)
+
+
+def _short(state: _State) -> Task:
+    """Below 256 bytes: some peers, and some boxes in between, take no more."""
+    offered = Hello(TLS12, _SHORT, server_name=state.survey.server_name, groups=GROUPS[:3],
+                    signatures=(0x0403, 0x0804, 0x0401, 0x0503, 0x0501), bare=True)  # fmt: skip
+    reader = FlightReader(offered, want="flight", patience=state.patience)
+    yield reader
+    usual = state.survey.posture.flights["first"].outcome
+    posture = state.survey.posture
+    posture.short_size, posture.usual_size = reader.traffic.sent, state.first_size
+    # A slow peer answers both.
+    state.heard(reader, short=usual != "silence" or (reader.traffic.answer_s or 0.0) < 1.0)
+
+
+def _modern(state: _State) -> Task:
+    reader = state.survey.reader(
+        TLS13, suites.TLS13, want="flight", groups=GROUPS, share=KeyShare(X25519), patience=state.patience
+    )
+    yield reader
+    if reader.flight.version == TLS13 and not state.answered:
+        # It speaks nothing older, and hung up on the hello that offered nothing newer.
+        state.answered = True
+        posture = state.survey.posture
+        posture.manner, posture.reason = "", ""
+        posture.versions[TLS12] = False
+        state.survey.answered_modern(reader.flight)
+    elif not reader.flight.answered:
+        _unfinished(state.survey.posture, reader)
+
+
+def _nameless(state: _State) -> Task:
+    reader = state.survey.reader(TLS12, suites.usual(), want="flight", named=False, patience=state.patience)
+    yield reader
+    if reader.flight.answered and not state.answered:
+        state.survey.posture.reason = "it answers clients that name no host, and no others"
+        state.survey.server_name = ""
+        state.heard(reader)
+
+
+def _in_clear(survey: Survey) -> Task:
+    posture = survey.posture
+    talk = PlainUpgrade(survey.target, patience=max(survey.remaining - _SPARE_S, 1.0))
+    yield talk
+    if talk.spoken.status is not None and posture.manner:
+        posture.plain = talk.spoken
+        posture.manner = "no-tls"

@@ -1,0 +1,162 @@
+"""The plan of one endpoint: tasks that talk one conversation after the other, and a budget for all of them.
+
+A task is a generator: it yields a conversation and gets it back when it has ended. The more important ones go first
+when there is room for another connection, and what is least important is left out when time, connections or bytes run
+short; what was left out is said.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Final, TypeAlias
+
+from fieldkit.sources.tlsprobe.conversation import NARROW, Conversation, End
+from fieldkit.sources.tlsprobe.posture import Posture
+from fieldkit.sources.tlsprobe.targets import Way
+
+MAX_CONNECTIONS: Final = 40
+MAX_BYTES: Final = 40_000
+"""In both directions together, at the socket."""
+AT_ONCE: Final = 4
+"""Connections towards one host. Servers count them, and firewalls suspect whoever opens many."""
+AT_ONCE_CHARGER: Final = 2
+"""Charging stations and local controllers have memory for one to four TLS sessions, one of which is in use."""
+TARGET_S: Final = 10.0
+"""Seconds for a target, whatever it does."""
+DISPENSABLE: Final = 4
+"""Tasks from this priority on are good to know and change no verdict."""
+_MARGIN_S: Final = 0.05
+
+Task: TypeAlias = Generator[Conversation, Conversation, None]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a survey may cost."""
+
+    seconds: float = TARGET_S
+    connections: int = MAX_CONNECTIONS
+    bytes: int = MAX_BYTES
+    at_once: int = AT_ONCE
+
+
+@dataclass(order=True, slots=True)
+class _Ready:
+    priority: int
+    number: int
+    task: Task
+    answer: Conversation | None
+    name: str
+
+
+class Plan:
+    """The tasks of one endpoint, as the engine runs them."""
+
+    def __init__(self, way: Way, posture: Posture, limits: Limits) -> None:
+        self.way = way
+        self.posture = posture
+        self.limits = limits
+        self.at_once = limits.at_once
+        self.deadline = math.inf
+        self._begun = 0.0
+        self._ready: list[_Ready] = []
+        self._talking: dict[int, _Ready] = {}
+        self._held: dict[int, tuple[_Ready, Conversation]] = {}
+        self._count = 0
+        self._estimate = 0
+        """Bytes that are under way."""
+
+    def add(self, priority: int, name: str, task: Task) -> None:
+        """Another task; 0 is the most important. ``name`` is what is missing in the report if it is left out."""
+        self._count += 1
+        heapq.heappush(self._ready, _Ready(priority, self._count, task, None, name))
+
+    def _leave_out(self, ready: _Ready) -> None:
+        if ready.name not in self.posture.left_out:
+            self.posture.left_out.append(ready.name)
+        self.posture.incomplete |= ready.priority < DISPENSABLE
+
+    # ----------------------------------------------------------------------------------------- what the engine calls
+
+    def begin(self, now: float) -> None:
+        """Its time begins."""
+        self._begun = now
+        if self.deadline == math.inf:
+            self.deadline = now + self.limits.seconds - _MARGIN_S
+
+    def next(self, now: float) -> Conversation | None:
+        """The next conversation of the most important task that can go on."""
+        while self._ready:
+            ready = heapq.heappop(self._ready)
+            try:
+                conversation = next(ready.task) if ready.answer is None else ready.task.send(ready.answer)
+            except StopIteration:
+                continue
+            short = self._short_of(ready.priority, now)
+            if short:
+                self.posture.cut = self.posture.cut or short
+                self._leave_out(ready)
+                ready.task.close()
+                continue
+            self._talking[id(conversation)] = ready
+            self._estimate += _expected(conversation)
+            self.posture.connections += 1
+            conversation.patience = min(conversation.patience, max(self.deadline - now, 0.0))
+            return conversation
+        return None
+
+    def heard(self, conversation: Conversation, now: float) -> None:
+        """It goes on with the answer."""
+        ready = self._talking.pop(id(conversation))
+        posture, traffic = self.posture, conversation.traffic
+        self._estimate -= _expected(conversation)
+        posture.sent += traffic.sent
+        posture.received += traffic.received
+        posture.elapsed_s = now - self._begun
+        if traffic.connect_s is not None:
+            posture.connect_s = min(posture.connect_s or math.inf, traffic.connect_s)
+        if traffic.end is End.STOPPED:
+            posture.cut = posture.cut or "time"
+            self._leave_out(ready)
+            return
+        if not traffic.connected and posture.connect_s is not None and self.at_once > 1:
+            # It has answered before: it takes fewer connections at a time than we thought.
+            self.at_once = 1
+        ready.answer = conversation
+        heapq.heappush(self._ready, ready)
+
+    @property
+    def over(self) -> bool:
+        """All is said, and all has been answered."""
+        return not self._ready and not self._talking
+
+    @property
+    def remaining(self) -> float:
+        """Seconds left when its last conversation ended."""
+        return self.limits.seconds - self.posture.elapsed_s
+
+    # -------------------------------------------------------------------------------------------------------- budget
+
+    def _short_of(self, priority: int, now: float) -> str:
+        """What does not suffice for another connection of a task of this importance: the last of everything is kept
+        for what matters more."""
+        spare = max(priority - 2, 0)
+        posture, limits = self.posture, self.limits
+        if posture.connections + len(self._waiting_above(priority)) + spare >= limits.connections:
+            return "connections"
+        if posture.sent + posture.received + self._estimate + 600 * spare >= limits.bytes:
+            return "bytes"
+        if now + 2.5 * (posture.connect_s or 0.0) >= self.deadline:
+            return "time"
+        return ""
+
+    def _waiting_above(self, priority: int) -> list[_Ready]:
+        return [one for one in (*self._ready, *self._talking.values()) if one.priority < priority]
+
+
+def _expected(conversation: Conversation) -> int:
+    return 1400 if conversation.window == NARROW else 3500
+

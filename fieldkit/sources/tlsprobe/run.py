@@ -1,0 +1,117 @@
+"""Probing targets: resolve, say what will be done, survey, fetch, judge, compare."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from fieldkit.sources.tlsprobe import targets
+from fieldkit.sources.tlsprobe.compare import differences
+from fieldkit.sources.tlsprobe.engine import Engine
+from fieldkit.sources.tlsprobe.fetch import Fetched, fetch
+from fieldkit.sources.tlsprobe.judge import Judged, judge, read_chain
+from fieldkit.sources.tlsprobe.plan import Limits
+from fieldkit.sources.tlsprobe.posture import Posture
+from fieldkit.sources.tlsprobe.roots import Roots
+from fieldkit.sources.tlsprobe.session import Wishes
+from fieldkit.sources.tlsprobe.survey import Survey
+from fieldkit.sources.tlsprobe.targets import Target, Way
+from fieldkit.trust.fault import Fault
+
+LEAST_S: Final = 1.0
+"""Left for the survey when a name took long."""
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What is to be done."""
+
+    targets: Sequence[Target]
+    limits: Limits = field(default_factory=Limits)
+    wishes: Wishes = field(default_factory=Wishes)
+    roots: Roots | None = None
+    outs: Sequence[tuple[str, str]] = (("", ""),)
+    """(interface, source address) of each way out."""
+    family: int = 0
+    first_only: bool = False
+    """One address of each name."""
+    at: int | None = None
+    """Time for which certificates are judged, ns; None: now."""
+    fetch_issuers: bool = False
+    fetch_revocation: bool = False
+
+
+@dataclass(slots=True)
+class Result:
+    """Of one target."""
+
+    target: Target
+    postures: list[Posture] = field(default_factory=list)
+    judged: list[Judged] = field(default_factory=list)
+    """One for each posture."""
+    faults: list[Fault] = field(default_factory=list)
+    """What the comparison found."""
+    error: str = ""
+    """Why there is no posture at all."""
+    fetched: Fetched | None = None
+
+    @property
+    def reachable(self) -> bool:
+        """Something answered."""
+        return any(posture.reachable for posture in self.postures)
+
+
+def probe(order: Order, say: Callable[[str], None]) -> list[Result]:
+    """All targets, side by side as far as manners allow."""
+    results, surveys = [], []
+    for target in order.targets:
+        begun = time.monotonic()
+        result = Result(target)
+        results.append(result)
+        ways = _ways(target, order, result, say)
+        spent = time.monotonic() - begun
+        limits = order.limits
+        if spent > 0.1:
+            limits = Limits(max(limits.seconds - spent, LEAST_S), limits.connections, limits.bytes, limits.at_once)
+        for way in ways:
+            survey = Survey(target, way, limits, order.wishes)
+            result.postures.append(survey.posture)
+            surveys.append(survey)
+    Engine().run(surveys)
+    at = order.at if order.at is not None else time.time_ns()
+    for result in results:
+        if order.fetch_issuers or order.fetch_revocation:
+            chains = [read_chain(shown.chain)[0] for posture in result.postures for shown in posture.shown]
+            result.fetched = fetch(
+                chains, issuers=order.fetch_issuers, revocation=order.fetch_revocation, say=say
+            )
+        result.judged = [judge(posture, order.roots, at=at, fetched=result.fetched) for posture in result.postures]
+        result.faults = list(differences(result.postures))
+        for posture in result.postures:
+            _tell_redirections(posture, say)
+    return results
+
+
+def _ways(target: Target, order: Order, result: Result, say: Callable[[str], None]) -> list[Way]:
+    resolved = targets.resolve(target, order.family)
+    if not resolved.addresses:
+        result.error = resolved.error or f"{target.host} has no address"
+        return []
+    addresses = resolved.addresses[:1] if order.first_only else resolved.addresses
+    ways = [targets.way(*address, *out) for out in order.outs for address in addresses]
+    if len(ways) > 1 or not target.is_address:
+        each = f"each with up to {order.limits.connections} connections" if len(ways) > 1 else "now"
+        say(f"{target.host}: looking at {', '.join(way.shown for way in ways)} {each}, {order.limits.at_once} at a time")
+    if resolved.left_out:
+        say(f"{target.host}: {resolved.left_out} more addresses are left alone")
+    return ways
+
+
+def _tell_redirections(posture: Posture, say: Callable[[str], None]) -> None:
+    for spoken in (*posture.spoken, *((posture.plain,) if posture.plain is not None else ())):
+        location = spoken.headers.get("location", "")
+        if spoken.status is not None and 300 <= spoken.status < 400 and location:
+            say(f"{posture.target.host} points to {location}; to look there, name it as a target")
+            return
