@@ -207,13 +207,17 @@ class RegisterCheck(Check):
         self, sample: Sample, last: _Reading, place: _Place, event: OcppMessage, station: Station
     ) -> Iterator[Finding]:
         """From one reading of a register to the next."""
+        fell = sample.value < last.value - RESOLUTION
+        time = max(sample.time - last.time, event.time - last.seen)
+        if not fell and not _too_fast(sample.value - last.value, time, place.most):
+            return
         evidence = (last.message, event) if last.message is not event else (event,)
         values: dict[str, object] = {
             "register": sample.measurand + (f" of {sample.phase}" if sample.phase else ""),
             "before": energy_words(last.value),
             "after": energy_words(sample.value),
         }
-        if sample.value < last.value - RESOLUTION:
+        if fell:
             values["hint"] = _hint(sample, last.value)
             if sample.transaction and sample.transaction == last.transaction:
                 yield Finding(ROLLBACK, event.time, station.identity, evidence, values, **where(sample))
@@ -223,10 +227,8 @@ class RegisterCheck(Check):
                 place_of: Where = {"connector": sample.connector}
                 yield Finding(ROLLBACK_BETWEEN, event.time, station.identity, evidence, values, **place_of)
             return
-        time = max(sample.time - last.time, event.time - last.seen)
-        if _too_fast(sample.value - last.value, time, place.most):
-            values |= _speed(sample.value - last.value, time, place.most)
-            yield Finding(JUMP, event.time, station.identity, evidence, values, **where(sample))
+        values |= _speed(sample.value - last.value, time, place.most)
+        yield Finding(JUMP, event.time, station.identity, evidence, values, **where(sample))
 
     # ----------------------------------------------------------------------------------------- records of transactions
 
