@@ -406,7 +406,7 @@ UNFIT = Kind(
     "critical",
     "pki",
     "A certificate is not fit for its purpose",
-    "The certificate for {subject}{at} is not fit as {purpose}: {reasons}.",
+    "The certificate for {subject}{at} is not fit as {purpose}. Not met: {reasons}.",
     "{owner_word}: have it issued again, with what is missing or wrong put right.",
     "OCPP security profiles (A00.FR.5xx); ISO 15118-2 Annex F, ISO 15118-20 Annex B",
 )
@@ -415,7 +415,7 @@ ADVISED = Kind(
     "info",
     "pki",
     "A certificate is not as its standard recommends",
-    "As {purpose} the certificate for {subject}{at} would do, but the standard recommends otherwise: {reasons}.",
+    "As {purpose} the certificate for {subject}{at} would do, but not all that is recommended is met: {reasons}.",
     "Think of it when the certificate is renewed.",
     "OCPP security profiles (A00.FR.5xx); ISO 15118-2 Annex F, ISO 15118-20 Annex B",
 )

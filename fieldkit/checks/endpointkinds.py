@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from fieldkit.checks.finding import Kind, Owner, Severity
+from fieldkit.checks.security import IN_CLEAR
 
 _PROFILES: Final = "OCPP 1.6 security white paper A00.FR.3xx–4xx, OCPP 2.x Part 2 A00"
 _UPDATE: Final = "Update the side that can do no better."
@@ -253,11 +254,7 @@ WS_KINDS: Final = (
              " {profile}.",
              "Nothing, if that is meant. Give this probe the station's password to look further.",
              "A00.FR.202, 301"),
-    _upgrade("basic-auth-in-clear", "critical", "csms", "The password of a station is sent without encryption",
-             "{server} is spoken to without TLS and takes a password: whoever listens on the way can read it.",
-             "CSMS operator: offer TLS (security profile 2 or 3). Where the line is protected otherwise (VPN, private"
-             " APN), note that down.",
-             "A00.FR.201, 206"),
+    IN_CLEAR,
 )  # fmt: skip
 
 ENDPOINT_KINDS: Final = (

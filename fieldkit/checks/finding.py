@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final, Literal, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
-from fieldkit.events import Event
+if TYPE_CHECKING:  # the prober needs findings and no events, which take longer to load than it takes to probe
+    from fieldkit.events import Event
 
 Severity: TypeAlias = Literal["critical", "warning", "info"]
 """critical: charging or the connection does not work. warning: it works badly, or will stop working. info: worth

@@ -31,7 +31,8 @@ def findings(
     """The worst first. ``at`` as in " of 203.0.113.5:443"; ``group`` is the target that they belong to."""
     found = []
     for fault in faults:
-        values: dict[str, object] = {"at": at, "owner_word": OWNER_WORDS.get(role, OWNER_WORDS[""]), **fault.values}
+        owner_word = OWNER_WORDS.get(role, OWNER_WORDS[""])
+        values: dict[str, object] = {"at": at, "owner_word": owner_word, "public": "", **fault.values}
         found.append(Finding(kinds[fault.id], time, station, (), values, group=group, severity=fault.severity))
     return sorted(found, key=lambda one: SEVERITIES.index(one.severity or one.kind.severity))
 

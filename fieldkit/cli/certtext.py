@@ -214,8 +214,11 @@ def _trust(chain: Chain) -> str:
     if chain.breaking:
         return f"not to be trusted: {listed(list(dict.fromkeys(fault.id for fault in chain.breaking)))}"
     if not chain.judged:
-        end = "a root" if chain.path[-1].self_signed else "where the issuer is not at hand"
-        return f"it ends at {end}; whether that is trusted is for --ca to tell"
+        last = chain.path[-1]
+        end = (
+            "it ends at a root" if last.self_signed else f"{quoted(last.issuer.label)}, which comes next, is not given"
+        )
+        return f"{end}; --ca FILE judges whether it is trusted"
     return "whether it is trusted cannot be told"
 
 

@@ -18,7 +18,7 @@ from typing import Final
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.finding import Severity
 from fieldkit.reports.document import FindingEntry
-from fieldkit.reports.model import _findings
+from fieldkit.reports.model import entries
 from fieldkit.safetext import terminal
 
 FIRST_UPDATE: Final = 10.0
@@ -73,7 +73,7 @@ class Follower:
         self._told.clear()
 
     def _line(self, finding: Collected) -> None:
-        (entry,) = _findings([finding], self._show_ids)
+        (entry,) = entries([finding], show_ids=self._show_ids)
         self._write(line(entry))
 
 

@@ -67,7 +67,7 @@ def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = F
     counts: dict[Severity, int] = dict.fromkeys(SEVERITIES, 0)
     for finding in collected:
         counts[finding.severity] += 1
-    findings = _findings(_chosen(collected), show_ids)
+    findings = entries(_chosen(collected), show_ids=show_ids)
     headlines = _headlines(collected, show_ids)
     links = session.picture.links.all.values()
     connections, connections_left = model_links.listed(links)
@@ -232,7 +232,8 @@ def _headlines(collected: Sequence[Collected], show_ids: bool) -> list[verdict.H
     ]
 
 
-def _findings(collected: Sequence[Collected], show_ids: bool) -> list[FindingEntry]:
+def entries(collected: Sequence[Collected], *, show_ids: bool) -> list[FindingEntry]:
+    """Findings as they stand in documents."""
     evidence = EvidenceWriter(show_ids=show_ids)
     found: list[FindingEntry] = []
     for finding in collected:

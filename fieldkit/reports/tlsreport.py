@@ -467,5 +467,3 @@ def _upgrade(spoken: Spoken) -> UpgradeEntry:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 1)
-
-

@@ -144,10 +144,10 @@ def _facts(target: TargetEntry) -> Iterator[tuple[str, str]]:
     timing, cost = target["timing"], target["cost"]
     if timing["connect_ms"] is not None:
         hello = f", hello answered in {timing['hello_ms']} ms" if timing["hello_ms"] is not None else ""
-        yield "times", (
-            f"connected in {timing['connect_ms']} ms{hello}; {counted(cost['connections'], 'connection')} in "
-            f"{timing['total_ms'] / 1000:.2f} s, {cost['sent'] / 1000:.1f} kB up, {cost['received'] / 1000:.1f} kB down"
-        )
+        size = f"{cost['sent'] / 1000:.1f} kB up, {cost['received'] / 1000:.1f} kB down"
+        number = counted(cost["connections"], "connection")
+        told = f"connected in {timing['connect_ms']} ms{hello}; {number} in {timing['total_ms'] / 1000:.2f} s, {size}"
+        yield "times", told
 
 
 def _chain(page: _Page, chain: ChainEntry) -> None:
@@ -176,7 +176,8 @@ def _requirements(page: _Page, entries: list[RequirementEntry]) -> None:
     for ids, one in grouped(entries):
         should = " (should)" if one["level"] == "should" else ""
         style = _RESULT_STYLES[one["result"]]
-        page.put(f"{one['title']}{should}: {one['why']}", head=f"    {_RESULTS[one['result']]:<5}{ids:<14} ", style=style)
+        head = f"    {_RESULTS[one['result']]:<5}{ids:<14} "
+        page.put(f"{one['title']}{should}: {one['why']}", head=head, style=style)
 
 
 def grouped(entries: list[RequirementEntry]) -> Iterator[tuple[str, RequirementEntry]]:

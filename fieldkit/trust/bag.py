@@ -16,11 +16,20 @@ from fieldkit.trust.chain import Chain, build, leaves
 from fieldkit.trust.containers import Contents, Item
 from fieldkit.trust.crl import Crl, judge_crl
 from fieldkit.trust.fault import Fault
+from fieldkit.trust.iso15118 import ROLES
 from fieldkit.trust.keys import PublicKey
 from fieldkit.trust.ocsp import OcspResponse, Revocation, judge_response
 from fieldkit.trust.pathfaults import described
 from fieldkit.trust.posture import MAX_PEM, MAX_PEM_21, Role, leaf_faults
-from fieldkit.trust.purpose import PURPOSES, Fit, extended_usage, judge_fit
+from fieldkit.trust.purpose import (
+    GENERAL,
+    PURPOSES,
+    Fit,
+    extended_usage,
+    is_for_authorities,
+    is_for_roots,
+    judge_fit,
+)
 from fieldkit.trust.request import Request
 from fieldkit.trust.verdict import Edition, Verdict
 from fieldkit.trust.words import listed, quoted
@@ -85,23 +94,18 @@ def judge_bag(files: Sequence[Laid], wishes: Wishes) -> Judged:
         for certificate in laid.contents.certificates:
             where.setdefault(certificate, laid.name)
     everything = list(where)
-    starts = _starts(files, everything)
+    starts = _starts(everything)
     judged.left_out = max(len(starts) - MAX_CHAINS, 0)
-    told: set[tuple[str, str]] = set()
     for leaf in starts[:MAX_CHAINS]:
-        role = _role(leaf, wishes)
+        # Beside a leaf, an authority that issued none of the others is only that.
+        role = _role(leaf, wishes) if not leaf.is_ca or all(one.is_ca for one in starts) else ""
         chain, faults = _chain(leaf, files, everything, wishes, role)
         judged.chains.append(chain)
-        if wishes.purpose:
-            fit = _fit(leaf, chain, wishes)
-            judged.fits.append((leaf, fit))
-            faults = [*faults, *_unfit(leaf, fit)]
-        for fault in faults:
-            # What is wrong with an intermediate is wrong in all chains that it is part of, and told once.
-            key = (fault.id, fault.about)
-            if not fault.about or key not in told:
-                told.add(key)
-                judged.faults.append(Told(fault, _file_of(fault, where, leaf), role))
+        _tell(judged, faults, where, leaf, role)
+    for certificate in _meant(starts, everything, wishes.purpose):
+        fit = _fit(certificate, _chain_of(certificate, judged, everything, wishes), wishes)
+        judged.fits.append((certificate, fit))
+        _tell(judged, _unfit(certificate, fit), where, certificate, _role(certificate, wishes))
     judged.faults += _keys(files, everything, judged)
     judged.faults += _requests(files, everything)
     judged.faults += _statuses(files, judged, wishes.at)
@@ -109,12 +113,43 @@ def judge_bag(files: Sequence[Laid], wishes: Wishes) -> Judged:
     return judged
 
 
+def _tell(
+    judged: Judged, faults: Iterable[Fault], where: dict[Certificate, str], leaf: Certificate, role: Role
+) -> None:
+    """What is wrong with an intermediate is wrong in all chains that it is part of, and told once."""
+    told = {(one.fault.id, one.fault.about) for one in judged.faults if one.fault.about}
+    for fault in faults:
+        if (fault.id, fault.about) not in told:
+            judged.faults.append(Told(fault, _file_of(fault, where, leaf), role))
+
+
+def _meant(starts: list[Certificate], everything: list[Certificate], purpose: str) -> list[Certificate]:
+    """Which certificates are to be judged for the purpose: of a chain for a SECC its leaf, for a root its root."""
+    if not purpose:
+        return []
+    if not is_for_authorities(purpose):
+        return [one for one in starts if not one.is_ca][:MAX_CHAINS] or starts[:MAX_CHAINS]
+    found = [one for one in everything if one.is_ca and one.self_issued is is_for_roots(purpose)]
+    role = ROLES.get(purpose)
+    if role is not None and role.path_length is not None and len(found) > 1:
+        # Of two sub-CAs in a chain the one that the name says.
+        found = [one for one in found if one.extensions.path_length == role.path_length] or found
+    return (found or starts)[:MAX_CHAINS]
+
+
+def _chain_of(certificate: Certificate, judged: Judged, everything: list[Certificate], wishes: Wishes) -> Chain:
+    for chain in judged.chains:
+        if chain.leaf == certificate:
+            return chain
+    return build(everything, wishes.anchors, at=wishes.at, purpose=None, as_sent=False, leaf=certificate)
+
+
 def anchors_from(name: str, contents: Iterable[Contents]) -> Anchors:
     """All certificates of some files as trust anchors."""
     return Anchors(name, tuple(dict.fromkeys(one for each in contents for one in each.certificates)))
 
 
-def _starts(files: Sequence[Laid], everything: list[Certificate]) -> list[Certificate]:
+def _starts(everything: list[Certificate]) -> list[Certificate]:
     """Where chains begin: in small bags by who issued whom; of a store, each certificate for itself."""
     if len(everything) <= MOST_SENT * 4:
         return leaves(everything) if everything else []
@@ -191,14 +226,16 @@ def _fit(leaf: Certificate, chain: Chain, wishes: Wishes) -> Fit:
 
 def _unfit(leaf: Certificate, fit: Fit) -> Iterator[Fault]:
     values = {**described(leaf), "purpose": PURPOSES[fit.purpose]}
-    if fit.failed:
-        yield Fault("cert.unfit", {**values, "reasons": _reasons(fit.failed)}, leaf.fingerprint)
-    elif fit.advised:
+    # Dates and trust are findings of their own.
+    failed = [one for one in fit.failed if one.id not in GENERAL]
+    if failed:
+        yield Fault("cert.unfit", {**values, "reasons": _reasons(failed)}, leaf.fingerprint)
+    elif fit.advised and not fit.failed:
         yield Fault("cert.against-advice", {**values, "reasons": _reasons(fit.advised)}, leaf.fingerprint)
 
 
 def _reasons(verdicts: Sequence[Verdict]) -> str:
-    return "; ".join(f"{one.title}: {one.why} ({one.id})" for one in verdicts[:6])
+    return "; ".join(f"{one.title} ({one.why}; {one.id})" for one in verdicts[:6])
 
 
 def _keys(files: Sequence[Laid], everything: list[Certificate], judged: Judged) -> Iterator[Told]:

@@ -170,7 +170,7 @@ def _der_file(data: bytes, password: bytes | None) -> Contents:
         top = der.first(data)
         parts = [one for _, one in zip(range(12), top.each(), strict=False)]
     except DerError as error:
-        if data[1:2] == b"\x80":  # BER: PKCS#12 of old tools
+        if data[1:2] == b"\x80" and data[2:5] == b"\x02\x01\x03":  # BER: PKCS#12 of old tools
             found = _pkcs12(data, password)
             if found.items or found.locked:
                 return found

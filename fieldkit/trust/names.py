@@ -41,7 +41,8 @@ def is_host_name(text: str) -> bool:
 
 
 def matches(pattern: str, host: str) -> bool:
-    """RFC 9525 §6.3: without letter case; "*" stands for the whole first label and nothing else."""
+    """RFC 9525 §6.3: without letter case; "*" stands for the whole first label, below two others at least, as OpenSSL
+    has it."""
     pattern, host = pattern.lower().rstrip("."), host.lower().rstrip(".")
     if pattern.startswith("*."):
         label, _, rest = host.partition(".")

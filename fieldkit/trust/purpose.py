@@ -53,6 +53,20 @@ class Fit:
         return [one for one in self.verdicts if one.result == "fail" and one.level == "should"]
 
 
+GENERAL: Final = frozenset({"RFC 5280 §4.1.2.5", "RFC 5280 §6"})
+"""Requirements on everything: dates and trust."""
+
+
+def is_for_authorities(purpose: str) -> bool:
+    """Whether a certificate for it issues others."""
+    return is_for_roots(purpose) or (purpose in ROLES and ROLES[purpose].ca)
+
+
+def is_for_roots(purpose: str) -> bool:
+    """Whether a certificate for it is signed by itself."""
+    return purpose in ("csms-root", "manufacturer-root") or (purpose in ROLES and ROLES[purpose].root)
+
+
 def extended_usage(purpose: str) -> str | None:
     """The extended key usage that a leaf for this purpose has to allow, if it has any."""
     if purpose == "firmware":
@@ -121,8 +135,7 @@ def _trusted(chain: Chain) -> Verdict:
 
 def _tls_leaf(certificate: Certificate, purpose: str, host: str) -> list[Verdict]:
     wanted = oids.CLIENT_AUTH if purpose == "station" else oids.SERVER_AUTH
-    purposes = certificate.extensions.purposes
-    shown = "no extended key usage" if purposes is None else listed([oids.PURPOSES.get(one, one) for one in purposes])
+    shown = "no extended key usage" if certificate.extensions.purposes is None else listed(_purposes(certificate))
     found = [
         _verdict("RFC 5280 §4.2.1.12", "TLS", f"its extended key usage allows {oids.PURPOSES[wanted]}",
                  check(certificate.serves(wanted), shown)),
@@ -141,6 +154,10 @@ def _tls_leaf(certificate: Certificate, purpose: str, host: str) -> list[Verdict
         level: Level = "shall" if host and not _ocpp_alone(certificate) else "should"
         found.append(Verdict("RFC 9525 §6.3", "TLS", title, level, *answer))
     return found
+
+
+def _purposes(certificate: Certificate) -> list[str]:
+    return [oids.PURPOSES.get(one, one) for one in certificate.extensions.purposes or ()]
 
 
 def _ocpp_alone(certificate: Certificate) -> bool:
@@ -163,8 +180,10 @@ def _firmware(certificate: Certificate, edition: Edition) -> list[Verdict]:
             check(signs, "no keyUsage" if usage is None else listed(sorted(usage), 9) or "nothing"),
         )
     )
-    found.append(_verdict("RFC 5280 §4.2.1.12", "TLS", "its extended key usage allows code signing",
-                          check(certificate.serves(oids.CODE_SIGNING), "as far as it has any")))  # fmt: skip
+    serves = certificate.serves(oids.CODE_SIGNING)
+    why = "it does, or there is none" if serves else listed(_purposes(certificate)) or "it allows nothing"
+    title = "its extended key usage, if any, allows code signing"
+    found.append(Verdict("RFC 5280 §4.2.1.12", "TLS", title, "should", *check(serves, why)))
     return found
 
 

@@ -93,7 +93,7 @@ CERTIFICATE_REQUIREMENTS: Final = (
     Requirement("key-usage", "keyUsage restricts what the key is for", "should", "both",
                 _in_23("512", "512", "512")),
     Requirement("no-extended-usage", "no extended key usage, for compatibility with ISO 15118", "should", "station",
-                _in_23("", "514", "514")),
+                {2: ("", "514"), 3: ("", "514")}),
     Requirement("fast-expiry", "the CSMS certificate is valid for less than 24 hours", "should", "csms",
                 _in_23("701", "701", "701")),
     Requirement("online-check", "the station's certificate can be verified online", "should", "station",

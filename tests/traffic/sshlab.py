@@ -46,6 +46,9 @@ class Router:
         """``settings`` of sshd_config, in the place of what stands here."""
         self.directory = directory
         self.settings = settings
+        self.within: list[str] = []
+        """In front of the server's command: "ip", "netns", "exec", "router"."""
+        self.host = settings.get("ListenAddress", "127.0.0.1")
         self.port = _free_port()
         self._server: subprocess.Popen[bytes] | None = None
         self.make_key("host_key")
@@ -62,8 +65,8 @@ class Router:
         """The ssh program, with the settings of somebody who may log in."""
         return ["ssh", "-F", str(self.directory / "ssh_config")]
 
-    def url(self, interface: str, host: str = "127.0.0.1") -> str:
-        return f"ssh://root@{host}:{self.port}/{interface}"
+    def url(self, interface: str, host: str = "") -> str:
+        return f"ssh://root@{host or self.host}:{self.port}/{interface}"
 
     def make_key(self, name: str) -> None:
         file = self.directory / name
@@ -73,7 +76,7 @@ class Router:
     def know(self) -> None:
         """Write down the server's key as one that is known."""
         key = " ".join((self.directory / "host_key.pub").read_text().split()[:2])
-        (self.directory / "known_hosts").write_text(f"[127.0.0.1]:{self.port},[::1]:{self.port} {key}\n")
+        (self.directory / "known_hosts").write_text(f"[{self.host}]:{self.port},[::1]:{self.port} {key}\n")
 
     def start(self) -> None:
         Path("/run/sshd").mkdir(exist_ok=True)
@@ -92,15 +95,15 @@ class Router:
         }
         config = self.directory / "sshd_config"
         config.write_text("".join(f"{key} {value}\n" for key, value in settings.items()))
-        with (self.directory / "sshd.log").open("ab") as log:
-            self._server = subprocess.Popen([str(_SSHD), "-D", "-e", "-f", str(config)], stderr=log)
+        with (self.directory / "sshd.log").open("wb") as log:
+            self._server = subprocess.Popen([*self.within, str(_SSHD), "-D", "-e", "-f", str(config)], stderr=log)
         wait_for(self._listens)
 
     def _listens(self) -> bool:
         assert self._server is not None
-        assert self._server.poll() is None, (self.directory / "sshd.log").read_text()
-        with socket.socket() as probe:
-            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+        said = (self.directory / "sshd.log").read_text()
+        assert self._server.poll() is None, said
+        return "Server listening on" in said
 
     def sessions(self) -> list[int]:
         """Processes that serve one login each."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import shutil
 import subprocess
+import warnings
 from collections.abc import Sequence
 from datetime import datetime
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -38,30 +41,24 @@ def certvalidator_accepts(
     """What pyhanko-certvalidator says."""
     if importlib.util.find_spec("pyhanko_certvalidator") is None:
         pytest.skip("pyhanko-certvalidator is not installed")
-    import asyncio
-    import warnings
-
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        from asn1crypto.x509 import Certificate
-        from pyhanko_certvalidator import CertificateValidator, ValidationContext
-        from pyhanko_certvalidator.errors import PathBuildingError, PathValidationError, ValidationError
-
-        def load(made: Made) -> Certificate:
-            return Certificate.load(made.der)
-
-        context = ValidationContext(
-            trust_roots=[load(one) for one in roots],
-            other_certs=[load(one) for one in middle],
+        load_one = import_module("asn1crypto.x509").Certificate.load
+        validator_of = import_module("pyhanko_certvalidator")
+        errors = import_module("pyhanko_certvalidator.errors")
+        failures = (errors.PathBuildingError, errors.PathValidationError, errors.ValidationError)
+        context = validator_of.ValidationContext(
+            trust_roots=[load_one(one.der) for one in roots],
+            other_certs=[load_one(one.der) for one in middle],
             moment=at,
             best_signature_time=at,
             allow_fetching=False,
             weak_hash_algos=set(),
         )
-        validator = CertificateValidator(load(leaf), validation_context=context)
+        validator = validator_of.CertificateValidator(load_one(leaf.der), validation_context=context)
         extended = {purpose} if purpose else set()
         try:
             asyncio.run(validator.async_validate_usage(set(), extended, extended_optional=True))
-        except (PathBuildingError, PathValidationError, ValidationError):
+        except failures:
             return False
     return True

@@ -21,7 +21,7 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 AT = int(NOW.timestamp()) * 1_000_000_000
 DAY = 86_400 * 1_000_000_000
 SERVER, CLIENT = ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH
-_CURVES = {
+_CURVES: dict[str, Any] = {
     "p192": ec.SECP192R1, "p224": ec.SECP224R1, "p256": ec.SECP256R1, "p384": ec.SECP384R1, "p521": ec.SECP521R1,
     "k1": ec.SECP256K1, "bp256": ec.BrainpoolP256R1,
 }  # fmt: skip
@@ -91,7 +91,7 @@ def issue(
     length: int | None = None,
     hosts: Sequence[str] | None = None,
     uses: Sequence[x509.ObjectIdentifier] | None = None,
-    usages: x509.KeyUsage | None | str = "",
+    usages: x509.KeyUsage | str | None = "",
     usages_critical: bool = True,
     hash_: Any = None,
     pss: bool = False,
@@ -159,7 +159,7 @@ def _host(text: str) -> x509.GeneralName:
         return x509.DNSName(text)
 
 
-def root(common: str = "Test Root", **more: Any) -> Made:
+def root(common: x509.Name | str = "Test Root", **more: Any) -> Made:
     """A root."""
     more = {"days": (-3000, 3000), "ca": True, "ocsp": "", "crl": "", **more}
     return issue(name(common, "Test PKI") if isinstance(common, str) else common, **more)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import cache
 from pathlib import Path
@@ -13,14 +14,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 
-from fieldkit.checks import posture
 from fieldkit.trust import oids
 from fieldkit.trust.anchors import Anchors
 from fieldkit.trust.chain import Chain, build, leaves
-from fieldkit.trust.fault import Fault
 from fieldkit.trust.hashdata import hash_data
+from fieldkit.trust.pathfaults import weaknesses
+from fieldkit.trust.signatures import Algorithm
 from tests.trust.oracles import certvalidator_accepts, openssl_accepts
-from tests.trust.pki import AT, CLIENT, DAY, NOW, SERVER, Made, issue, key, name, pki, root, server, sub, usage
+from tests.trust.pki import AT, CLIENT, NOW, SERVER, Made, issue, key, name, pki, root, server, sub, usage
+from tests.trust.telling import told
 
 
 def anchors(*made: Made) -> Anchors:
@@ -31,12 +33,6 @@ def judge(sent: Sequence[Made], *roots: Made, **more: Any) -> Chain:
     chain = build([one.read for one in sent], anchors(*roots), at=more.pop("at", AT), **more)
     told(chain.faults)
     return chain
-
-
-def told(faults: Sequence[Fault]) -> list[str]:
-    """The texts; that they can be made is tested by this."""
-    found = posture.findings(faults, time=AT, at=" of 192.0.2.1:443", role="csms")
-    return [posture.entry(one, "", "x")["explanation"] for one in found]
 
 
 def ids(chain: Chain) -> list[str]:
@@ -114,7 +110,8 @@ CASES: dict[str, Callable[[], Case]] = {
     "pinned self-signed": lambda: Case([own()], [own()], []),
     "permitted name": lambda: constrained("csms.example", ["example"], None, True),
     "not excluded name": lambda: constrained("csms.example", None, ["other.example"], True),
-    "last second": lambda: Case([server(pki()[2], days=(-10, 0))], [pki()[2]], []),
+    # RFC 5280 §4.1.2.5 has the end included; OpenSSL does not.
+    "last second": lambda: Case([server(pki()[2], days=(-10, 0))], [pki()[2]], [], openssl=False),
     # -------------------------------------------------------------------------------------------------------- dates
     "expired": lambda: Case([server(pki()[1], days=(-90, -1)), pki()[1]], [pki()[2]], ["tls.cert-expired"]),
     "not yet valid": lambda: Case([server(pki()[1], days=(1, 90)), pki()[1]], [pki()[2]], ["tls.cert-not-yet-valid"]),
@@ -307,8 +304,6 @@ def test_a_hostile_bag_is_given_up_on() -> None:
 
 def test_where_a_signature_cannot_be_verified_it_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     leaf, middle, top = (one.read for one in pki())
-    import sys
-
     monkeypatch.setitem(sys.modules, "cryptography.hazmat.primitives.serialization", None)
     chain = build([leaf, middle], Anchors("x", (top,)), at=AT)
     assert chain.trusted is None
@@ -321,7 +316,7 @@ def test_leaves_of_a_bag() -> None:
     assert leaves([top, middle, leaf]) == [leaf]
     assert leaves([middle, top]) == [middle]
     assert leaves([top]) == [top]
-    assert leaves([top, top, root("X").read]) == [top, root("X").read] or len(leaves([top, top, root("X").read])) == 2
+    assert len(leaves([top, top, root("X").read])) == 2
 
 
 def test_client_certificates() -> None:
@@ -333,15 +328,10 @@ def test_client_certificates() -> None:
 
 def test_sha1_and_what_nobody_looks_at() -> None:
     # Nothing signs with SHA-1 any more; the algorithm is read, and the rest does not matter here.
-    from dataclasses import replace
-
-    from fieldkit.trust.pathfaults import weaknesses
-    from fieldkit.trust.signatures import Algorithm
-
     old = replace(pki()[0].read, algorithm=Algorithm("1.2.840.113549.1.1.5", "RSA with SHA-1", "rsa", "sha1", b""))
     assert [fault.id for fault in weaknesses(old)] == ["tls.sha1-signature"]
     assert list(weaknesses(old, root=True)) == []
-    assert told(list(weaknesses(old)))[0].endswith("refuse that.") or "SHA-1" in told(list(weaknesses(old)))[0]
+    assert "is signed with SHA-1" in told(list(weaknesses(old)))[0]
 
 
 def test_chains_of_public_authorities_give_no_alarm() -> None:
@@ -362,4 +352,3 @@ def test_chains_of_public_authorities_give_no_alarm() -> None:
     assert chain.trusted
     assert chain.faults == ()
     assert chain.leaf.label == "csms.example"
-    assert AT % DAY
