@@ -1,5 +1,4 @@
-"""The register profiles that come with fieldkit, and those of the user: files, which ``fieldkit.devices`` itself does not
-read."""
+"""The register profiles that come with fieldkit, and those of the user: files, so not for ``devices`` to read."""
 
 from __future__ import annotations
 

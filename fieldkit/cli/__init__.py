@@ -16,19 +16,23 @@ _COMMANDS = {
     "watch": "See traffic on the screen: message by message, charger by charger, and what is wrong.",
     "report": "Say what is wrong in captures and logs, who has to act, and what to do next.",
     "decode": "Show the OCPP messages in captures and logs.",
-    "capture": "Listen to interfaces and routers: record, diagnose while it happens, leave a report.",
+    "capture": "Listen to interfaces or routers: record, diagnose while it happens, and leave a report.",
     "tls": "See which TLS an endpoint speaks, and whether stations can trust it.",
     "proxy": "Sit between chargers and their CSMS: record, diagnose, make faults on purpose.",
-    "cert": "Judge certificates, chains and requests: who, for what, until when, fit or not.",
+    "cert": "Judge certificates, chains, requests and revocation data in files.",
+    "serial": "Talk to charge controllers, meters, modems and consoles, safely.",
     "doctor": "See what works on this machine, and the exact command that mends what does not.",
-    "capture-helper": "Capture for a user who may not, with no other right (run by sudo or systemd).",
+    "capture-helper": "Capture with CAP_NET_RAW and no other right; pcapng to standard output.",
     "demo": "See what a report looks like: a recorded site with real faults.",
 }
 
 
-def _give_up_stdout() -> None:
+def give_up_stdout() -> None:
     """What is still buffered cannot be written either: keep Python from trying again at exit, and complaining."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+_give_up_stdout = give_up_stdout  # the proxy's decoder knows it by this name
 
 
 class _LazyGroup(click.Group):
@@ -49,7 +53,7 @@ class _LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             # `fieldkit decode … | head`: the reader has had enough. Click would end with 1, which means findings.
-            _give_up_stdout()
+            give_up_stdout()
             return ExitCode.OK
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -104,7 +108,7 @@ def _fill_streams() -> None:
 
 def _cannot_write(error: OSError) -> ExitCode:
     click.echo(f"fieldkit: the output cannot be written: {error.strerror or error}", err=True)
-    _give_up_stdout()
+    give_up_stdout()
     return ExitCode.INCOMPLETE
 
 

@@ -38,9 +38,9 @@ not whole, 130 stopped at once (Ctrl-C twice). Ctrl-C, SIGTERM and limits end a 
     "or pcapng stream on standard input. May be given several times. Default: the interfaces that have traffic.",
 )
 @click.option("-w", "--write", "write_to", metavar="FILE|-", help="Record the packets as pcapng.")
-@click.option("--ring", "ring_text", metavar="NxSIZE", help="Record into a ring of files, as in 10x20MB.")
-@click.option("--for", "lasting", metavar="DURATION", help="End after so long: 90s, 10m, 1h30m.")
-@click.option("--until", metavar="TIME", help="End at a time: 17:30, 2026-08-31T17:30Z.")
+@options.ring
+@options.lasting
+@options.until
 @click.option("--packets", type=click.IntRange(1), metavar="N", help="End after so many packets.")
 @click.option("--host", "hosts", metavar="ADDRESS[/BITS]", multiple=True, help="Capture only what is from or to it.")
 @click.option(
@@ -65,9 +65,9 @@ not whole, 130 stopped at once (Ctrl-C twice). Ctrl-C, SIGTERM and limits end a 
     multiple=True,
     help="Write a document at the end; the suffix says which, as for `fieldkit report`.",
 )
-@click.option("--json", "json_to", metavar="FILE|-", help="Write the report as one JSON document.")
+@options.json_to
 @click.option("--every", metavar="DURATION", help="Write the documents anew so often while it runs.")
-@click.option("--follow", is_flag=True, help="Findings on standard output as they happen, one JSON object a line.")
+@options.follow
 @options.expression("Tell only of messages that match, and of findings about them; all is recorded")
 @click.option("--record-only", is_flag=True, help="Only record (-w), do not diagnose.")
 @click.option("--upload", metavar="URL", help="Send the recording and the documents there by HTTPS PUT.")
@@ -80,7 +80,7 @@ not whole, 130 stopped at once (Ctrl-C twice). Ctrl-C, SIGTERM and limits end a 
 @options.fail_on
 @options.min_profile
 @click.option("--keep-root", is_flag=True, help="Do not give up the rights of root (files belong to root then).")
-@click.option("--show-ids", is_flag=True, help="Show id tokens in full (they are masked otherwise).")
+@options.show_ids
 @click.option("--utc", is_flag=True, help="Show times in UTC, and read --until so.")
 @options.color
 @options.configured

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from fieldkit.cli import documents, moments, output
-from fieldkit.cli.report import _check_json, _matching
+from fieldkit.cli import chosen, documents, moments, output
+from fieldkit.sources import opening
 from fieldkit.sources.bpf import CaptureFilter, compile_filter, host
-from fieldkit.sources.opening import Wishes
 from fieldkit.sources.recording import Ring, parse_ring
 
 if TYPE_CHECKING:
@@ -76,6 +75,7 @@ class Plan:
         self.recording = Path(options.write_to) if options.write_to not in (None, "-") else None
         self.ring = self._ring()
         self.wanted = self._capture_filter()
+        self._check_reach()
         self._check_outputs()
         self.text_wanted = "-" in options.outputs or not (
             options.outputs or options.json_to or options.follow or options.write_to == "-" or options.record_only
@@ -87,7 +87,7 @@ class Plan:
         self.until = moments.moment("--until", options.until, now, utc=options.utc) if options.until else None
         self.every = moments.seconds("--every", options.every) if options.every else 0.0
         buffer = moments.size("--buffer", options.buffer, least=1 << 20, most=_LARGEST_BUFFER) if options.buffer else 0
-        self.wishes = Wishes(self.wanted, buffer, options.program or "")
+        self.wishes = opening.Wishes(self.wanted, buffer, options.program or "")
 
     @property
     def files(self) -> list[str]:
@@ -122,6 +122,18 @@ class Plan:
             raise click.UsageError(f"--host, --port: {error}") from error
         return wanted
 
+    def _check_reach(self) -> None:
+        """Where somebody else has chosen the packets a filter of ours would be obeyed by nobody."""
+        options = self.options
+        chosen_by = {"--host": options.hosts, "--port": options.ports, "--vlan": options.vlan is not None}
+        given = " and ".join(option for option, there in chosen_by.items() if there)
+        deaf = next((name for name in self.specs if opening.takes_what_comes(name)), None)
+        if given and deaf is not None:
+            raise click.UsageError(
+                f"{given} cannot reach {'standard input' if deaf == '-' else deaf}: choose packets where they are "
+                "captured or mirrored; --filter chooses what is told of"
+            )
+
     def _check_outputs(self) -> None:
         options = self.options
         if options.record_only and (options.outputs or options.json_to or options.follow):
@@ -143,7 +155,7 @@ class Plan:
         recorded = [str(self.recording)] if self.recording is not None else []
         documents.check(self.documents, (), [*options.keylog, *recorded])
         if self.json_file:
-            _check_json(self.json_file, self.documents, (*options.keylog, *recorded))
+            documents.check_json(self.json_file, self.documents, (*options.keylog, *recorded))
         for name in recorded:
             if any(os.path.realpath(name) == os.path.realpath(other) for other in self.files[:-1]):
                 raise click.UsageError(f"{name} is to be written twice")
@@ -154,7 +166,7 @@ class Plan:
 
     def _message_filter(self) -> Matching | None:
         try:
-            return _matching(self.options.filter_text)
+            return chosen.matching(self.options.filter_text)
         except click.UsageError as error:
             raise click.UsageError(
                 f"{error.message}\n--filter chooses messages; packets are chosen by --host, --port, --vlan and --all"

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fieldkit.checks.words import counted
-from fieldkit.cli import diagnosis, documents, headless, output, reading
+from fieldkit.cli import chosen, diagnosis, documents, headless, output, reading
 from fieldkit.cli.captureplan import Plan
 from fieldkit.cli.exitcodes import ExitCode
 from fieldkit.cli.outcome import Outcome
-from fieldkit.cli.report import _session, verdict
+from fieldkit.cli.report import verdict
 from fieldkit.cli.stopping import Every, Stop
 from fieldkit.cli.terminal import wants_color
 from fieldkit.sources import opening
@@ -49,6 +49,8 @@ class Run:
         )
         self._failed = ExitCode.OK
         """Troubles that are not in the tally: a recording or a document that could not be written."""
+        self._told_failed: set[str] = set()
+        """Sources of which it was said that they give no more."""
         self._written: list[str] = []
         self._keylogs: list[headless.GrowingKeyLog] = []
 
@@ -158,7 +160,7 @@ class Run:
             one if one is written.beginnings else headless.Careful(one, self._voice.complain)
             for one in written.watchers
         ]
-        session = _session(Policy(security_profile=options.min_profile), written, plan.matching)
+        session = chosen.session_for(Policy(security_profile=options.min_profile), written, plan.matching)
         self._outcome.tally = session.tally
         return session, pipeline
 
@@ -183,6 +185,8 @@ class Run:
             if listener.recording_failed != failed:
                 failed = listener.recording_failed
                 self._recording_failed(failed)
+            if len(self._told_failed) < len(listener.failed):
+                self._sources_failed(listener)
             if session is not None and pipeline is not None:
                 teller.tell(session.feed(events))
                 session.packets = pipeline.packets
@@ -199,11 +203,21 @@ class Run:
         gc.unfreeze()
         stop.ask("so many packets were asked for" if listener.full else "nothing more will come")
 
+    def _sources_failed(self, listener: Listener) -> None:
+        """Some give no more. One that never gave anything ends the capture: days later it would be missed."""
+        for name, why in listener.failed.items():
+            if name not in self._told_failed:
+                self._told_failed.add(name)
+                self._outcome.unusable(why if why.startswith(name) else f"{name}: {why}")
+                if name in listener.stillborn:
+                    self._failed = ExitCode.UNREACHABLE if name in listener.unreachable else ExitCode.SOURCE
+                    self._stop.ask(f"{name} cannot be captured")
+
     def _stdout_gone(self) -> None:
         """Whoever read standard output has had enough: an orderly end, as with Ctrl-C."""
-        from fieldkit.cli import _give_up_stdout
+        from fieldkit.cli import give_up_stdout
 
-        _give_up_stdout()
+        give_up_stdout()
         self._stop.ask("nobody reads standard output any more")
 
     def _recording_failed(self, why: str) -> None:
@@ -246,13 +260,10 @@ class Run:
         recording: Recording | None,
         heard: list[headless.Heard],
     ) -> ExitCode:
-        for name, why in listener.failed.items():
-            self._outcome.unusable(why if why.startswith(name) else f"{name}: {why}")
-            if not listener.packets:
-                self._failed = ExitCode.UNREACHABLE if name in listener.unreachable else ExitCode.SOURCE
+        self._sources_failed(listener)
         self._voice.ended(self._stop.why, listener, session, recording)
-        if listener.failed and not listener.packets:
-            return self._failed  # there is nothing to report on
+        if self._failed in (ExitCode.SOURCE, ExitCode.UNREACHABLE):
+            return self._failed  # what was asked for was not captured: a report would say otherwise
         if session is None or written is None:
             lost = ExitCode.INCOMPLETE if listener.dropped or listener.recording_failed else ExitCode.OK
             return self._failed or lost

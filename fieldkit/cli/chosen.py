@@ -11,18 +11,40 @@ from typing import TYPE_CHECKING, Final
 
 from fieldkit.checks.collector import Collected, Collector
 from fieldkit.checks.finding import Finding
+from fieldkit.cli import reading
 from fieldkit.events import Connection, Event, OcppChannel, OcppMessage
 from fieldkit.safetext import shorten
 
 if TYPE_CHECKING:
+    from fieldkit.checks.policy import Policy
+    from fieldkit.cli.documents import Documents
     from fieldkit.reports.document import Report
-    from fieldkit.session import Watcher
+    from fieldkit.session import Session, Watcher
     from fieldkit.site.picture import Picture
 
 MAX_STATIONS: Final = 50_000
 """Stations with a matching message that are remembered; the picture keeps fewer."""
 
 _Passes = Callable[[Event], bool]
+
+
+def matching(text: str | None) -> Matching | None:
+    """What ``--filter`` asks for; None without one. UsageError when it is no filter."""
+    passes = reading.compile_filter(text, utc=True)  # the clock that a report shows
+    return Matching(text, passes) if text and passes is not None else None
+
+
+def session_for(policy: Policy, written: Documents, chosen: Matching | None) -> Session:
+    """A session that documents watch, all of it or what was chosen."""
+    from fieldkit.session import Session
+
+    if chosen is None:
+        return Session(policy, written.watchers)
+    watchers = [
+        watcher if watcher is written.beginnings else ChosenMessages(watcher, chosen.passes)
+        for watcher in written.watchers
+    ]
+    return Session(policy, [chosen, *watchers], ChosenFindings(chosen))
 
 
 class Matching:

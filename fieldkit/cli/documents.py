@@ -91,6 +91,13 @@ def check(names: Sequence[str], anonymize: Sequence[str], sources: Sequence[str]
         output.check(name, sources)
 
 
+def check_json(name: str, others: Sequence[str], sources: Sequence[str]) -> None:
+    """The same for the document of ``--json``, whose name says nothing of its format."""
+    if name in others:
+        raise click.UsageError(f"{name} is to be written twice")
+    output.check(name, sources)
+
+
 def _check_package(package: str, name: str) -> None:
     """Routers may lack what is not needed for everything; that is told before anything is read."""
     try:

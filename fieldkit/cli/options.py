@@ -51,6 +51,24 @@ configured: Final[_Decorator] = click.option(
 )
 
 
+show_ids: Final[_Decorator] = click.option(
+    "--show-ids", is_flag=True, help="Show id tokens in full (they are masked otherwise)."
+)
+json_to: Final[_Decorator] = click.option(
+    "--json", "json_to", metavar="FILE|-", help="Write the report as one JSON document."
+)
+lasting: Final[_Decorator] = click.option(
+    "--for", "lasting", metavar="DURATION", help="End after so long: 90s, 10m, 1h30m."
+)
+until: Final[_Decorator] = click.option("--until", metavar="TIME", help="End at a time: 17:30, 2026-08-31T17:30Z.")
+ring: Final[_Decorator] = click.option(
+    "--ring", "ring_text", metavar="NxSIZE", help="Record into a ring of files, as in 10x20MB."
+)
+follow: Final[_Decorator] = click.option(
+    "--follow", is_flag=True, help="Findings on standard output as they happen, one JSON object a line."
+)
+
+
 def expression(what: str) -> _Decorator:
     """``--filter``; ``what`` says what it does to the command's output."""
     return click.option("--filter", "filter_text", metavar="EXPR", help=f"{what} (docs/filter.md has the grammar).")

@@ -14,10 +14,7 @@ from fieldkit.cli.outcome import Outcome
 from fieldkit.safetext import terminal
 
 if TYPE_CHECKING:
-    from fieldkit.checks.policy import Policy
-    from fieldkit.cli.chosen import Matching
     from fieldkit.cli.diagnosis import Sources
-    from fieldkit.cli.documents import Documents
     from fieldkit.reports.document import Report
     from fieldkit.session import Session
 
@@ -64,14 +61,14 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     "NAME.meters.csv) .xml (JUnit) .pcapng (the packets that matter, with comments) .jsonl (Open OCPP Trace). "
     "May be given several times; - is text on standard output.",
 )
-@click.option("--json", "json_to", metavar="FILE|-", help="Write the report as one JSON document.")
+@options.json_to
 @options.expression("Only findings, messages and stations that match")
 @options.keylog
 @options.validate
 @options.zone
 @options.fail_on
 @options.min_profile
-@click.option("--show-ids", is_flag=True, help="Show id tokens in full (they are masked otherwise).")
+@options.show_ids
 @click.option(
     "--anonymize",
     metavar="FILE",
@@ -112,7 +109,7 @@ def command(
     import time
 
     from fieldkit.checks.policy import Policy
-    from fieldkit.cli import diagnosis, documents, reading
+    from fieldkit.cli import chosen, diagnosis, documents, reading
     from fieldkit.cli.terminal import wants_color
     from fieldkit.reports.model import build
 
@@ -122,7 +119,7 @@ def command(
     if json_to == "-" and "-" in outputs:
         raise click.UsageError("-o - and --json - cannot both have standard output")
     if json_to and json_to != "-":
-        _check_json(json_to, files, (*sources, *keylog))
+        documents.check_json(json_to, files, (*sources, *keylog))
     documents.check(files, anonymize, [*sources, *keylog])
     wishes = documents.Wishes(
         show_ids=show_ids,
@@ -130,7 +127,7 @@ def command(
         fail_on=fail_on,
         color=text_wanted and wants_color(color, sys.stdout),
     )
-    matching = _matching(filter_text)
+    matching = chosen.matching(filter_text)
     offset = reading.utc_offset(zone)
     # Many small objects, hardly any cycles: let the collector look less often.
     gc.set_threshold(500_000, 50, 50)
@@ -140,7 +137,7 @@ def command(
         return outcome.exit_code()
     try:
         with documents.Documents(files, anonymize, wishes) as written:
-            session = _session(Policy(security_profile=min_profile), written, matching)
+            session = chosen.session_for(Policy(security_profile=min_profile), written, matching)
             diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate)
             status = outcome.exit_code()
             if status is ExitCode.SOURCE and session.tally.nothing:
@@ -173,26 +170,6 @@ def command(
     return verdict(status, report, session, fail_on)
 
 
-def _matching(text: str | None) -> Matching | None:
-    from fieldkit.cli import reading
-    from fieldkit.cli.chosen import Matching
-
-    passes = reading.compile_filter(text, utc=True)  # the clock that a report shows
-    return Matching(text, passes) if text and passes is not None else None
-
-
-def _session(policy: Policy, written: Documents, matching: Matching | None) -> Session:
-    from fieldkit.session import Session
-
-    if matching is None:
-        return Session(policy, written.watchers)
-    from fieldkit.cli.chosen import ChosenFindings, ChosenMessages
-
-    chosen = [watcher if watcher is written.beginnings else ChosenMessages(watcher, matching.passes)
-              for watcher in written.watchers]  # fmt: skip
-    return Session(policy, [matching, *chosen], ChosenFindings(matching))
-
-
 def _tell_what_else(report: Report, taken: Sources) -> None:
     """Of a capture without OCPP: what there is besides TCP connections, which the engine does not look at."""
     from fieldkit.reports.contents import Contents
@@ -219,9 +196,3 @@ def verdict(status: ExitCode, report: Report, session: Session, fail_on: str) ->
     # Without OCPP, or where the filter lets none pass, nothing was shown to be right. A critical finding says why.
     nothing = not (report["capture"]["messages"] or counts["critical"]) or not report["capture"]["complete"]
     return ExitCode.INCOMPLETE if nothing or session.failed_checks else status
-
-
-def _check_json(name: str, files: list[str], sources: tuple[str, ...]) -> None:
-    if name in files:
-        raise click.UsageError(f"{name} is to be written twice")
-    output.check(name, sources)

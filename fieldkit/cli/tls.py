@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -67,7 +68,8 @@ class FileError(click.ClickException):
               "one by one (default: ocpp1.6, ocpp2.0.1, ocpp2.1).")  # fmt: skip
 @click.option("--no-upgrade", is_flag=True, help="TLS only: send no HTTP request.")
 @click.option("--user", metavar="NAME", default="", help="User name for HTTP Basic (default: the identity).")
-@click.option("--password-file", metavar="FILE|-", default="", help="The password for HTTP Basic: first line of a file.")
+@click.option("--password-file", metavar="FILE|-", default="", help="The password for HTTP Basic: the first line of "
+              "a file.")  # fmt: skip
 @click.option("--password-env", metavar="NAME", default="", help="The same from an environment variable.")
 @click.option("--ask-password", is_flag=True, help="The same, asked for.")
 @click.option("--password-hex", is_flag=True, help="The password is hexadecimal and sent decoded (OCPP 1.6 "
@@ -110,6 +112,8 @@ def command(**given: Any) -> ExitCode:
     made, four at a time, and it takes at most ten seconds. Nothing is written to the server but TLS hellos and one or
     more WebSocket upgrades. docs/tls.md explains it.
     """
+    # Many small objects, hardly any cycles, and a short life: let the collector look less often.
+    gc.set_threshold(100_000, 50, 50)
     from fieldkit.sources.tlsprobe.run import probe
 
     _check_outputs(given)
@@ -282,7 +286,8 @@ def _moment(text: str) -> int | None:
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise click.UsageError(f"--at {text}: give a date as 2027-01-31, or with a time as 2027-01-31T12:00Z") from error
+        hint = "give a date as 2027-01-31, or with a time as 2027-01-31T12:00Z"
+        raise click.UsageError(f"--at {text}: {hint}") from error
     return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
 
 

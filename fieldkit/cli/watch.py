@@ -92,6 +92,7 @@ def command(
         from fieldkit.checks.policy import Policy
         from fieldkit.tui.engine import Engine
         from fieldkit.tui.feeds import is_live, open_feed
+        from fieldkit.tui.recent import remember
 
         offset = reading.utc_offset(zone)
         names, piped = _standard_input(sources)
@@ -103,6 +104,7 @@ def command(
         except SourceError as error:
             click.echo(f"fieldkit: {error}", err=True)
             return ExitCode.SOURCE
+        remember(names)
         if piped and not feed.live:
             feed.name = "stdin"
         policy = Policy(security_profile=min_profile)
@@ -161,6 +163,8 @@ def _run(app: FieldkitApp) -> ExitCode:
     """The application, and what is to be done when the user has left, or the terminal has."""
     import signal
 
+    from fieldkit.tui.exporting import keep_in_recording
+
     lost = False
 
     def hung_up(number: int, frame: FrameType | None) -> None:
@@ -168,8 +172,12 @@ def _run(app: FieldkitApp) -> ExitCode:
         lost = True
         app.leave_quietly()
 
+    def asked(number: int, frame: FrameType | None) -> None:
+        app.leave_quietly()
+
     if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, hung_up)
+    signal.signal(signal.SIGTERM, asked)
     try:
         app.run()
     except OSError:
@@ -178,12 +186,13 @@ def _run(app: FieldkitApp) -> ExitCode:
     engine = app.engine
     if engine is None:
         return ExitCode.OK
-    if lost and engine.feed.live:
+    if lost and engine.feed.live and engine.feed.recorded is not None:
         _go_on(engine)
     engine.close()
+    kept = keep_in_recording(engine)
     state = engine.state
     if not lost:
-        for failure in state.failures:
+        for failure in filter(None, (*state.failures, kept)):
             click.echo(f"fieldkit: {failure}", err=True)
         if state.recorded is not None and state.packets:
             click.echo(f"fieldkit: saved: {state.recorded} (fieldkit report {state.recorded})", err=True)

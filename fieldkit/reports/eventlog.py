@@ -11,8 +11,8 @@ then its fields under their own names, with these exceptions.
 - What carries an OCPP message, the WebSocket message or SOAP body, is ``{"length": …}``: the ``OcppMessage`` has it as
   ``raw``.
 - Passwords and keys are hidden, and so is the value of every HTTP header that is not known to be harmless. Of TLS
-  secrets, of decrypted stream bytes and of bytes that might hold a credential and cannot be searched for it, only the
-  number is written.
+  secrets, of decrypted stream bytes, of text on a serial port and of bytes that might hold a credential and cannot be
+  searched for it, only the number is written.
 """
 
 from __future__ import annotations
@@ -30,7 +30,10 @@ from fieldkit.events import (
     CaptureComment,
     Connection,
     ConnectionOpened,
+    ConsoleLine,
+    ConsoleSighting,
     DecodeError,
+    DeviceReading,
     Endpoint,
     Event,
     Exchange,
@@ -38,6 +41,7 @@ from fieldkit.events import (
     HttpResponse,
     OcppChannel,
     OcppMessage,
+    SerialBytes,
     StreamBytes,
     TlsSecrets,
     WsControl,
@@ -291,14 +295,39 @@ def _on_comment(event: CaptureComment, record: dict[str, Any]) -> None:
     record["text"] = conceal_text(event.text)
 
 
+def _on_serial(event: SerialBytes, record: dict[str, Any]) -> None:
+    # A read may tear a password away from its name; the lines that a console said have events of their own.
+    if "text" in record["data"] or _CREDENTIAL.search(event.data):
+        record["data"] = _length(event.data)
+
+
+def _on_reading(event: DeviceReading, record: dict[str, Any]) -> None:
+    record["raw"] = conceal_text(event.raw)
+    if isinstance(event.value, str):
+        record["value"] = conceal_text(event.value)
+
+
+def _on_line(event: ConsoleLine, record: dict[str, Any]) -> None:
+    record["text"] = conceal_text(event.text)
+
+
+def _on_sighting(event: ConsoleSighting, record: dict[str, Any]) -> None:
+    record["line"] = conceal_text(event.line)
+    record["values"] = {name: conceal_text(value) for name, value in event.values.items()}
+
+
 _SPECIAL: Final[dict[type[Any], Callable[[Any, dict[str, Any]], None]]] = {
     CaptureComment: _on_comment,
     ConnectionOpened: _on_opened,
+    ConsoleLine: _on_line,
+    ConsoleSighting: _on_sighting,
     DecodeError: _on_error,
+    DeviceReading: _on_reading,
     Exchange: _on_exchange,
     HttpRequest: _on_head,
     HttpResponse: _on_head,
     OcppMessage: _on_message,
+    SerialBytes: _on_serial,
     StreamBytes: _on_stream_bytes,
     TlsSecrets: _on_secrets,
     WsControl: _on_control,

@@ -21,6 +21,9 @@ _LONGEST: Final = 1500
 _STYLES: Final = {"critical": RED, "warning": YELLOW, "info": CYAN, "ok": "", "unreachable": RED}
 _SIGNS: Final = {"critical": "CRITICAL", "warning": "WARNING", "info": "info"}
 _RESULTS: Final = {"pass": "pass", "fail": "FAIL", "not applicable": "n/a", "cannot tell": "?"}
+_ADVICE: Final = "no"
+"""What is only recommended ("should") and is not so."""
+_RANKS: Final = {"fail": 0, "pass": 2, "cannot tell": 3, "not applicable": 4}
 _RESULT_STYLES: Final = {"pass": "", "fail": RED, "not applicable": DIM, "cannot tell": DIM}
 _INDENT: Final = 10
 
@@ -92,7 +95,7 @@ def _target(page: _Page, target: TargetEntry) -> None:
         return
     if target["speaks"] != "tls":
         page.put(f"speaks {target['speaks']}" + (f": {target['banner']}" if target["banner"] else ""), head="  ")
-    for name, text in _facts(target):
+    for name, text in facts(target):
         page.put(text, head=f"  {name:<15} ")
     for chain in target["certificates"]:
         _chain(page, chain)
@@ -101,7 +104,7 @@ def _target(page: _Page, target: TargetEntry) -> None:
         page.put("; ".join(target["left_out"]), head="  not looked at: ", style=DIM)
 
 
-def _facts(target: TargetEntry) -> Iterator[tuple[str, str]]:
+def facts(target: TargetEntry) -> Iterator[tuple[str, str]]:
     """Name and value of what there is to say in a line."""
     versions = [
         f"{one['name']} {'yes' if one['accepted'] else '?' if one['accepted'] is None else 'no'}"
@@ -146,8 +149,8 @@ def _facts(target: TargetEntry) -> Iterator[tuple[str, str]]:
         hello = f", hello answered in {timing['hello_ms']} ms" if timing["hello_ms"] is not None else ""
         size = f"{cost['sent'] / 1000:.1f} kB up, {cost['received'] / 1000:.1f} kB down"
         number = counted(cost["connections"], "connection")
-        told = f"connected in {timing['connect_ms']} ms{hello}; {number} in {timing['total_ms'] / 1000:.2f} s, {size}"
-        yield "times", told
+        line = f"connected in {timing['connect_ms']} ms{hello}; {number} in {timing['total_ms'] / 1000:.2f} s, {size}"
+        yield "times", line
 
 
 def _chain(page: _Page, chain: ChainEntry) -> None:
@@ -174,17 +177,26 @@ def _requirements(page: _Page, entries: list[RequirementEntry]) -> None:
     editions = list(dict.fromkeys(one["edition"] for one in entries))
     page.put(f"OCPP security profile {entries[0]['profile']} ({', '.join(editions)}):", head="  ", style=BOLD)
     for ids, one in grouped(entries):
-        should = " (should)" if one["level"] == "should" else ""
-        style = _RESULT_STYLES[one["result"]]
-        head = f"    {_RESULTS[one['result']]:<5}{ids:<14} "
-        page.put(f"{one['title']}{should}: {one['why']}", head=head, style=style)
+        mild = one["level"] == "should" and one["result"] == "fail"
+        style = YELLOW if mild else _RESULT_STYLES[one["result"]]
+        head = f"    {result_word(one):<5}{ids:<14} "
+        page.put(f"{one['title']}: {one['why']}", head=head, style=style)
+
+
+def result_word(one: RequirementEntry) -> str:
+    """As in "FAIL"; what is only recommended does not fail."""
+    return _ADVICE if one["level"] == "should" and one["result"] == "fail" else _RESULTS[one["result"]]
 
 
 def grouped(entries: list[RequirementEntry]) -> Iterator[tuple[str, RequirementEntry]]:
-    """Requirements that differ in nothing but their number, with all the numbers: "312/313"."""
+    """Requirements that differ in nothing but their number, with all the numbers ("312/313"); what fails first."""
     rows: dict[tuple[str, str, str], list[RequirementEntry]] = {}
     for one in entries:
         rows.setdefault((one["title"], one["result"], one["why"]), []).append(one)
-    for some in rows.values():
+    for some in sorted(rows.values(), key=lambda some: _rank(some[0])):
         ids = list(dict.fromkeys(one["id"].removeprefix("A00.FR.") for one in some))
         yield "/".join(ids), some[0]
+
+
+def _rank(one: RequirementEntry) -> int:
+    return 1 if one["level"] == "should" and one["result"] == "fail" else _RANKS[one["result"]]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from fieldkit.events import CaptureComment, CaptureDropped
+from fieldkit.checks.words import duration
+from fieldkit.events import CaptureComment, CaptureDropped, DecodeError
 from fieldkit.sources.afpacket import RING, FrameNumbers, PacketRing
 from fieldkit.sources.bpf import CaptureFilter
 from fieldkit.sources.file import Item, SourceError
@@ -37,6 +38,8 @@ class Interface:
         self._index = index_of(name)
         self._ring: PacketRing | None = PacketRing(name, wanted, numbers, size=size, opener=opener)
         self._up = is_up(name)
+        self._gone_at = 0
+        """Since when there is no ring, in ns."""
         self._said_clock = False
         self._remarks = hidden_from(name)
         """What is to be said with the first tick."""
@@ -79,6 +82,7 @@ class Interface:
         if self._ring is not None:
             items += self._ring.read()
             self._let_go()
+            self._gone_at = now
             items.append(CaptureComment(now, (), f"{self.name} is gone"))
         if index:
             try:
@@ -87,6 +91,10 @@ class Interface:
                 self._index = 0  # it may need a moment: try again with the next tick
                 return [*items, CaptureComment(now, (), str(error))]
             self._up = is_up(self.name)
+            # What passed between its return and this moment is not in the capture: nobody is to be accused of silence.
+            away = duration(now - self._gone_at)
+            reason = f"nothing was captured for {away} on {self.name}: the interface was gone"
+            items.append(DecodeError(now, (), None, "live", reason, b"", 0))
             items.append(CaptureComment(now, (), f"{self.name} is back"))
         return items
 

@@ -80,7 +80,9 @@ class Listener:
         self.failed: dict[str, str] = {}
         """Sources that ended for a reason, and the reason."""
         self.unreachable: set[str] = set()
-        """Of these, those whose host was never reached."""
+        """Of these, those that were not let in where the packets are."""
+        self.stillborn: set[str] = set()
+        """Of these, those that never gave a packet."""
         self._pipeline = pipeline
         self._recording = recording
         self._limit = limit
@@ -171,6 +173,8 @@ class Listener:
                         self.unreachable.add(source.name)
                 self._count(source)
                 received, dropped = source.counters()
+                if why and not received:
+                    self.stillborn.add(source.name)
                 self._gone = (self._gone[0] + received, self._gone[1] + dropped)
                 source.close()
                 self.sources.remove(source)

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Final, TypeAlias
 
 from fieldkit.sources.afpacket import BLOCK, RING, FrameNumbers
@@ -18,7 +17,7 @@ from fieldkit.sources.file import SourceError
 from fieldkit.sources.interface import MAX_INTERFACES, interfaces
 from fieldkit.sources.live import LiveSource
 from fieldkit.sources.local import local_opener
-from fieldkit.sources.packetsocket import Opens, link_type_of
+from fieldkit.sources.packetsocket import INTERFACES, Opens, link_type_of, number_of
 
 ANY: Final = "any"
 SMALL_RING: Final = 4 << 20
@@ -27,7 +26,6 @@ MANY: Final = 3
 """Interfaces from which on rings are small unless their size was asked for."""
 WATCHED: Final = 1.0
 """Seconds that interfaces are watched to see which have traffic."""
-_CLASS_NET: Final = Path("/sys/class/net")
 
 _Open: TypeAlias = Callable[[str], LiveSource]
 
@@ -102,13 +100,16 @@ def is_elsewhere(name: str) -> bool:
     return name == "-" or "://" in name
 
 
+def takes_what_comes(name: str) -> bool:
+    """A source whose packets were chosen by somebody else: no filter reaches it."""
+    return name == "-" or name.startswith("tzsp://")
+
+
 def _open_remote(name: str, wishes: Wishes, numbers: FrameNumbers) -> LiveSource:
     if name == "-":
-        if sys.stdin is None or sys.stdin.isatty():
-            raise SourceError("stdin is a terminal: pipe a capture into it, as in tcpdump -U -w - | fieldkit capture -")
-        from fieldkit.sources.pipe import CaptureStream
+        from fieldkit.sources.pipe import standard_input
 
-        return CaptureStream(sys.stdin.fileno(), "stdin", numbers, owned=False)
+        return standard_input(numbers)
     if name.startswith("ssh://"):
         from fieldkit.sources.sshtap import SshTap
 
@@ -178,19 +179,12 @@ def choose(gained: dict[str, int], masters: dict[str, str]) -> list[str]:
 
 
 def _packets(name: str) -> int:
-    return sum(_count(name, which) for which in ("rx_packets", "tx_packets"))
-
-
-def _count(name: str, which: str) -> int:
-    try:
-        return int((_CLASS_NET / name / "statistics" / which).read_text("ascii"))
-    except (OSError, ValueError):
-        return 0  # it has just gone
+    return number_of(name, "statistics/rx_packets") + number_of(name, "statistics/tx_packets")
 
 
 def _master(name: str) -> str:
     """The bridge or bond that an interface is a port of."""
-    link = _CLASS_NET / name / "master"
+    link = INTERFACES / name / "master"
     try:
         return link.readlink().name
     except OSError:

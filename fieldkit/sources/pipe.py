@@ -216,7 +216,7 @@ def standard_input(numbers: FrameNumbers) -> CaptureStream:
     if sys.stdin is None:
         raise SourceError("stdin: there is no standard input")
     if sys.stdin.isatty():
-        raise SourceError("stdin is a terminal: pipe a capture into it")
+        raise SourceError("stdin is a terminal: pipe a capture into it, as in tcpdump -U -w - | fieldkit capture -")
     return CaptureStream(0, "stdin", numbers, owned=False)
 
 

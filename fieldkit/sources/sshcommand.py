@@ -126,7 +126,9 @@ class Refusal(NamedTuple):
 
     reason: str
     unreachable: bool
-    """The way there is at fault, and may be better in a while; not the login, not what is known of the host."""
+    """We were not let in: the way there, the host's key or the login is at fault, and not what is behind it."""
+    passing: bool
+    """It may be better in a while without anybody doing anything."""
 
 
 _CHANGED: Final = "REMOTE HOST IDENTIFICATION HAS CHANGED"
@@ -154,27 +156,33 @@ def refusal(target: Target, said: Sequence[str]) -> Refusal:
         return Refusal(
             f"the ssh key of {target.host} has changed{key}: the device was replaced or reset, or somebody is in "
             f"between; if you know why, run: ssh-keygen -R {shlex.quote(name)}",
-            False,
+            unreachable=True,
+            passing=False,
         )
     if "Host key verification failed" in text:
         return Refusal(
-            f"the ssh key of {target.host} is not known here yet: run '{target.login}' once and compare it", False
+            f"the ssh key of {target.host} is not known here yet: run '{target.login}' once and compare it",
+            unreachable=True,
+            passing=False,
         )
     denied = _DENIED.search(text)
     if denied is not None:
         how = "a key (ssh-copy-id puts one there) or an agent that has one (ssh-add)"
-        return Refusal(f"{target.address} refused the login; this needs {how}: try '{target.login}'", False)
+        reason = f"{target.address} refused the login; this needs {how}: try '{target.login}'"
+        return Refusal(reason, unreachable=True, passing=False)
     offer = _OFFER.search(text)
     if offer is not None:
         option = {"host key type": "HostKeyAlgorithms", "key exchange method": "KexAlgorithms", "cipher": "Ciphers"}
         name = option.get(offer[1], "")
         mend = f"; in ~/.ssh/config, for this host: {name} +{offer[2].split(',')[0]}" if name else ""
-        return Refusal(f"{target.host} has an old ssh and knows no {offer[1]} that ours still uses{mend}", False)
+        reason = f"{target.host} has an old ssh and knows no {offer[1]} that ours still uses{mend}"
+        return Refusal(reason, unreachable=True, passing=False)
     for words, meaning in _AWAY:
         if words in text:
-            return Refusal(f"{target.host}: {meaning}", True)
+            return Refusal(f"{target.host}: {meaning}", unreachable=True, passing=True)
     last = last_words(said)
-    return Refusal(f"{target.host}: ssh says: {last}" if last else f"{target.host}: the connection ended", True)
+    reason = f"{target.host}: ssh says: {last}" if last else f"{target.host}: the connection ended"
+    return Refusal(reason, unreachable=True, passing=True)
 
 
 def last_words(said: Sequence[str]) -> str:

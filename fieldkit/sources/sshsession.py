@@ -146,7 +146,7 @@ class SshSession:
             self._process.terminate()
             if not self._said:
                 reason = f"{self._target.host}: ssh got no answer within {self._patience:.0f} s"
-                self.refused = Refusal(reason, True)
+                self.refused = Refusal(reason, unreachable=True, passing=True)
             self._part()
         return []
 
@@ -227,7 +227,7 @@ class SshSession:
             self.clock_doubt = facts.clock_step // 2 + _ON_THE_WAY
         line = capture_line(facts, self._target.interface, self._wanted, self._target.port)
         if line is None:
-            self.refused = Refusal(f"{self._target.host}: {install_advice(facts)}", False)
+            self.refused = _unusable(f"{self._target.host}: {install_advice(facts)}")
             self.stop(gently=False)
             return
         self.stream = CaptureStream(self._out, self._name, self._numbers, owned=False)
@@ -272,23 +272,22 @@ class SshSession:
                 return refusal(self._target, said)
             first = self._hello.decode("utf-8", "replace").strip().splitlines() or [""]
             words = terminal(first[-1].strip(), 120) or last_words(said)
-            return Refusal(
+            return _unusable(
                 f"{host}: there is no shell behind this login that could start tcpdump (it said: {words}); "
-                "a MikroTik router can mirror packets to tzsp://",
-                False,
+                "a MikroTik router can mirror packets to tzsp://"
             )
         meaning = meaning_of(said)
         if meaning == "absent":
             there = ", ".join(self.facts.interfaces)
-            return Refusal(f"{host}: there is no interface {interface}{f'; there are {there}' if there else ''}", False)
+            return _unusable(f"{host}: there is no interface {interface}{f'; there are {there}' if there else ''}")
         if meaning == "forbidden":
             how = "log in as root, or let this user run tcpdump through sudo without a password"
-            return Refusal(f"{self._target.address}: this user may not capture there: {how}", False)
+            return _unusable(f"{self._target.address}: this user may not capture there: {how}")
         if meaning == "down":
-            return Refusal(f"{host}: the interface {interface} is down", True)
+            return _unusable(f"{host}: the interface {interface} is down", passing=True)
         if self._process.returncode == 255:
             return refusal(self._target, said)
-        return Refusal(f"{host}: {last_words(said) or 'the capture program ended at once'}", False)
+        return _unusable(f"{host}: {last_words(said) or 'the capture program ended at once'}")
 
     def last_words(self) -> str:
         """What was said last, safe to show; empty when it ended in silence."""
@@ -298,3 +297,8 @@ class SshSession:
         if meaning in ("absent", "down"):
             return f"the interface {self._target.interface} is {'gone' if meaning == 'absent' else 'down'}"
         return last_words([line for line in self._said if not read_counters(line)])
+
+
+def _unusable(reason: str, *, passing: bool = False) -> Refusal:
+    """We were let in, and cannot capture there."""
+    return Refusal(reason, unreachable=False, passing=passing)

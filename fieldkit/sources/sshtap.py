@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Final
 
+from fieldkit.checks.words import duration
 from fieldkit.events import CaptureComment, CaptureDropped, DecodeError
 from fieldkit.safetext import terminal
 from fieldkit.sources.afpacket import FrameNumbers
@@ -44,7 +45,7 @@ class SshTap:
         self.target = parse(url)
         self.name = str(self.target)
         self.unreachable = False
-        """The host could not be reached; when ``ended`` says something else, what is there cannot be used."""
+        """Nobody let us in there; when ``ended`` says something else, what is there cannot be used."""
         self._wanted = wanted
         self._numbers = numbers
         self._ssh = ssh
@@ -150,7 +151,7 @@ class SshTap:
             if abs(offset - self._told_offset) > 2 * (session.clock_doubt + _CLOCK_OFF):
                 self._told_offset = offset
                 text = (
-                    f"the clock of {self.target.host} is {_duration(abs(offset) / 1e9)} "
+                    f"the clock of {self.target.host} is {duration(abs(offset))} "
                     f"{'ahead of' if offset > 0 else 'behind'} the clock here: times of packets are its times"
                 )
                 items.append(self._comment(now, text))
@@ -169,7 +170,7 @@ class SshTap:
         if not self._captured:
             self._captured = True
             return []
-        gone = _duration(time.monotonic() - self._lost_at)
+        gone = duration((time.monotonic() - self._lost_at) * 1e9)
         # For everybody who accuses somebody of having said nothing: there is a hole in every connection.
         reason = f"nothing was captured for {gone} on {self.name}: {self._reason}"
         hole = DecodeError(now + self._offset, (), None, "live", reason, b"", 0)
@@ -182,7 +183,7 @@ class SshTap:
         items = self._drops(now)
         self._settle()
         refused = session.refused
-        if refused is not None and (not self._captured or not refused.unreachable):
+        if refused is not None and (not self._captured or not refused.passing):
             self.unreachable = refused.unreachable
             self._why = refused.reason
             return items
@@ -219,11 +220,3 @@ class SshTap:
 
     def _comment(self, now: int, text: str) -> CaptureComment:
         return CaptureComment(now + self._offset, (), terminal(text, 500))
-
-
-def _duration(seconds: float) -> str:
-    """As in "12 s", "5 min", "3 h", "40 days"."""
-    for unit, size, least in (("days", 86_400, 2), ("h", 3600, 2), ("min", 60, 2)):
-        if seconds >= size * least:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} s"

@@ -141,6 +141,10 @@ class FieldkitApp(App[int]):
         old, self.engine = self.engine, engine
         if old is not None:
             old.close()
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
+        if self.current_mode != "home":
+            self.switch_mode("home")  # a mode that is in front cannot be taken away
         for place in places():
             if place.needs_engine and place.id in self._screen_stacks:
                 self.remove_mode(place.id)
@@ -169,8 +173,8 @@ class FieldkitApp(App[int]):
         else:
             written = acts.written(self)
             drawn = (self.screen, engine.history.version, engine.judged.version, engine.state.phase, engine.ready, written)
-        if drawn == self._drawn:
-            return
+        if drawn == self._drawn or not self.screen.is_mounted:
+            return  # a screen that is still on its way comes when it is there
         self._drawn = drawn
         for screen in seen:
             refresh: Callable[[], None] | None = getattr(screen, "refresh_view", None)

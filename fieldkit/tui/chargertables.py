@@ -237,7 +237,7 @@ def boots(found: Sequence[Boot], look: Look) -> Table:
         return [
             Cell(f"{day(boot.time, utc=look.utc)} {clock(boot.time, utc=look.utc)}".strip(), 19),
             Cell(f"{sign} {status}", 16, level),
-            Cell(f"reason: {terminal(boot.reason, 30)}" if boot.reason else "no reason told", 26),
+            Cell(terminal(boot.reason, 30) or "no reason told", 26 if width >= 100 else 14),
             Cell(interval, -1),
         ]
 

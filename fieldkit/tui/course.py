@@ -74,9 +74,9 @@ class Course:
         return sorted(time for time in times if self.first <= time <= self.last)
 
 
-def course(facts: Facts, picture: Picture, findings: Sequence[Collected], *, show_ids: bool = False) -> Course:
-    """The course of one charger."""
-    now = picture.time
+def course(facts: Facts, picture: Picture, findings: Sequence[Collected], *, now: int = 0) -> Course:
+    """The course of one charger. ``now``: of something live, the time of day."""
+    now = max(now, picture.time)
     station = facts.station
     until = min(facts.until, now)
     marks = _marks(facts, findings)
@@ -93,7 +93,9 @@ def course(facts: Facts, picture: Picture, findings: Sequence[Collected], *, sho
                 lanes.append(Lane("  charge", [_transaction(made, until) for made in transactions]))
         for name, transactions in by_connector.items():
             # Nothing told a state of these.
-            lanes.append(Lane(f"charge {terminal(name, 6)}".rstrip(), [_transaction(made, until) for made in transactions]))
+            lanes.append(
+                Lane(f"charge {terminal(name, 6)}".rstrip(), [_transaction(made, until) for made in transactions])
+            )
     times = [time for lane in lanes for band in lane.bands for time in (band.first, band.last)]
     times += [mark.time for mark in marks]
     if station is not None:

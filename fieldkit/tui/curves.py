@@ -1,4 +1,4 @@
-"""Meter series as curves: what was measured of a transaction or of a whole charger, and power where only energy is told.
+"""Meter series as curves: what was measured of a transaction or a charger, and power where only energy is told.
 
 Many chargers send the energy register alone. The power between two readings is what flowed divided by the time, which
 is what a technician would work out on paper; it is marked as such.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final
 
 from fieldkit.safetext import terminal
@@ -120,7 +121,7 @@ def _derived(registers: Sequence[Series], made: Transaction | None) -> list[Curv
     curves = []
     for name, points in found:
         power: list[tuple[int, float]] = []
-        for (before, low), (time, high) in zip(points, points[1:], strict=False):
+        for (before, low), (time, high) in pairwise(points):
             if time <= before:
                 continue
             # A register that went backwards says nothing of power: there is a hole in the curve.

@@ -336,11 +336,10 @@ class Export:
         from fieldkit.reports.annotated import Beginnings, annotate, connection_of, source_of
 
         engine = self.engine
+        self._want_packets()
         beginnings = Beginnings()
         for _ in self._read([beginnings]):
             pass
-        if all(source.is_log for source in engine.feed.sources):
-            raise ExportError("there are no packets in a log: save it as .jsonl or .html")
         findings = list(self.part.findings) if self.part.findings is not None else list(engine.findings)
         with engine.lock:
             remarks = notebook(engine).comments()
@@ -375,11 +374,14 @@ class Export:
 
         with self.engine.lock:
             comments = notebook(self.engine).comments()
-        sources = self._opened()
-        if all(source.is_log for source in self.engine.feed.sources):
-            raise ExportError("there are no packets in a log")
-        count = write_commented(write, sources, comments, stop=lambda: self._stopped)
+        self._want_packets()
+        count = write_commented(write, self._opened(), comments, stop=lambda: self._stopped)
         self.notes.append(f"{count:,} packets as they were captured, passwords included")
+
+    def _want_packets(self) -> None:
+        sources = self.engine.feed.sources
+        if sources and all(source.is_log for source in sources):
+            raise ExportError("there are no packets in a log: .jsonl and .html can be saved")
 
     def _opened(self) -> list[Any]:
         feed = self._feed = FileFeed(self._names(), utc_offset=getattr(self.engine.feed, "utc_offset", None))

@@ -71,9 +71,11 @@ class Facts:
         return (worst, first, -self.critical, -self.warning, self.key)
 
 
-def gather(session: Session, findings: Sequence[Collected], *, running: bool) -> list[Facts]:
-    """Every charger there is. ``running``: more may come. Call it while the engine holds still."""
+def gather(session: Session, findings: Sequence[Collected], *, running: bool, now: int = 0) -> list[Facts]:
+    """Every charger there is. ``running``: more may come. ``now``: of something live, the time of day, as silence is
+    told by nothing else. Call it while the engine holds still."""
     picture = session.picture
+    now = max(now, picture.time)
     known = {identity: Facts(identity, station) for identity, station in picture.stations.items()}
     nameless = _nameless(findings)
     for link in picture.links.all.values():
@@ -99,11 +101,11 @@ def gather(session: Session, findings: Sequence[Collected], *, running: bool) ->
             else:
                 facts.info += 1
     for facts in known.values():
-        _judge(facts, picture.time, running)
+        _judge(facts, now, running)
     return list(known.values())
 
 
-def one(session: Session, findings: Sequence[Collected], key: str, *, running: bool) -> Facts:
+def one(session: Session, findings: Sequence[Collected], key: str, *, running: bool, now: int = 0) -> Facts:
     """A single charger; without connections and messages when it is not known (any more)."""
     picture = session.picture
     facts = Facts(key, picture.stations.get(key))
@@ -118,7 +120,7 @@ def one(session: Session, findings: Sequence[Collected], key: str, *, running: b
             facts.critical += finding.severity == "critical"
             facts.warning += finding.severity == "warning"
             facts.info += finding.severity == "info"
-    _judge(facts, picture.time, running)
+    _judge(facts, max(now, picture.time), running)
     return facts
 
 
@@ -201,12 +203,12 @@ def _gone(facts: Facts, now: int, running: bool) -> tuple[Level, str, str] | Non
     if not _spoke(last):
         return "fail", "REFUSED", f"{refused(last)}; it was connected before"
     ago = max(now - closed, 0)
-    how = f"its connection {ended(last)}"
+    how = ended(last)
     if running:
         return "warn" if ago < AWAY else "fail", "AWAY" if ago < AWAY else "OFFLINE", f"{how} {duration(ago)} ago"
     if ago < AWAY:
         return "info", "CLOSED", f"{how} at the end of the capture"
-    return "warn", "OFFLINE", f"gone for the last {duration(ago)}: {ended(last).removeprefix('was ')}"
+    return "warn", "OFFLINE", f"gone for the last {duration(ago)}: {how}"
 
 
 def _spoke(link: Link) -> bool:
@@ -236,17 +238,17 @@ def ended(link: Link) -> str:
     by_client = link.ended_by_client
     who = "" if by_client is None else " by the charger" if by_client else " by the CSMS"
     if link.how == "rst":
-        return f"was cut off (RST){who}"
+        return f"cut off (RST){who}"
     if link.close_code is not None:
-        return f"was closed{who} ({link.close_code})"
-    return f"was ended{who} without a goodbye" if link.is_websocket else f"was ended{who}"
+        return f"closed{who} ({link.close_code})"
+    return f"ended{who} without a goodbye" if link.is_websocket else f"ended{who}"
 
 
 # ------------------------------------------------------------------------------------------------------------- in words
 
 
 def connectors(station: Station | None, room: int) -> str:
-    """ "1 Charging 2 Available", or how many of each where there is no room for that."""
+    """As in "1 Charging  2 Available", or how many of each where there is no room for that."""
     if station is None:
         return ""
     named = [(connector.name, connector.status) for _, connector in sorted(station.connectors.all.items())]

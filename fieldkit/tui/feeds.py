@@ -244,6 +244,12 @@ def open_feed(names: Sequence[str], *, utc_offset: int | None = None, record: Pa
     live = [name for name in names if is_live(name)]
     if live and len(live) < len(names):
         raise SourceError(f"{live[0]} is live and the others are files: watch one kind at a time")
+    if any(name.startswith("proxy://") for name in live):
+        from fieldkit.tui.proxyfeed import ProxyFeed
+
+        if len(live) > 1:
+            raise SourceError("a proxy is watched alone")
+        return ProxyFeed(live[0], record=record)
     return LiveFeed(names, record=record) if live else FileFeed(names, utc_offset=utc_offset)
 
 

@@ -15,6 +15,7 @@ class ChargersScreen(FieldScreen):
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.app import ComposeResult
@@ -52,6 +53,11 @@ class _Access:
     def glyphs(self) -> Glyphs:
         """The signs of this terminal."""
         return self.fieldkit.glyphs
+
+    @property
+    def now(self) -> int:
+        """Of something live the time of day, in ns, as nothing else tells of silence; 0 otherwise."""
+        return time.time_ns() if self.engine.state.phase == "live" else 0
 
     def refresh_view(self) -> None:
         """Draw what is new. Called by the application's timer while the screen is the one in front and the engine is

@@ -29,14 +29,12 @@ def row_of(engine: Engine, facts: Facts, time: int, event: Event | None = None) 
 
 
 def meter_row(engine: Engine, facts: Facts, time: int, transaction: str) -> int | None:
-    """The row that told a meter value. ``time`` is by the charger's clock, which may be hours away from the capture's."""
+    """The row that told a meter value. ``time`` is by the charger's clock, which may be hours off the capture's."""
     offset = facts.station.clock.offset if facts.station is not None else None
     return _nearest(engine.history, facts, time - (offset or 0), _METER, transaction)
 
 
-def _nearest(
-    history: History, facts: Facts, time: int, actions: Collection[str], transaction: str
-) -> int | None:
+def _nearest(history: History, facts: Facts, time: int, actions: Collection[str], transaction: str) -> int | None:
     numbers = {link.connection.number for link in facts.links}
 
     def fits(row: Row) -> bool:

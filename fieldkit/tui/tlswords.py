@@ -42,7 +42,10 @@ def agreed(entry: TlsEntry, severities: Sequence[Severity], now: int) -> Agreed:
         found.append(worst_date(entry["chain"][:1], now))
     if "fail" in found:
         return Agreed("FAIL", "fail", said)
-    return Agreed("WARN", "warn", said) if "warn" in found else Agreed(word, "ok", said)
+    if "warn" in found:
+        return Agreed("WARN", "warn", said)
+    # What nobody could look at is not good, it is unknown.
+    return Agreed(word, "ok", said) if entry["chain"] else Agreed("HIDDEN", "info", said)
 
 
 def worst_date(chain: Sequence[CertificateEntry], now: int) -> Level:

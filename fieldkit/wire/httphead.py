@@ -9,9 +9,10 @@ from __future__ import annotations
 import binascii
 import re
 from base64 import b64decode
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, TypeAlias
 
-from fieldkit.events import BasicCredentials
+if TYPE_CHECKING:
+    from fieldkit.events import BasicCredentials
 
 MAX_FIELDS: Final = 256
 """Header fields kept of one head. Browsers send 20, proxies add a few; a server answers 431 long before this."""
@@ -137,6 +138,8 @@ def _basic(encoded: str) -> tuple[BasicCredentials | None, str]:
     user, colon, password = plain.partition(b":")
     if not colon:
         return None, "the Basic credentials of a request have no colon between user and password"
+    from fieldkit.events import BasicCredentials  # here, as who reads heads only does without events otherwise
+
     return BasicCredentials(user.decode("utf-8", "replace"), len(password), _shape(password)), ""
 
 

@@ -112,6 +112,8 @@ class TlsLayer:
         self._retry_asked = False
         """A HelloRetryRequest was seen."""
         self._opaque = False
+        self._refusal_sought = False
+        """It was looked whether one side refused the handshake by an alert that cannot be read."""
         self._held_bytes = 0
         self._tried = 0
         """Version of the key log when it was last asked for what the held records need."""
@@ -200,12 +202,27 @@ class TlsLayer:
 
     def _give_up_stuck(self, last: Held | None = None) -> None:
         """What the held records wait for will not come, or not in time."""
+        self._tell_refusal(last)
         for item in (*self.held, *((last,) if last is not None else ())):
             side = item.side
             if side.stuck and not side.dead:
                 reason = side.protection.reason if side.protection.session is not None else NO_SERVER_HELLO
                 self.give_up(reason, item.time, item.frames, side)
         self.retry()
+
+    def _tell_refusal(self, last: Held | None) -> None:
+        session = self.session
+        if session is None or not session.tls13 or self._refusal_sought:
+            return
+        self._refusal_sought = True
+        found = refusal((*self.held, *((last,) if last is not None else ())), session.suite)
+        if found is not None:
+            self.hidden_alert(found.side, found.time, found.frames)
+
+    def hidden_alert(self, side: Side, time: int, frames: Frames) -> None:
+        """A record that must be an alert, and cannot be read."""
+        self._refusal_sought = True
+        self.emit(TlsAlert(time, frames, self.connection, side.from_client, True, HIDDEN_ALERT, HIDDEN_NAME))
 
     def give_up(self, reason: str, time: int, frames: Frames, only: Side | None = None) -> None:
         """One side, or both, will not be understood from here on."""

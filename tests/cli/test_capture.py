@@ -50,6 +50,8 @@ def report_of(path: Path) -> dict[str, Any]:
         (["--record-only", "-w", "x.pcapng", "-o", "x.html"], "--record-only diagnoses nothing"),
         (["--host", "router"], "--host"),
         (["--filter", "tcp port 80"], "packets are chosen by --host, --port"),
+        (["--host", "10.0.0.1", "--vlan", "7"], "--host and --vlan cannot reach standard input: choose packets where"),
+        (["-i", "tzsp://:37008", "--port", "80"], "--port cannot reach tzsp://:37008"),
         (["--buffer", "1"], "--buffer 1: give a size"),
         (["--upload", "https://files.example/"], "needs something to send"),
         (["--upload", "http://files.example/", "-o", "x.html"], "https://"),

@@ -23,7 +23,10 @@ from fieldkit.events import (
     ConnectionClosed,
     ConnectionOpened,
     ConnectionRecognised,
+    ConsoleLine,
+    ConsoleSighting,
     DecodeError,
+    DeviceReading,
     Endpoint,
     Event,
     Exchange,
@@ -36,6 +39,7 @@ from fieldkit.events import (
     Orphan,
     Problem,
     Retransmission,
+    SerialBytes,
     StreamBytes,
     StreamGap,
     TlsAlert,
@@ -153,6 +157,12 @@ ONE_OF_EACH: list[Event] = [
     Unanswered(AT, (1,), CALL),
     DecodeError(AT, (4,), None, "http", "not a header", f"Authorization: {SECRET}".encode(), 31),
     CaptureDropped(AT, (), "br-lan", 1234),
+    SerialBytes(AT, (1,), "/dev/ttyUSB0", False, f"AT+CGDCONT password={SECRET}\r".encode()),
+    DeviceReading(
+        AT, (2,), "/dev/ttyUSB0", "modbus", "sdm630/1", "voltage_l1", 230.4, "V", "Voltage", "L1", "4366", True
+    ),
+    ConsoleLine(AT, (3,), "/dev/ttyUSB0", f"wifi password={SECRET}", True),
+    ConsoleSighting(AT, (4,), "/dev/ttyUSB0", "ocpp.key", False, {"text": f"password={SECRET}"}, f"password={SECRET}"),
 ]
 
 
@@ -214,6 +224,17 @@ def test_a_message_is_whole_but_for_its_secret_and_its_call() -> None:
         "details": {"value": "(hidden)"},
     }
     assert json.loads(refusal["raw"])[3] == "(hidden) is odd"
+
+
+def test_what_a_serial_port_said_is_shown_where_it_can_be_no_secret() -> None:
+    port = "/dev/ttyUSB0"
+    text, modbus = written(
+        SerialBytes(AT, (1,), port, True, b"hunter2\r"), SerialBytes(AT, (2,), port, False, b"\1\4\2\xff")
+    )
+    assert text["data"] == {"length": 8}
+    assert modbus["data"] == {"hex": "010402ff"}
+    (line,) = written(ConsoleLine(AT, (3,), port, f"psk password={SECRET} ok", True))
+    assert line["text"].startswith("psk password=(hidden)")
 
 
 def test_messages_in_other_events_are_named() -> None:

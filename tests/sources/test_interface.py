@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.events import CaptureComment, CaptureDropped, Event, PacketBatch
+from fieldkit.events import CaptureComment, CaptureDropped, DecodeError, Event, PacketBatch
 from fieldkit.pipeline import Pipeline
 from fieldkit.sources.afpacket import FrameNumbers, PacketRing
 from fieldkit.sources.bpf import CaptureFilter, host
@@ -125,7 +125,13 @@ def test_an_interface_that_is_taken_away_and_put_back_goes_on(wire: Cable) -> No
     assert interface.fileno() == -1
     assert interface.read() == interface.tick(2) == []
     wire.lay()
-    assert told(interface.tick(3)) == [f"{wire.there} is back"]
+    items = interface.tick(2_000_000_001)
+    assert told(items) == [f"{wire.there} is back"]
+    (hole,) = (item for item in items if isinstance(item, DecodeError))
+    assert (hole.layer, hole.reason) == (
+        "live",
+        f"nothing was captured for 2 s on {wire.there}: the interface was gone",
+    )
     wire.send(PACKET, PACKET)
     time.sleep(0.15)
     assert [len(item.starts) for item in interface.read() if isinstance(item, PacketBatch)] == [2]

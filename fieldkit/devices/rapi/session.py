@@ -24,6 +24,10 @@ QUIET: Final = 200 * _MS
 """Kept after a command without answer; the controller answers within a millisecond or not at all."""
 
 
+LONG_QUIET: Final = 2000 * _MS
+"""The same where answers have no numbers: until then, a late one could be anybody's."""
+
+
 class RapiCause(StrEnum):
     """What became of a command."""
 
@@ -98,9 +102,8 @@ class RapiSession:
         self._near: Message | None = None
         self._echoed = False
         self._ready = 0
-        self._unnumbered = False
-        self._open = 0
-        """Commands without an answer since the last numbered one."""
+        self._numbered = False
+        """This firmware repeats sequence numbers."""
 
     @property
     def done(self) -> bool:
@@ -141,18 +144,20 @@ class RapiSession:
             self.stale += 1
         elif not message.intact:
             self._near = message
-        elif message.sequence != self._sequence and (message.sequence or self._open):
+        elif message.sequence != self._sequence and (message.sequence or self._doubtful(message)):
             # Another command's, or nobody knows whose.
             self.stale += 1
-            self._open = max(0, self._open - (not message.sequence))
         else:
-            if message.sequence:
-                self._open = 0
+            self._numbered = self._numbered or bool(message.sequence)
             values = tuple(answer_values(self._word, message))
             cause = RapiCause.ANSWERED if message.word == "OK" else RapiCause.REFUSED
             self.outcomes.append(RapiOutcome(self._word, cause, values, time - self._sent, message.raw))
             self.readings += readings(self.port, values, time)
             self._word = ""
+
+    def _doubtful(self, message: Message) -> bool:
+        """An answer without a number where numbers are repeated; only damaged commands are refused like that."""
+        return self._numbered and message.word != "NK"
 
     def _give_up(self, now: int) -> None:
         if self._near is not None:
@@ -163,8 +168,7 @@ class RapiSession:
             cause, raw = RapiCause.SILENCE, b""
         self.outcomes.append(RapiOutcome(self._word, cause, (), -1, raw))
         self._word = ""
-        self._open += 1
-        self._ready = now + QUIET
+        self._ready = now + (QUIET if self._numbered else LONG_QUIET)
 
 
 def readings(port: str, values: Iterable[RapiValue], time: int) -> list[DeviceReading]:

@@ -79,7 +79,7 @@ def _openers(device: str, roots: Roots) -> list[tuple[int, str]]:
 
 def _link(path: str) -> str:
     try:
-        return os.readlink(path)
+        return str(Path(path).readlink())
     except OSError:
         return ""  # closed meanwhile
 

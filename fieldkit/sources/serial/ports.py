@@ -103,10 +103,10 @@ def describe(device: str, roots: Roots | None = None) -> Port:
     """The port at a path, whatever is known of it; of pseudo terminals and the like that is the path."""
     roots = roots or Roots()
     target = Path(device).resolve()
-    for port in list_ports(roots) if sys.platform.startswith("linux") else _by_pyserial():
-        if Path(port.device) == Path(device) or Path(port.device).resolve() == target:
-            return port
-    return Port(device, Identity())
+    ports = list_ports(roots) if sys.platform.startswith("linux") else _by_pyserial()
+    named = [port for port in ports if Path(port.device) == Path(device)]
+    meant = named or [port for port in ports if Path(port.device).resolve() == target]
+    return meant[0] if meant else Port(device, Identity())
 
 
 def find(identity: Identity, ports: Sequence[Port], before: Iterable[str] = ()) -> Port | None:
@@ -182,7 +182,7 @@ def _links(roots: Roots) -> dict[str, list[str]]:
         except OSError:
             continue  # nothing is plugged in
         for entry in entries:
-            target = os.path.normpath(entry.parent / os.readlink(entry)) if entry.is_symlink() else ""
+            target = os.path.normpath(entry.parent / entry.readlink()) if entry.is_symlink() else ""
             if target:
                 found.setdefault(target, []).append(str(entry))
     return found

@@ -23,7 +23,7 @@ class Reason(StrEnum):
     """pyserial is not installed."""
 
 
-class PortTrouble(Exception):
+class PortError(Exception):
     """A port that cannot be opened, or was lost."""
 
     def __init__(self, reason: Reason, text: str) -> None:
@@ -31,5 +31,5 @@ class PortTrouble(Exception):
         self.reason = reason
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """Something that is not sent, and why. Not a fault of the port: a decision of the guard."""

@@ -42,10 +42,9 @@ def _by_way(ways: list[list[Posture]], server: str) -> Iterator[Fault]:
             {"server": server, "good": _named(good[0]), "bad": _named(bad[0]), "reason": bad[0].reason},
         )
     # The same address on each way, if there is one: other addresses may differ by right.
-    common = set.intersection(*({posture.way.address for posture in some} for some in reached if some)) if good else set()
-    alike = [
-        next((posture for posture in some if posture.way.address in common), some[0]) for some in reached if some
-    ]
+    there = [{posture.way.address for posture in some} for some in reached if some]
+    common = set.intersection(*there) if there else set()
+    alike = [next((posture for posture in some if posture.way.address in common), some[0]) for some in reached if some]
     told = _different(alike, by_way=True)
     if told:
         yield Fault("tls.ways-differ", {"server": server, "differences": told})
@@ -61,7 +60,7 @@ def _named(posture: Posture) -> str:
 
 
 def _no_family(posture: Posture) -> bool:
-    """This machine has no way into that family of addresses at all (IPv6): that is no fault of the server."""
+    """Without a way into that family of addresses at all (IPv6) nothing can be said of the server."""
     return ":" in posture.way.address and posture.reason.startswith(("no route to this network", "this machine"))
 
 
@@ -71,7 +70,8 @@ def _different(postures: Sequence[Posture], *, by_way: bool) -> str:
         told = list(_pair(postures[0], other))
         if told:
             names = [_named(one) if by_way else one.way.address for one in (postures[0], other)]
-            return f"{names[0]} {listed([mine for mine, _ in told])}; {names[1]} {listed([theirs for _, theirs in told])}"
+            mine, theirs = listed([here for here, _ in told]), listed([there for _, there in told])
+            return f"{names[0]} {mine}; {names[1]} {theirs}"
     return ""
 
 

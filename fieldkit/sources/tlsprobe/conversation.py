@@ -59,8 +59,8 @@ class Conversation(Protocol):
     patience: float
     """Seconds it may take, connecting included."""
     window: int
-    """Receive buffer in bytes, 0: the system's. Where only the beginning of an answer matters a small one keeps the peer
-    from sending the rest, which would cost mobile data."""
+    """Receive buffer in bytes, 0: the system's. Where only the beginning of an answer matters, a small one keeps the
+    peer from sending the rest, which would cost mobile data."""
     done: bool
     """Nothing more is to be sent or awaited."""
     traffic: Traffic

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import heapq
+import os
 import selectors
 import socket
 import time
@@ -49,6 +50,9 @@ class Survey(Protocol):
     def heard(self, conversation: Conversation, now: float) -> None:
         """One has ended."""
 
+    def stop(self) -> None:
+        """Its time is over."""
+
     @property
     def over(self) -> bool:
         """Nothing is left to be said."""
@@ -89,9 +93,10 @@ class Engine:
                     survey = waiting.pop(0)
                     survey.begin(now)
                     running.append(survey)
+                running = [survey for survey in running if not self._finished(survey, now)]
                 for survey in running:
                     self._start(survey, now)
-                running = [survey for survey in running if not self._finished(survey, now)]
+                running = [survey for survey in running if not survey.over or self._mine(survey)]
                 if running:
                     self._wait(min(survey.deadline for survey in running))
         finally:
@@ -100,12 +105,18 @@ class Engine:
             self._selector.close()
 
     def _finished(self, survey: Survey, now: float) -> bool:
-        mine = [connection for connection in self._open if connection.survey is survey]
-        if now >= survey.deadline:
-            for connection in mine:
+        for connection in self._mine(survey):
+            if now >= survey.deadline:
                 self._close(connection, End.STOPPED)
+            elif connection.conversation.done and not connection.out:
+                self._close(connection, End.DONE)  # somebody else got the answer that it was waiting for
+        if now >= survey.deadline:
+            survey.stop()
             return True
-        return survey.over and not mine
+        return survey.over and not self._mine(survey)
+
+    def _mine(self, survey: Survey) -> list[_Connection]:
+        return [connection for connection in self._open if connection.survey is survey]
 
     def _start(self, survey: Survey, now: float) -> None:
         host = survey.way.address
@@ -132,7 +143,7 @@ class Engine:
         while self._deadlines and self._deadlines[0][0] <= now:
             connection = heapq.heappop(self._deadlines)[2]
             if connection in self._open:
-                self._close(connection, End.TIMEOUT)
+                self._close(connection, End.TIMEOUT if now < connection.survey.deadline else End.STOPPED)
 
     # ------------------------------------------------------------------------------------------------ one connection
 
@@ -144,7 +155,9 @@ class Engine:
         heapq.heappush(self._deadlines, (connection.deadline, self._count, connection))
         try:
             connection.socket = made = _socket(survey.way, conversation.window)
-            made.connect_ex(survey.way.sockaddr)
+            number = made.connect_ex(survey.way.sockaddr)
+            if number and number not in _PENDING:
+                raise OSError(number, os.strerror(number))
             self._selector.register(made, selectors.EVENT_WRITE, connection)
         except OSError as error:
             self._fail(connection, error)

@@ -148,7 +148,7 @@ class FlightReader:
             return b""
         self._pending += data
         answer = b""
-        while not self.done and len(self._pending) >= RECORD_HEADER:
+        while not self._settled() and len(self._pending) >= RECORD_HEADER:
             header = self._pending[:RECORD_HEADER]
             kind, length = header[0], int.from_bytes(header[3:], "big")
             if not CHANGE_CIPHER_SPEC <= kind <= 24 or header[1] != 3 or length > MAX_FRAGMENT:
@@ -159,14 +159,14 @@ class FlightReader:
             fragment = self._pending[RECORD_HEADER : RECORD_HEADER + length]
             self._pending = self._pending[RECORD_HEADER + length :]
             answer += self._record(kind, header, fragment)
-        if not self.done and self._pending and not self._plausible():
+        if not self._settled() and self._pending and not self._plausible():
             self._not_a_record()
         return answer
 
     def finish(self) -> None:
         """The connection is over."""
         flight, end = self.flight, self.traffic.end
-        if self.done or flight.outcome in ("hello", "alert"):
+        if self._settled() or flight.outcome in ("hello", "alert"):
             return
         if not self.traffic.connected:
             flight.outcome = "unreachable"
@@ -176,6 +176,10 @@ class FlightReader:
             flight.outcome = "reset"
         elif end is End.FLOOD:
             flight.outcome = "malformed"
+
+    def _settled(self) -> bool:
+        """What is read may have settled it meanwhile."""
+        return self.done
 
     # ---------------------------------------------------------------------------------------------------- records
 

@@ -120,7 +120,8 @@ class RenegotiationProbe(FlightReader):
 
     def _later(self, header: bytes, fragment: bytes) -> bytes:
         """A record behind the first flight."""
-        assert self._keys is not None and self._known is not None
+        assert self._keys is not None
+        assert self._known is not None
         kind = header[0]
         if kind == CHANGE_CIPHER_SPEC:
             self._opens = record_cipher(self._known, self._keys[1], tls13=False)
@@ -163,9 +164,7 @@ class RenegotiationProbe(FlightReader):
 
 def offer(server_name: str) -> Hello:
     """The hello of this handshake: only what it can really do."""
-    return Hello(
-        TLS12, SUITES, server_name=server_name, groups=(X25519, P256, P384), ticket=b"", bare=True
-    )
+    return Hello(TLS12, SUITES, server_name=server_name, groups=(X25519, P256, P384), ticket=b"", bare=True)
 
 
 def _record(kind: int, content: bytes) -> bytes:

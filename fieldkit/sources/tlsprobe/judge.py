@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.safetext import shorten, terminal
 from fieldkit.sources.tlsprobe import suites
-from fieldkit.sources.tlsprobe.fetch import Fetched
 from fieldkit.sources.tlsprobe.hello import SSL3, TLS10, TLS11
 from fieldkit.sources.tlsprobe.judgeupgrade import upgrade_faults
 from fieldkit.sources.tlsprobe.posture import Posture, Shown
@@ -31,6 +30,9 @@ from fieldkit.trust.posture import leaf_faults
 from fieldkit.trust.suites import ECDSA_PAIR, RSA_PAIR, short
 from fieldkit.trust.words import listed, quoted
 from fieldkit.wire.tlsnames import TLS12, TLS13, suite_name, version_name
+
+if TYPE_CHECKING:
+    from fieldkit.sources.tlsprobe.fetch import Fetched
 
 MIN_DH: Final = 2048
 """Bits (A00.FR.501: the strength of 112 bits)."""
@@ -113,7 +115,6 @@ def _once(faults: list[Fault]) -> list[Fault]:
 
 def _manners(posture: Posture, server: str) -> Iterator[Fault]:
     name = quoted(posture.target.host) if not posture.target.is_address else "no name"
-    first = posture.flights.get("first")
     waited = duration(posture.elapsed_s * SECOND)
     match posture.manner:
         case "no-tls":
@@ -129,11 +130,8 @@ def _manners(posture: Posture, server: str) -> Iterator[Fault]:
             yield Fault("tls.handshake-timeout", {"server": server, "name": name, "after": after})
         case "reset" | "closed":
             ended = "reset the connection" if posture.manner == "reset" else "closed the connection"
-            answered = posture.connect_s if first is None else posture.connect_s
-            after = duration((answered or 0.0) * SECOND)
-            yield Fault(
-                "tls.handshake-reset", {"server": server, "name": name, "ended": ended, "after": f"{after} or more"}
-            )
+            after = duration((posture.reset_s or 0.0) * SECOND)
+            yield Fault("tls.handshake-reset", {"server": server, "name": name, "ended": ended, "after": after})
 
 
 def banner(data: bytes) -> str:
@@ -175,8 +173,10 @@ def _suites(posture: Posture, server: str) -> Iterator[Fault]:
         return
     hidden = set().union(*(swept.open for swept in posture.suites.values()))
     forward = any("forward-secret" in suites.classes_of(number) for number in accepted)
-    if not forward and posture.accepts(TLS13) is False and not any(
-        "forward-secret" in suites.classes_of(number) for number in hidden
+    if (
+        not forward
+        and posture.accepts(TLS13) is False
+        and not any("forward-secret" in suites.classes_of(number) for number in hidden)
     ):
         yield Fault("tls.no-forward-secrecy", {"server": server})
     if posture.accepts(TLS12) and not hidden.intersection(suites.OCPP):
@@ -223,7 +223,7 @@ def _chain(
 ) -> JudgedChain:
     certificates, unreadable = read_chain(shown.chain)
     faults += unreadable
-    if not certificates or unreadable and shown.chain and certificates[0].der != shown.chain[0]:
+    if not certificates or certificates[0].der != shown.chain[0]:
         return JudgedChain(shown, tuple(certificates), None)
     known = fetched.issuers if fetched is not None else []
     anchors: Anchors | None = roots.anchors([*certificates, *known]) if roots is not None else None
@@ -285,14 +285,15 @@ def _observed(posture: Posture, judged: Judged) -> Observed:
         asks = last.status == 401 and "basic" in last.headers.get("www-authenticate", "").lower()
         # A CSMS that answered without having been given a password demands none; one that got it may or may not.
         basic = True if asks else (False if last.status == 101 and not last.password_sent else None)
-    asked: Asked | None = {"required": "required", "optional": "optional", "unknown": None}.get(  # type: ignore[assignment]
+    asked: Asked | None = {"required": "required", "optional": "optional", "unknown": None}.get(
         posture.client_certificate, "no" if posture.flights.get("first") is not None and posture.shown else None
     )
     hidden = set().union(*(swept.open for swept in posture.suites.values())) if posture.suites else set()
     telling = [number for number in hidden if number in suites.OCPP or suites.is_weak(number)]
     speaks = posture.speaks_tls and posture.target.tls
+    clear = last is not None and last.status is not None and not speaks
     return Observed(
-        tls=True if speaks else (False if posture.plain is not None and posture.plain.status is not None else None),
+        tls=True if speaks else (False if clear else None),
         versions={version_name(number): yes for number, yes in posture.versions.items() if yes is not None},
         suites=frozenset(map(suite_name, posture.all_accepted)),
         suites_by_version={

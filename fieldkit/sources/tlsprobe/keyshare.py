@@ -31,10 +31,7 @@ class KeyShare:
         self.group = group
         self._private: Any
         if group in (X25519, X448):
-            # Loaded when the first one is made: a survey of a server without TLS 1.3 may do without.
-            from cryptography.hazmat.primitives.asymmetric import x448, x25519
-
-            self._private = x25519.X25519PrivateKey.generate() if group == X25519 else x448.X448PrivateKey.generate()
+            self._private = _curve_module(group, "PrivateKey").generate()
             self.public: bytes = self._private.public_key().public_bytes_raw()
         elif group in _CURVES:
             from cryptography.hazmat.primitives.asymmetric import ec
@@ -66,9 +63,19 @@ def supported(group: int) -> bool:
 
 
 def _raw_public(group: int) -> Callable[[bytes], Any]:
-    from cryptography.hazmat.primitives.asymmetric import x448, x25519
+    public: Callable[[bytes], Any] = _curve_module(group, "PublicKey").from_public_bytes
+    return public
 
-    return (x25519.X25519PublicKey if group == X25519 else x448.X448PublicKey).from_public_bytes
+
+def _curve_module(group: int, kind: str) -> Any:
+    """X25519PrivateKey and its like, each loaded when it is needed."""
+    if group == X25519:
+        from cryptography.hazmat.primitives.asymmetric import x25519
+
+        return getattr(x25519, f"X25519{kind}")
+    from cryptography.hazmat.primitives.asymmetric import x448
+
+    return getattr(x448, f"X448{kind}")
 
 
 def handshake_cipher(suite: Suite, secret: bytes, transcript: bytes) -> RecordCipher:

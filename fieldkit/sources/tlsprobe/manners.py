@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from fieldkit.sources.tlsprobe import suites
+from fieldkit.sources.tlsprobe.conversation import Conversation
 from fieldkit.sources.tlsprobe.flight import FlightReader
 from fieldkit.sources.tlsprobe.hello import GROUPS, X25519, Hello
 from fieldkit.sources.tlsprobe.keyshare import KeyShare
@@ -20,12 +21,14 @@ if TYPE_CHECKING:
     from fieldkit.sources.tlsprobe.posture import Manner, Posture
     from fieldkit.sources.tlsprobe.survey import Survey
 
+_ASKING: Final = 4
+"""Connections that ask side by side."""
 _SPARE_S: Final = 1.0
 """Of the target's time, left for the rest once somebody has answered."""
 _SHORT: Final = (0xC02B, 0xC02F, 0x009C, 0xC00A, 0xC014, 0x002F)
 
 
-def find_out(survey: Survey, first: FlightReader) -> Task:
+def find_out(survey: Survey, first: FlightReader) -> None:
     """After a first hello without an answer."""
     posture, flight = survey.posture, first.flight
     posture.flights["first"] = flight
@@ -34,18 +37,18 @@ def find_out(survey: Survey, first: FlightReader) -> Task:
         return
     posture.manner = _manner(flight.outcome)
     posture.reason, posture.banner = flight.defect, flight.head
-    survey.add(0, "the upgrade without TLS", _in_clear(survey))
-    if flight.outcome in ("not-tls", "malformed"):
-        return
+    posture.reset_s = first.traffic.total_s - (first.traffic.connect_s or 0.0)
     state = _State(survey, first)
     if flight.outcome == "silence":
         survey.add(0, "the same hello with more patience", _usual(state))
+    survey.add(0, "the upgrade without TLS", _in_clear(state))
+    if flight.outcome in ("not-tls", "malformed"):
+        return
     survey.add(0, "a short hello", _short(state))
     survey.add(0, "a hello of TLS 1.3", _modern(state))
-    if survey.server_name:
+    if flight.outcome != "silence" and survey.server_name:
+        # Who does not like a name says so at once.
         survey.add(0, "a hello without a server name", _nameless(state))
-    return
-    yield  # a task is a generator, and this one has nothing more to say
 
 
 def _manner(outcome: str) -> Manner:
@@ -62,10 +65,22 @@ class _State:
         self.survey = survey
         self.first_size = first.traffic.sent
         self.answered = False
+        self._asking: list[Conversation] = []
+
+    def ask(self, conversation: Conversation) -> Conversation:
+        """Remember who is asking, so as to stop the others when one got an answer."""
+        self._asking.append(conversation)
+        return conversation
+
+    def stop(self) -> None:
+        """Nobody need wait any longer."""
+        self.answered = True
+        for conversation in self._asking:
+            conversation.done = True
 
     @property
     def patience(self) -> float:
-        rounds = -(-5 // self.survey.at_once)
+        rounds = -(-_ASKING // self.survey.at_once)
         return max((self.survey.remaining - _SPARE_S) / rounds, 1.0)
 
     def heard(self, reader: FlightReader, *, short: bool = False) -> None:
@@ -75,7 +90,7 @@ class _State:
             return
         if self.answered:
             return
-        self.answered = True
+        self.stop()
         posture.manner, posture.reason = "", ""
         posture.short_only = short
         self.survey.answered(reader.flight)
@@ -88,10 +103,8 @@ def _unfinished(posture: Posture, reader: FlightReader) -> None:
 
 
 def _usual(state: _State) -> Task:
-    reader = state.survey.reader(
-        TLS12, suites.usual(), want="flight", staple=True, ticket=b"", patience=state.patience
-    )
-    yield reader
+    reader = state.survey.reader(TLS12, suites.usual(), want="flight", staple=True, ticket=b"", patience=state.patience)
+    yield state.ask(reader)
     state.heard(reader)
 
 
@@ -100,7 +113,7 @@ def _short(state: _State) -> Task:
     offered = Hello(TLS12, _SHORT, server_name=state.survey.server_name, groups=GROUPS[:3],
                     signatures=(0x0403, 0x0804, 0x0401, 0x0503, 0x0501), bare=True)  # fmt: skip
     reader = FlightReader(offered, want="flight", patience=state.patience)
-    yield reader
+    yield state.ask(reader)
     usual = state.survey.posture.flights["first"].outcome
     posture = state.survey.posture
     posture.short_size, posture.usual_size = reader.traffic.sent, state.first_size
@@ -112,10 +125,10 @@ def _modern(state: _State) -> Task:
     reader = state.survey.reader(
         TLS13, suites.TLS13, want="flight", groups=GROUPS, share=KeyShare(X25519), patience=state.patience
     )
-    yield reader
+    yield state.ask(reader)
     if reader.flight.version == TLS13 and not state.answered:
         # It speaks nothing older, and hung up on the hello that offered nothing newer.
-        state.answered = True
+        state.stop()
         posture = state.survey.posture
         posture.manner, posture.reason = "", ""
         posture.versions[TLS12] = False
@@ -126,17 +139,18 @@ def _modern(state: _State) -> Task:
 
 def _nameless(state: _State) -> Task:
     reader = state.survey.reader(TLS12, suites.usual(), want="flight", named=False, patience=state.patience)
-    yield reader
+    yield state.ask(reader)
     if reader.flight.answered and not state.answered:
         state.survey.posture.reason = "it answers clients that name no host, and no others"
         state.survey.server_name = ""
         state.heard(reader)
 
 
-def _in_clear(survey: Survey) -> Task:
-    posture = survey.posture
-    talk = PlainUpgrade(survey.target, patience=max(survey.remaining - _SPARE_S, 1.0))
-    yield talk
+def _in_clear(state: _State) -> Task:
+    posture = state.survey.posture
+    talk = PlainUpgrade(state.survey.target, patience=state.patience)
+    yield state.ask(talk)
     if talk.spoken.status is not None and posture.manner:
+        state.stop()
         posture.plain = talk.spoken
         posture.manner = "no-tls"

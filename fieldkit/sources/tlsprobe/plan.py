@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from fieldkit.sources.tlsprobe.conversation import NARROW, Conversation, End
@@ -47,9 +47,9 @@ class Limits:
 class _Ready:
     priority: int
     number: int
-    task: Task
-    answer: Conversation | None
-    name: str
+    task: Task = field(compare=False)
+    answer: Conversation | None = field(compare=False)
+    name: str = field(compare=False)
 
 
 class Plan:
@@ -121,12 +121,22 @@ class Plan:
         if traffic.end is End.STOPPED:
             posture.cut = posture.cut or "time"
             self._leave_out(ready)
+            ready.task.close()
             return
         if not traffic.connected and posture.connect_s is not None and self.at_once > 1:
             # It has answered before: it takes fewer connections at a time than we thought.
             self.at_once = 1
         ready.answer = conversation
         heapq.heappush(self._ready, ready)
+
+    def stop(self) -> None:
+        """Its time is over: what was still to be done is left out."""
+        self.posture.elapsed_s = self.limits.seconds
+        for ready in sorted(self._ready):
+            self.posture.cut = self.posture.cut or "time"
+            self._leave_out(ready)
+            ready.task.close()
+        self._ready.clear()
 
     @property
     def over(self) -> bool:
@@ -159,4 +169,3 @@ class Plan:
 
 def _expected(conversation: Conversation) -> int:
     return 1400 if conversation.window == NARROW else 3500
-

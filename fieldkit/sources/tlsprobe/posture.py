@@ -131,6 +131,8 @@ class Posture:
     """The quickest TCP handshake."""
     hello_s: float | None = None
     """The quickest answer to a hello."""
+    reset_s: float | None = None
+    """How long after the first hello the connection was broken off."""
     slow_s: float | None = None
     """How long an answer to a hello takes beyond the way there and back, where that is long."""
     spoken: list[Spoken] = field(default_factory=list)

@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Final
 
 from fieldkit.sources.tlsprobe import targets
-from fieldkit.sources.tlsprobe.compare import differences
 from fieldkit.sources.tlsprobe.engine import Engine
-from fieldkit.sources.tlsprobe.fetch import Fetched, fetch
 from fieldkit.sources.tlsprobe.judge import Judged, judge, read_chain
 from fieldkit.sources.tlsprobe.plan import Limits
 from fieldkit.sources.tlsprobe.posture import Posture
 from fieldkit.sources.tlsprobe.roots import Roots
 from fieldkit.sources.tlsprobe.session import Wishes
 from fieldkit.sources.tlsprobe.survey import Survey
-from fieldkit.sources.tlsprobe.targets import Target, Way
+from fieldkit.sources.tlsprobe.targets import Resolved, Target, Way
 from fieldkit.trust.fault import Fault
 
+if TYPE_CHECKING:
+    from fieldkit.sources.tlsprobe.fetch import Fetched
+
+RESOLVED_AT_ONCE: Final = 16
 LEAST_S: Final = 1.0
 """Left for the survey when a name took long."""
 
@@ -66,16 +68,13 @@ class Result:
 def probe(order: Order, say: Callable[[str], None]) -> list[Result]:
     """All targets, side by side as far as manners allow."""
     results, surveys = [], []
-    for target in order.targets:
-        begun = time.monotonic()
+    for target, (resolved, spent) in zip(order.targets, _resolved(order), strict=True):
         result = Result(target)
         results.append(result)
-        ways = _ways(target, order, result, say)
-        spent = time.monotonic() - begun
         limits = order.limits
         if spent > 0.1:
-            limits = Limits(max(limits.seconds - spent, LEAST_S), limits.connections, limits.bytes, limits.at_once)
-        for way in ways:
+            limits = replace(limits, seconds=max(limits.seconds - spent, LEAST_S))
+        for way in _ways(target, resolved, order, result, say):
             survey = Survey(target, way, limits, order.wishes)
             result.postures.append(survey.posture)
             surveys.append(survey)
@@ -83,19 +82,38 @@ def probe(order: Order, say: Callable[[str], None]) -> list[Result]:
     at = order.at if order.at is not None else time.time_ns()
     for result in results:
         if order.fetch_issuers or order.fetch_revocation:
+            from fieldkit.sources.tlsprobe.fetch import fetch
+
             chains = [read_chain(shown.chain)[0] for posture in result.postures for shown in posture.shown]
-            result.fetched = fetch(
-                chains, issuers=order.fetch_issuers, revocation=order.fetch_revocation, say=say
-            )
+            result.fetched = fetch(chains, issuers=order.fetch_issuers, revocation=order.fetch_revocation, say=say)
         result.judged = [judge(posture, order.roots, at=at, fetched=result.fetched) for posture in result.postures]
-        result.faults = list(differences(result.postures))
+        if len(result.postures) > 1:
+            from fieldkit.sources.tlsprobe.compare import differences
+
+            result.faults = list(differences(result.postures))
         for posture in result.postures:
             _tell_redirections(posture, say)
     return results
 
 
-def _ways(target: Target, order: Order, result: Result, say: Callable[[str], None]) -> list[Way]:
-    resolved = targets.resolve(target, order.family)
+def _resolved(order: Order) -> list[tuple[Resolved, float]]:
+    """The addresses of all targets, and how long each name took."""
+
+    def one(target: Target) -> tuple[Resolved, float]:
+        begun = time.monotonic()
+        return targets.resolve(target, order.family), time.monotonic() - begun
+
+    if len(order.targets) == 1:
+        return [one(order.targets[0])]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(RESOLVED_AT_ONCE) as pool:
+        return list(pool.map(one, order.targets))
+
+
+def _ways(
+    target: Target, resolved: Resolved, order: Order, result: Result, say: Callable[[str], None]
+) -> list[Way]:
     if not resolved.addresses:
         result.error = resolved.error or f"{target.host} has no address"
         return []
@@ -103,7 +121,8 @@ def _ways(target: Target, order: Order, result: Result, say: Callable[[str], Non
     ways = [targets.way(*address, *out) for out in order.outs for address in addresses]
     if len(ways) > 1 or not target.is_address:
         each = f"each with up to {order.limits.connections} connections" if len(ways) > 1 else "now"
-        say(f"{target.host}: looking at {', '.join(way.shown for way in ways)} {each}, {order.limits.at_once} at a time")
+        shown = ", ".join(way.shown for way in ways)
+        say(f"{target.host}: looking at {shown} {each}, {order.limits.at_once} at a time")
     if resolved.left_out:
         say(f"{target.host}: {resolved.left_out} more addresses are left alone")
     return ways

@@ -12,7 +12,6 @@ import ssl
 from dataclasses import dataclass
 from typing import Final
 
-from fieldkit.sources.proxy.tls import why
 from fieldkit.sources.tlsprobe.conversation import MODEST, End, Traffic
 from fieldkit.sources.tlsprobe.posture import Spoken
 from fieldkit.sources.tlsprobe.targets import Target
@@ -205,9 +204,17 @@ class Session:
     def _failed(self, error: ssl.SSLError) -> None:
         self.done = True
         spoken = self.spoken
-        spoken.error = why(error)
+        spoken.error = _why(error)
         if isinstance(error, ssl.SSLCertVerificationError):
             spoken.trusted = False
         found = _ALERT.search((error.reason or "").upper())
         if found is not None:
             spoken.alert = _ALERT_NAMES.get(found[1])
+
+
+def _why(error: ssl.SSLError) -> str:
+    """One line without OpenSSL's file names."""
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"the certificate does not verify: {error.verify_message}"
+    reason = (error.reason or str(error)).replace("_", " ").lower()
+    return re.sub(r"(?:tlsv1|tlsv13|sslv3) alert", "alert", reason)

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from fieldkit.sources.tlsprobe.survey import Survey
 
 PLAIN_S: Final = 4.0
+TICKET_S: Final = 1.5
+"""How long a session ticket is waited for where nothing is said inside TLS; most servers send it at once."""
 _SAME_FOR_ALL: Final = frozenset({401, 403, 404, 407, 426, 429})
 """Refusals that have nothing to do with the subprotocol: asking again would only fill the server's log."""
 _CERTIFICATE_ALERTS: Final = frozenset({40, 41, 42, 46, 48, 49, 116})
@@ -27,13 +29,14 @@ _REFUSED_STATUS: Final = frozenset({400, 401, 403, 495, 496})
 
 def speak(survey: Survey, wishes: Wishes) -> Task:
     """One after the other, as each resumes the session of the one before."""
-    from fieldkit.sources.tlsprobe.session import Session, context_for
+    from fieldkit.sources.tlsprobe.session import SESSION_S, Session, context_for
 
     posture = survey.posture
     context = context_for(wishes, old=not (posture.accepts(TLS12) or posture.accepts(TLS13)))
     resume = None
     for number, subprotocol in enumerate(_offers(posture, wishes)):
-        talk = Session(survey.target, context, wishes, subprotocol=subprotocol, resume=resume)
+        patience = SESSION_S if wishes.upgrade else TICKET_S
+        talk = Session(survey.target, context, wishes, subprotocol=subprotocol, resume=resume, patience=patience)
         yield talk
         spoken = talk.spoken
         if not talk.traffic.connected:
@@ -53,9 +56,7 @@ def speak_in_clear(survey: Survey, wishes: Wishes) -> Task:
     """The same without TLS, where the user named ws://."""
     posture = survey.posture
     for subprotocol in _offers(posture, wishes):
-        talk = PlainUpgrade(
-            survey.target, patience=PLAIN_S, subprotocol=subprotocol, credentials=wishes.credentials
-        )
+        talk = PlainUpgrade(survey.target, patience=PLAIN_S, subprotocol=subprotocol, credentials=wishes.credentials)
         yield talk
         spoken = talk.spoken
         if not talk.traffic.connected:

@@ -66,7 +66,7 @@ def classes_of(number: int) -> frozenset[str]:
         found.add("3des")
     elif cipher.startswith(("DES", "RC2", "IDEA")):
         found.add("des")
-    if "CBC" in cipher and "anon" not in found:
+    if "CBC" in cipher and found.isdisjoint(("anon", "export")):
         found.add("cbc")
     if "DHE_" in exchange + "_" and "anon" not in found and "export" not in found and "null" not in found:
         found.add("forward-secret")

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldkit.sources.tlsprobe import handshake12, suites
+from fieldkit.sources.tlsprobe.conversation import End
 from fieldkit.sources.tlsprobe.flight import Flight, FlightReader, Want
 from fieldkit.sources.tlsprobe.handshake12 import RenegotiationProbe
 from fieldkit.sources.tlsprobe.hello import (
@@ -106,17 +107,30 @@ class Survey(Plan):
             # The quickest counts: any single one may have been lost on the way and sent again.
             posture.slow_s = min(self._delays) if min(self._delays) > SLOW_S else None
 
+    def stop(self) -> None:
+        """Whoever has not answered by now says nothing."""
+        super().stop()
+        posture = self.posture
+        if "first" not in posture.flights and self.target.tls:
+            posture.manner = "silence" if posture.connect_s is not None else "unreachable"
+            posture.reason = "" if posture.connect_s is not None else "no answer to the attempt to connect"
+
     # ------------------------------------------------------------------------------------------------------ tasks
 
     def _first(self) -> Task:
         reader = self.reader(TLS12, suites.usual(), want="flight", staple=True, ticket=b"", patience=FIRST_S)
         yield reader
+        if not reader.traffic.connected and reader.traffic.end is End.TIMEOUT:
+            # On a bad link the first packets get lost: they are sent again after 1, 3 and 7 s.
+            patience = max(self.remaining - 1.0, 1.0)
+            reader = self.reader(TLS12, suites.usual(), want="flight", staple=True, ticket=b"", patience=patience)
+            yield reader
         if reader.flight.answered:
             self.answered(reader.flight, staple_asked=True)
             return
         from fieldkit.sources.tlsprobe.manners import find_out
 
-        yield from find_out(self, reader)
+        find_out(self, reader)
 
     def answered(self, flight: Flight, *, staple_asked: bool = False) -> None:
         """The endpoint speaks TLS: everything else follows from this first flight of TLS 1.2 or older, or alert."""
@@ -200,7 +214,7 @@ class Survey(Plan):
                 flight = reader.flight
                 hello = flight.hello
                 if hello is not None and hello.retry and hello.group is not None:
-                    if numbers and hello.suite not in numbers or groups and hello.group not in groups:
+                    if (numbers and hello.suite not in numbers) or (groups and hello.group not in groups):
                         break  # it chooses what was not offered
                     if numbers:
                         self._accept(TLS13, hello.suite)
@@ -272,9 +286,7 @@ class Survey(Plan):
     def _nameless(self) -> Task:
         reader = self.reader(TLS12, suites.usual(), want="flight", named=False)
         if self.posture.versions.get(TLS12) is False:
-            reader = self.reader(
-                TLS13, suites.TLS13, want="flight", named=False, groups=GROUPS, share=KeyShare(X25519)
-            )
+            reader = self.reader(TLS13, suites.TLS13, want="flight", named=False, groups=GROUPS, share=KeyShare(X25519))
         yield reader
         flight = reader.flight
         if flight.chain:
@@ -322,10 +334,7 @@ class Survey(Plan):
                 flight = reader.flight
                 if flight.version is not None and flight.version <= TLS12 and flight.suite in left:
                     self._note(flight)
-                    if suites.uses_dh(flight.suite or 0) and "export" in suites.classes_of(flight.suite or 0):
-                        measured = self.reader(TLS12, [flight.suite or 0], want="flight")
-                        yield measured
-                        self._note(measured.flight)
+                    yield from self._measure(flight)
                     known |= suites.classes_of(flight.suite or 0)
                     left.remove(flight.suite or 0)
                     later += [number for number in left if suites.weak_classes(number) <= known]
@@ -350,6 +359,7 @@ class Survey(Plan):
             flight = reader.flight
             if flight.version is not None and flight.version <= TLS12 and flight.suite in piece:
                 self._note(flight)
+                yield from self._measure(flight)
                 break
             if _refused(flight):
                 self.posture.suites.setdefault(TLS12, Swept()).refused.update(piece)
@@ -360,6 +370,16 @@ class Survey(Plan):
         self.add(4, "suites with ECDHE and CBC", self._sweep(groups["cbc"]))
         self.add(4, "suites with RSA and CBC", self._sweep(groups["cbc-rsa"]))
         self.add(5, "suites that hardly anybody uses", self._sweep(groups["rest"]))
+
+    def _measure(self, flight: Flight) -> Task:
+        """How long the group is, if it is one of DHE: export suites have one of their own."""
+        number = flight.suite or 0
+        if not suites.uses_dh(number) or flight.dh_bits is not None:
+            return
+        if self.posture.dh_bits is None or "export" in suites.classes_of(number):
+            reader = self.reader(TLS12, [number], want="flight")
+            yield reader
+            self._note(reader.flight)
 
     def _certificate_of(self, flight: Flight, version: int) -> Task:
         """A suite that needs another kind of certificate than those seen: look at that one."""
@@ -451,9 +471,7 @@ class Survey(Plan):
                 shown.staples = max(shown.staples, flight.staples)
                 shown.staple_asked |= staple_asked
                 return
-        self.posture.shown.append(
-            Shown(flight.chain, when, flight.staple, flight.staples, staple_asked, flight.defect)
-        )
+        self.posture.shown.append(Shown(flight.chain, when, flight.staple, flight.staples, staple_asked, flight.defect))
 
     def _pieces(self, numbers: Sequence[int]) -> Iterator[Sequence[int]]:
         if not self.posture.short_only:

@@ -38,7 +38,6 @@ class Credentials:
     def header(self) -> str:
         return "Basic " + base64.b64encode(self.user.encode() + b":" + self.password).decode("ascii")
 
-
     def values(self) -> dict[str, str]:
         """What a text may say of them."""
         hint = ""
@@ -155,12 +154,8 @@ class PlainUpgrade:
         self.patience = patience
         self.traffic = Traffic()
         self.spoken = Spoken(subprotocol)
+        self.done = False
         self._upgrade = Upgrade(target, subprotocol, credentials, self.spoken)
-
-    @property
-    def done(self) -> bool:
-        """The answer is complete."""
-        return self._upgrade.done
 
     def begin(self) -> bytes:
         """The request."""
@@ -168,7 +163,9 @@ class PlainUpgrade:
 
     def feed(self, data: bytes) -> bytes:
         """Some of the answer."""
-        return self._upgrade.feed(data)
+        reply = self._upgrade.feed(data)
+        self.done = self._upgrade.done
+        return reply
 
     def finish(self) -> None:
         """The connection is over."""

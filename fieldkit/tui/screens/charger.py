@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -42,6 +43,8 @@ SECTIONS: Final = {
 """What is shown below the timeline: key and name."""
 _ROOMY: Final = 30
 """Lines of a screen on which the timeline says all the time what is under its cursor."""
+_HIGH, _PLOT = 36, 11
+"""Lines of a screen that has room for a plot below every list, and lines of that."""
 _MOST_OF_THE_SCREEN: Final = 0.45
 """The timeline may have so much of the height."""
 
@@ -66,7 +69,11 @@ class SectionBar(Widget):
             number = f" {count}" if count is not None else ""
             style = "here" if name == self.here else "none"
             action = f"screen.show_section('{name}')"
-            shown = title.capitalize() if not narrow else {"transactions": "Trans.", "findings": "Findings"}.get(name, title.capitalize())
+            shown = (
+                title.capitalize()
+                if not narrow
+                else {"transactions": "Trans.", "findings": "Findings"}.get(name, title.capitalize())
+            )
             parts += [Part(f" {key}", "key", action=action), Part(f" {shown}{number} ", style, action=action)]
         return line_of(self, "section", parts, self.size.width)
 
@@ -96,8 +103,8 @@ class ChargerScreen(FieldScreen):
         bind("charger.open", "enter", "open", "Show", "The evidence of a finding, the curve of a transaction …."),
         bind("charger.other-part", "tab", "other_part", "Timeline", "To the timeline, and back to the list."),
         *(
-            bind(f"charger.{name}", key, f"show_section('{name}')", title, f"Show the section {title.lower()}.", show=False)
-            for name, (key, title) in SECTIONS.items()
+            bind(f"charger.{id_}", key, f"show_section('{id_}')", name, f"Show the section {name.lower()}.", show=False)
+            for id_, (key, name) in SECTIONS.items()
         ),
         bind("charger.traffic", "o", "traffic", "Only its traffic", "The traffic of this charger alone."),
         bind("charger.compare", "v", "compare", "Versus", "Compare with another capture of this charger."),
@@ -139,20 +146,23 @@ class ChargerScreen(FieldScreen):
 
     def refresh_view(self) -> None:
         """What has come."""
-        engine, look = self.engine, self.look
+        engine = self.engine
         timeline = self.query_one(Timeline)
         with engine.lock:
             session, found = engine.session, engine.findings
-            facts = self._facts = one(session, found, self.key, running=engine.state.running)
-            timeline.show(course(facts, session.picture, found, show_ids=look.show_ids))
+            facts = self._facts = one(session, found, self.key, running=engine.state.running, now=self.now)
+            timeline.show(course(facts, session.picture, found, now=self.now))
             self._findings = tables.findings_of(facts, found)
             self._transactions = tables.transactions_of(facts)
             self._latencies = tables.latencies_of(facts)
             self._boots = tables.boots_of(facts)
-            if self.section == "power" and facts.station is not None:
-                self.query_one(PlotView).show(plots(facts.station))
+            drawn = plots(facts.station) if facts.station is not None and self._plot_in_sight else []
             table = self._table(facts, session.picture.time)
         self._show_title(facts)
+        plot = self.query_one(PlotView)
+        plot.show(drawn)
+        plot.display = self.section == "power" or (self._plot_in_sight and bool(drawn))
+        plot.styles.height = "1fr" if self.section == "power" else _PLOT
         self._fit()
         bar = self.query_one(SectionBar)
         bar.here = self.section
@@ -168,6 +178,11 @@ class ChargerScreen(FieldScreen):
             self.rows.set_rows(table.keys, table.draw)
         self._show_note()
 
+    @property
+    def _plot_in_sight(self) -> bool:
+        """On high screens the curve of power is below every section."""
+        return self.section == "power" or self.size.height >= _HIGH
+
     def _fit(self) -> None:
         """The timeline has the height that it needs, within bounds."""
         timeline = self.query_one(Timeline)
@@ -182,8 +197,8 @@ class ChargerScreen(FieldScreen):
 
     def on_resize(self) -> None:
         """Another height."""
-        if self._facts is not None:
-            self._fit()
+        if self._facts is not None and self.is_current:
+            self.refresh_view()
 
     def _table(self, facts: Facts, now: int) -> tables.Table | None:
         look = self.look
@@ -204,7 +219,7 @@ class ChargerScreen(FieldScreen):
         self._draw_header = table.header
         return table
 
-    _draw_header = None
+    _draw_header: Callable[[int], list[Cell]] | None = None
 
     def _header(self, width: int) -> list[Cell]:
         draw = self._draw_header
@@ -248,7 +263,6 @@ class ChargerScreen(FieldScreen):
         """Another section."""
         self.section = name
         power = name == "power"
-        self.query_one(PlotView).display = power
         self.rows.display = not power
         self.rows.position = 0
         self.rows.scroll_to(y=0, animate=False, immediate=True)
@@ -291,9 +305,7 @@ class ChargerScreen(FieldScreen):
         elif self.section == "latency" and position < len(self._latencies):
             slow = self._latencies[position]
             least = max(slow.p90, 1) // 1_000_000
-            self.fieldkit.show_filter(
-                f'station = "{facts.key}" and action = {slow.action} and latency >= {least}ms'
-            )
+            self.fieldkit.show_filter(f'station = "{facts.key}" and action = {slow.action} and latency >= {least}ms')
         elif self.section == "boots" and position < len(self._boots):
             boot = self._boots[position]
             with self.engine.lock:
@@ -308,14 +320,14 @@ class ChargerScreen(FieldScreen):
         """To the message."""
         if self._facts is not None:
             with self.engine.lock:
-                number = row_of(self.engine, self._facts, event.time, event.event)
+                number = row_of(self.engine, self._facts, event.moment, event.event)
             self._show_row(number)
 
     def on_plot_view_jump(self, event: PlotView.Jump) -> None:
         """To the message that told the value."""
         if self._facts is not None:
             with self.engine.lock:
-                number = meter_row(self.engine, self._facts, event.time, "")
+                number = meter_row(self.engine, self._facts, event.moment, "")
             self._show_row(number)
 
     def _show_row(self, number: int | None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal
@@ -17,6 +17,10 @@ from fieldkit.tui.screens.charger import STYLES, ChargerScreen
 from fieldkit.tui.widgets.linelist import LineList
 from fieldkit.tui.widgets.stationlist import ORDERS, StationList, station_header
 from fieldkit.tui.words import spaced
+
+
+SILENCE: Final = 5.0
+"""Seconds between two looks at something live from which nothing comes."""
 
 
 class _NameInput(Input):
@@ -64,21 +68,29 @@ class ChargersScreen(FieldScreen):
         yield StationList(id="chargers-list", empty="no charger has been seen yet")
 
     @property
-    def list(self) -> StationList:
+    def rows(self) -> StationList:
         """The list."""
         return self.query_one(StationList)
+
+    def on_mount(self) -> None:
+        """Who falls silent is to be seen, although nothing comes."""
+        self.set_interval(SILENCE, self._look)
+
+    def _look(self) -> None:
+        if self.is_current and self.fieldkit.engine is not None and self.engine.ready and self.now:
+            self.refresh_view()
 
     def refresh_view(self) -> None:
         """What has come."""
         engine = self.engine
         with engine.lock:
-            self._facts = gather(engine.session, engine.findings, running=engine.state.running)
+            self._facts = gather(engine.session, engine.findings, running=engine.state.running, now=self.now)
             self._show()
 
     def _show(self) -> None:
         wanted = self.query_one("#chargers-name", Input).value.strip().casefold()
         chosen = [facts for facts in self._facts if not wanted or wanted in _searched(facts)]
-        shown = self.list
+        shown = self.rows
         shown.empty = "no charger fits; Esc shows all" if self._facts else "no charger has been seen yet"
         shown.show(shown.ordered(chosen, self.order))
         words = Counter((RANKS[facts.level], facts.word) for facts in chosen)
@@ -102,7 +114,7 @@ class ChargersScreen(FieldScreen):
 
     def action_open(self) -> None:
         """All of the charger under the cursor."""
-        key = self.list.selected
+        key = self.rows.selected
         if isinstance(key, str):
             self.fieldkit.push_screen(ChargerScreen(key))
 
@@ -111,7 +123,7 @@ class ChargersScreen(FieldScreen):
         names = list(ORDERS)
         self.order = names[(names.index(self.order) + 1) % len(names)]
         self.refresh_view()
-        self.list.action_first()
+        self.rows.action_first()
 
     def action_name(self) -> None:
         """To the filter."""
@@ -122,7 +134,7 @@ class ChargersScreen(FieldScreen):
         """No filter."""
         self.query_one("#chargers-name", Input).value = ""
         self.query_one("#chargers-top").remove_class("-filtered")
-        self.list.focus()
+        self.rows.focus()
 
 
 def _searched(facts: Facts) -> str:

@@ -70,7 +70,7 @@ class CurveScreen(FieldScreen):
         parts = [f"began {clock(made.first_time, utc=utc)}", took and f"lasted {took}"]
         wh = made.energy_wh
         if wh is not None and wh < 0:
-            parts.append("register went backwards")
+            parts.append(f"{self.glyphs.status('warn')} register went backwards")
         elif wh is not None:
             parts.append(energy(wh))
             lasted_ns = made.end.time - made.begin.time if made.end is not None and made.begin is not None else 0
@@ -87,7 +87,7 @@ class CurveScreen(FieldScreen):
         engine = self.engine
         with engine.lock:
             facts = one(engine.session, engine.findings, self.key, running=engine.state.running)
-            number = meter_row(engine, facts, event.time, self.made.id)
+            number = meter_row(engine, facts, event.moment, self.made.id)
         self._show(number)
 
     def action_leave(self) -> None:

@@ -119,14 +119,10 @@ def touch(target: Target) -> None:
         return
     if widget.can_focus:
         widget.focus()
-    place = target.place - widget.region.offset
+    x, y = target.place
     for kind in (events.MouseDown, events.MouseUp, events.Click):
-        widget.post_message(
-            kind(
-                widget, place.x, place.y, 0, 0, 1, False, False, False,
-                screen_x=target.place.x, screen_y=target.place.y,
-            )
-        )  # fmt: skip
+        # As the driver does: the screen finds the widget and translates the place.
+        widget.screen._forward_event(kind(None, x, y, 0, 0, 1, False, False, False, screen_x=x, screen_y=y))
 
 
 def _lines(widget: ScrollView) -> list[Target]:

@@ -74,7 +74,7 @@ class FindScreen(FieldDialog):
             self.query_one("#act-trouble", Static).update(self.glyphs.text(str(error)))
             return
         self.dismiss(None)
-        app.call_after_refresh(go_on, app, 1)
+        app.call_after_refresh(go_on, app, 1, wrap=True)
 
 
 def utc_offset(app: FieldkitApp) -> int:
@@ -85,8 +85,9 @@ def utc_offset(app: FieldkitApp) -> int:
     return 0 if app.settings.utc or local is None else int(local.total_seconds())
 
 
-def go_on(app: FieldkitApp, step: int, start: int | None = None) -> None:
-    """To the next hit or the one before; looks on in slices until there is one."""
+def go_on(app: FieldkitApp, step: int, start: int | None = None, *, wrap: bool = False) -> None:
+    """To the next hit or the one before; looks on in slices until there is one. ``wrap``: from the top if there is none
+    below."""
     engine = app.engine
     if engine is None:
         return
@@ -108,6 +109,8 @@ def go_on(app: FieldkitApp, step: int, start: int | None = None) -> None:
         places = len(found.search.rows)
         app.say(f"place {bisect_left(found.search.rows, hit) + 1} of {places}{'' if found.search.done else ' so far'}")
     elif not done:
-        app.set_timer(0.001, lambda: go_on(app, step, start))
+        app.set_timer(0.001, lambda: go_on(app, step, start, wrap=wrap))
+    elif wrap and found.search.rows:
+        go_on(app, 1, engine.history.first - 1)
     else:
         app.say("no more places " + ("below" if step > 0 else "above"))

@@ -72,12 +72,12 @@ class LineList(ScrollView, can_focus=True):
     """Rows with a cursor."""
 
     BINDINGS: ClassVar = [
-        bind("rows.up", "up,k", "step(-1)", "Up", "One line up.", show=False),
-        bind("rows.down", "down,j", "step(1)", "Down", "One line down.", show=False),
-        bind("rows.page-up", "pageup", "page(-1)", "Page up", "A screen up.", show=False),
-        bind("rows.page-down", "pagedown", "page(1)", "Page down", "A screen down.", show=False),
-        bind("rows.first", "home,g", "first", "First", "To the first line.", show=False),
-        bind("rows.last", "end,G", "last", "Last", "To the last line.", show=False),
+        bind("lines.up", "up,k", "step(-1)", "Up", "One line up.", show=False),
+        bind("lines.down", "down,j", "step(1)", "Down", "One line down.", show=False),
+        bind("lines.page-up", "pageup", "page(-1)", "Page up", "A screen up.", show=False),
+        bind("lines.page-down", "pagedown", "page(1)", "Page down", "A screen down.", show=False),
+        bind("lines.first", "home,g", "first", "First", "To the first line.", show=False),
+        bind("lines.last", "end,G", "last", "Last", "To the last line.", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"lines--{style}" for style in STYLES), "lines--cursor", "lines--blurred", "lines--empty"
@@ -230,7 +230,7 @@ class LineList(ScrollView, can_focus=True):
 
     def render_line(self, y: int) -> Strip:
         """One line."""
-        width = self.size.width
+        width = self.scrollable_content_region.width or self.size.width
         position = self.scroll_offset.y + y
         glyphs = cast("FieldkitApp", self.app).glyphs
         if not self.keys and y == 0 and self.empty:

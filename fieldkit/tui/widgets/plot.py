@@ -69,7 +69,7 @@ class PlotView(Widget, can_focus=True):
         def __init__(self, sender: PlotView, time: int) -> None:
             super().__init__()
             self.view = sender
-            self.time = time
+            self.moment = time
 
     def __init__(self, **given: Any) -> None:
         super().__init__(**given)
@@ -273,7 +273,9 @@ def at_columns(curve: Curve, axis: Axis, columns: int) -> list[float | None]:
     return found
 
 
-def _area(curves: Sequence[Curve], axis: Axis, rows: int, low: float, high: float, plain: bool) -> list[list[tuple[str, int]]]:
+def _area(
+    curves: Sequence[Curve], axis: Axis, rows: int, low: float, high: float, plain: bool
+) -> list[list[tuple[str, int]]]:
     blocks = _PLAIN_BLOCKS if plain else _BLOCKS
     levels = len(blocks) - 1
     picture = [[(" ", -1)] * axis.columns for _ in range(rows)]
@@ -289,7 +291,9 @@ def _area(curves: Sequence[Curve], axis: Axis, rows: int, low: float, high: floa
     return picture
 
 
-def _lines(curves: Sequence[Curve], axis: Axis, rows: int, low: float, high: float, plain: bool) -> list[list[tuple[str, int]]]:
+def _lines(
+    curves: Sequence[Curve], axis: Axis, rows: int, low: float, high: float, plain: bool
+) -> list[list[tuple[str, int]]]:
     wide, tall = (1, 1) if plain else (2, 4)
     bits = [[0] * axis.columns for _ in range(rows)]
     colours = [[-1] * axis.columns for _ in range(rows)]

@@ -77,7 +77,7 @@ class Timeline(Widget, can_focus=True):
 
         def __init__(self, time: int, event: Event | None) -> None:
             super().__init__()
-            self.time = time
+            self.moment = time
             self.event = event
 
     class Grown(Message):
@@ -335,11 +335,16 @@ class Timeline(Widget, can_focus=True):
                     owner[column] = band
         cells = [(_FILL[band.css][plain], band.css) if band is not None else (" ", "") for band in owner]
         for band, begin, end in seen:
-            text = band.text if len(band.text) + 2 <= end - begin + 1 else band.text.partition(" ")[0]
-            if not text or len(text) + 2 > end - begin + 1 or any(one is not band for one in owner[begin : end + 1]):
+            while begin <= end and owner[begin] is not band:
+                begin += 1
+            while end >= begin and owner[end] is not band:
+                end -= 1
+            room = end - begin + 1
+            text = band.text if len(band.text) + 2 <= room else band.text.partition(" ")[0]
+            if not text or len(text) + 2 > room or any(one is not band for one in owner[begin : end + 1]):
                 continue
             style = f"/{band.css}" if band.css in ("charging", "fault") else band.css
-            for column, character in enumerate(f" {text} "[: end - begin + 1], begin):
+            for column, character in enumerate(f" {text} ", begin):
                 cells[column] = (character, style)
         return cells
 

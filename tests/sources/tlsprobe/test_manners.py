@@ -1,0 +1,235 @@
+"""Peers that do not behave: every target ends in time, with bounded memory, and with a name for what is wrong."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import time
+import tracemalloc
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from fieldkit.sources.tlsprobe import survey
+from fieldkit.sources.tlsprobe.plan import Limits
+from tests.sources.tlsprobe import pki
+from tests.sources.tlsprobe.probing import ids, look
+from tests.sources.tlsprobe.servers import Canned, Web, alert, message, python_server, record, serving, trusted
+
+SHORT = Limits(seconds=2.6)
+"""Enough for all ways of asking, and no more."""
+
+
+@pytest.fixture(autouse=True)
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Less patience than in the field, as all of this is on one machine."""
+    monkeypatch.setattr(survey, "FIRST_S", 0.6)
+
+
+def _silent(connection: socket.socket) -> None:
+    connection.settimeout(10)
+    while connection.recv(4096):
+        continue
+
+
+def _dripping(connection: socket.socket) -> None:
+    connection.recv(4096)
+    for byte in record(22, message(2, b"\x03\x03" + bytes(33) + b"\x00\x9c\x00")):
+        connection.sendall(bytes((byte,)))
+        time.sleep(0.4)
+
+
+def _resetting(connection: socket.socket) -> None:
+    connection.recv(1)
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def _closing(connection: socket.socket) -> None:
+    connection.recv(4096)
+
+
+def _banner(connection: socket.socket) -> None:
+    connection.sendall(b"220 mail.example ESMTP\x1b[31m ready\r\n")
+    connection.recv(4096)
+
+
+def _endless_records(connection: socket.socket) -> None:
+    connection.recv(4096)
+    while True:
+        connection.sendall(record(22, message(0, b"")) * 1000)
+
+
+def _endless_message(connection: socket.socket) -> None:
+    connection.recv(4096)
+    connection.sendall(record(22, b"\x0b\xff\xff\xff"))
+    while True:
+        connection.sendall(record(22, bytes(16000)))
+
+
+def _endless_warnings(connection: socket.socket) -> None:
+    connection.recv(4096)
+    while True:
+        connection.sendall(alert(112, 1) * 100)
+
+
+def _endless_garbage(connection: socket.socket) -> None:
+    while True:
+        connection.sendall(b"\xa5" * 65536)
+
+
+def _handshake_then_garbage(connection: socket.socket) -> None:
+    connection.recv(4096)
+    connection.sendall(record(22, message(2, b"\x03\x03" + bytes(33) + b"\x00\x9c\x00")) + b"garbage" * 1000)
+
+
+_PEERS: dict[str, tuple[Callable[[socket.socket], None], str]] = {
+    "silent": (_silent, "tls.handshake-timeout"),
+    "dripping": (_dripping, "tls.handshake-timeout"),
+    "resetting": (_resetting, "tls.handshake-reset"),
+    "closing": (_closing, "tls.handshake-reset"),
+    "banner": (_banner, "tls.not-tls"),
+    "endless records": (_endless_records, "tls.not-tls"),
+    "endless message": (_endless_message, "tls.not-tls"),
+    "endless warnings": (_endless_warnings, "tls.not-tls"),
+    "endless garbage": (_endless_garbage, "tls.not-tls"),
+    "garbage behind the hello": (_handshake_then_garbage, ""),
+    "plain WebSocket": (lambda connection: Web()(connection), "tls.no-tls"),
+}
+
+
+@pytest.mark.parametrize("name", _PEERS)
+def test_every_target_ends_and_is_named(name: str) -> None:
+    handle, expected = _PEERS[name]
+    tracemalloc.start()
+    begun = time.monotonic()
+    with serving(handle) as port:
+        result = look(port, limits=SHORT)
+    assert time.monotonic() - begun < SHORT.seconds + 0.5
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 12_000_000
+    found = ids(result)
+    assert expected in found or not expected
+    others = {"tls.handshake-timeout", "tls.handshake-reset", "tls.not-tls", "tls.no-tls"} - {expected}
+    assert not found & others, found
+    assert result.postures[0].connections <= 40
+
+
+def test_a_banner_is_shown_as_text_only() -> None:
+    with serving(_banner) as port:
+        result = look(port, limits=SHORT)
+    fault = next(fault for fault in result.judged[0].faults if fault.id == "tls.not-tls")
+    assert "220 mail.example" in fault.values["answer"]
+    assert "\x1b" not in fault.values["answer"]
+
+
+def test_nobody_takes_the_connection() -> None:
+    """Half open: the kernel answers, no program does."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        result = look(listener.getsockname()[1], limits=Limits(seconds=1.9))
+    assert "tls.handshake-timeout" in ids(result)
+
+
+def test_nothing_listens() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    result = look(port)
+    assert not result.reachable
+    assert ids(result) == set()
+    assert "refused" in result.postures[0].reason
+
+
+def test_a_name_that_does_not_exist() -> None:
+    from fieldkit.sources.tlsprobe import targets
+    from fieldkit.sources.tlsprobe.run import Order, probe
+
+    result = probe(Order([targets.parse("wss://no-such-host.invalid")]), lambda text: None)[0]
+    assert not result.reachable
+    assert "no-such-host.invalid" in result.error
+
+
+def test_plain_websocket_that_asks_for_a_password() -> None:
+    web = Web(password="CP_7:secret")
+    with serving(web) as port:
+        found = ids(look(port, path="/CP_7", limits=SHORT))
+    assert {"tls.no-tls", "ws.basic-auth-in-clear"} <= found
+    assert not any("authorization" in head.lower() for head in web.seen)
+
+
+def test_a_server_that_thinks_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    chain = [pki.make(issuer=pki.intermediate(), kind="rsa2048").der, pki.intermediate().der]
+    monkeypatch.setattr(survey, "FIRST_S", 2.5)
+    with serving(Canned(chain, delay=1.2)) as port:
+        result = look(port, ca=trusted(tmp_path), speak=False, limits=Limits(seconds=3))
+    assert "tls.slow-handshake" in ids(result)
+    assert result.postures[0].slow_s is not None
+    assert 1.1 < result.postures[0].slow_s < 2
+    assert result.postures[0].cut == "time"
+    assert result.postures[0].incomplete
+
+
+def test_a_server_for_the_answer_to_which_patience_is_needed(tmp_path: Path) -> None:
+    chain = [pki.make(issuer=pki.intermediate(), kind="rsa2048").der, pki.intermediate().der]
+    with serving(Canned(chain, delay=1.1)) as port:
+        result = look(port, ca=trusted(tmp_path), speak=False, limits=Limits(seconds=3.5))
+    found = ids(result)
+    assert "tls.slow-handshake" in found
+    assert not found & {"tls.handshake-timeout", "tls.hello-size-intolerant"}
+
+
+def test_one_connection_at_a_time_where_a_peer_takes_no_more(tmp_path: Path) -> None:
+    """A charger that refuses a second connection is asked one by one, and nothing wrong is concluded."""
+    chain = [pki.make(issuer=pki.intermediate(), kind="rsa2048").der, pki.intermediate().der]
+    canned = Canned(chain)
+    open_now = 0
+    most = 0
+
+    def handle(connection: socket.socket) -> None:
+        nonlocal open_now, most
+        open_now += 1
+        most = max(most, open_now)
+        try:
+            time.sleep(0.01)
+            canned(connection)
+        finally:
+            open_now -= 1
+
+    with serving(handle) as port:
+        result = look(port, ca=trusted(tmp_path), speak=False, limits=Limits(at_once=2))
+    assert most <= 3  # the server notices the end of one a moment after the next has begun
+    assert "tls.no-forward-secrecy" in ids(result)
+
+
+def test_a_password_goes_to_nobody_who_cannot_prove_himself(tmp_path: Path) -> None:
+    from fieldkit.sources.tlsprobe.upgrade import Credentials
+
+    web = Web(password="CP_7:secret")
+    secret = Credentials("CP_7", b"secret")
+    pair = pki.make(issuer=pki.root()).files(tmp_path, "one")
+    stranger = pki.make("Other root", number=110, ca=True)
+    other = tmp_path / "other.pem"
+    other.write_bytes(stranger.pem)
+    assert "secret" not in repr(secret)
+    with python_server(tmp_path, pair, web=web) as port:
+        kept = look(port, ca=str(other), path="/CP_7", credentials=secret)
+        assert "ws.password-not-sent" in ids(kept)
+        assert web.seen == []
+        sent = look(port, ca=trusted(tmp_path), path="/CP_7", credentials=secret)
+        assert sent.postures[0].spoken[0].status == 101
+        wrong = look(port, ca=trusted(tmp_path), path="/CP_7", credentials=Credentials("CP_7", b"wrong"))
+        assert "ws.password-refused" in ids(wrong)
+        careless = look(port, ca=str(other), path="/CP_7", credentials=secret, insecure=True)
+        assert careless.postures[0].spoken[0].status == 101
+
+
+def test_without_tls_where_it_was_named(tmp_path: Path) -> None:
+    from fieldkit.sources.tlsprobe.upgrade import Credentials
+
+    web = Web(password="CP_7:secret")
+    with serving(web) as port:
+        asked = look(port, path="/CP_7", scheme="ws")
+        assert ids(asked) == {"ws.basic-auth-in-clear", "ws.basic-auth-required"}
+        sent = look(port, path="/CP_7", scheme="ws", credentials=Credentials("CP_7", b"secret"))
+    assert ids(sent) == {"ws.basic-auth-in-clear"}
+    assert sent.judged[0].observed.tls is False
