@@ -10,7 +10,7 @@ from typing import Final
 from fieldkit.events import MessageType, OcppMessage, Sender, Unanswered
 from fieldkit.ocpp.exchange import OTHER, latency
 
-MAX_SAMPLES: Final = 4096
+MAX_SAMPLES: Final = 1024
 """Latencies kept of one action: beyond it every second one is thrown away, which keeps percentiles honest."""
 MAX_ACTIONS: Final = 400
 """Pairs of side and action of one station; OCPP has 90 actions, a hostile station invents more."""

@@ -74,6 +74,8 @@ class ProxyFeed:
         """SourceError when it cannot listen there. Takes as long as a process takes to begin."""
         listen, upstream = parts(name)
         named(listen, upstream)
+        if sys.platform == "win32":  # a socket cannot be handed to the relay there
+            raise SourceError("on Windows use: fieldkit proxy")
         self.name = f"proxy {listen}"
         self.recorded = record
         self.addresses: list[str] = []

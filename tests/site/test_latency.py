@@ -45,6 +45,18 @@ def test_one_answer_is_all_percentiles() -> None:
     assert entry.p50 == entry.p99 == entry.longest == 7 * MS
 
 
+def test_over_all_actions_the_frequent_ones_weigh_more() -> None:
+    latencies = Latencies()
+    assert latencies.overall() is None
+    for number in range(1000):
+        latencies.feed(answer(call("Heartbeat"), 10 * MS + number))
+    for _ in range(10):
+        latencies.feed(answer(call("Reset", sender="csms"), 900 * MS))
+    median, longest = latencies.overall() or (0, 0)
+    assert 10 * MS <= median < 10 * MS + 1000
+    assert longest == 900 * MS
+
+
 def test_sides_and_actions_are_apart_the_most_frequent_first() -> None:
     latencies = Latencies()
     latencies.feed(answer(call("Reset", sender="csms"), MS))

@@ -11,9 +11,8 @@ from fieldkit.tui.screens.charger import SECTIONS, ChargerScreen
 from fieldkit.tui.screens.curve import CurveScreen
 from fieldkit.tui.screens.live import LiveScreen
 from fieldkit.tui.widgets.plot import PlotView
-from fieldkit.tui.widgets.timeline import Timeline
-from fieldkit.tui.widgets.traffic import TrafficList
-from tests.tui.driving import CAPTURES, SMALL, WIDE, Driver, driving
+from tests.tui.chosen import live_row
+from tests.tui.driving import CAPTURES, SMALL, WIDE, driving
 
 PLAIN = CAPTURES / "ocpp16j_vcp_ocpprpc_plain.pcap"
 SIZES = [SMALL, WIDE, (200, 60)]
@@ -23,14 +22,6 @@ SIZES = [SMALL, WIDE, (200, 60)]
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is left in the home of whoever runs the tests."""
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-
-
-def live_row(d: Driver) -> str:
-    """The chosen line of the traffic."""
-    assert isinstance(d.app.screen, LiveScreen)
-    traffic = d.app.screen.query_one(TrafficList)
-    assert traffic.selected is not None
-    return d.lines[traffic.region.y + traffic.position_of(traffic.selected) - int(traffic.scroll_offset.y)]
 
 
 async def test_why_a_charger_is_offline_takes_three_keys() -> None:
@@ -103,50 +94,12 @@ async def test_the_evidence_of_a_finding_is_one_key_away() -> None:
         assert "13 chargers" in d.text, "back to the list, not to a screen below it"
 
 
-async def test_the_timeline_says_what_is_under_the_cursor_and_leads_to_the_message() -> None:
-    async with driving("demo") as d:
-        await d.press("2", "down", "down", "enter")
-        assert "Faulted ╳╳" in d.text
-        await d.press("tab")
-        assert "A connector is out of order" in d.text, "the cursor begins at the worst"
-        timeline = d.app.screen.query_one(Timeline)
-        whole = timeline.axis.span
-        await d.press("up", "up")
-        assert timeline.axis.span == pytest.approx(whole / 4, rel=0.01)
-        assert timeline.first <= timeline.cursor <= timeline.last
-        assert "in sight" in d.text
-        await d.press("pageup", "home")
-        assert timeline.first == timeline.course.first
-        assert "boot: Accepted" in d.text
-        await d.press("z")
-        assert timeline.axis.span == whole
-        await d.press("down")
-        assert timeline.axis.span == whole, "there is no more"
-        await d.press("end", "N")
-        assert "A reset was rejected" in d.text
-        await d.press("enter")
-        assert "Reset" in live_row(d)
-
-
 async def test_the_answers_that_took_longest() -> None:
     async with driving(PLAIN) as d:
         await d.press("2", "enter", "l", "enter")
         assert isinstance(d.app.screen, LiveScreen)
         assert "ChangeConfiguration" in live_row(d)
         assert "latency >=" in d.text
-
-
-async def test_a_curve_leads_to_the_message_that_told_the_value_and_to_all_of_the_transaction() -> None:
-    async with driving("demo") as d:
-        await d.press("2", "down", "down", "enter", "t", "enter", "down", "home")
-        assert "Energy.Active.Import.Register, kWh" in d.text
-        assert "184.2 kWh" in d.text
-        await d.press("enter")
-        assert "MeterValues" in live_row(d)
-        await d.press("2", "enter", "t", "enter", "t")
-        assert "transaction 90211 of HYC-0031" in d.text
-        await d.press("2", "enter", "o")
-        assert "only HYC-0031" in d.text
 
 
 async def test_id_tokens_and_secrets_are_hidden() -> None:

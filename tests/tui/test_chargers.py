@@ -133,8 +133,10 @@ async def test_names_from_the_wire_are_inert(tmp_path: Path) -> None:
         assert "\x1b" not in d.text
         assert "\u202e" not in d.text
         assert "CP[bold]" in d.text, "no markup is read"
-        await d.press("enter")
-        assert "CP[bold]" in d.text
+        for keys in (["enter"], ["l"], ["enter"], ["2", "enter", "v"]):
+            await d.press(*keys)
+            assert "CP[bold]" in d.text
+            assert "\x1b" not in d.text
 
 
 @pytest.fixture(scope="module")

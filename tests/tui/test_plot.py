@@ -16,6 +16,7 @@ from tests.traffic.charging import charging_16, measure, stop_16
 from tests.traffic.conversation import Session
 from tests.traffic.diagnosed import diagnose
 from tests.traffic.taps import Tap
+from tests.tui.chosen import live_row
 from tests.tui.driving import driving
 
 SECOND = 1_000_000_000
@@ -131,3 +132,16 @@ async def test_several_curves_are_lines_with_names(tmp_path: Path) -> None:
         assert "L1 14 A" in d.text
         assert "L3 34 A" in d.text
         assert any("\u2800" < character < "\u28ff" for character in d.text)
+
+
+async def test_a_curve_leads_to_the_message_that_told_the_value_and_to_all_of_the_transaction() -> None:
+    async with driving("demo") as d:
+        await d.press("2", "down", "down", "enter", "t", "enter", "down", "home")
+        assert "Energy.Active.Import.Register, kWh" in d.text
+        assert "184.2 kWh" in d.text
+        await d.press("enter")
+        assert "MeterValues" in live_row(d)
+        await d.press("2", "enter", "t", "enter", "t")
+        assert "transaction 90211 of HYC-0031" in d.text
+        await d.press("2", "enter", "o")
+        assert "only HYC-0031" in d.text

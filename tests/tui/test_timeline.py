@@ -9,7 +9,9 @@ from fieldkit.tui.course import Band, Course, Lane, course
 from fieldkit.tui.engine import Engine
 from fieldkit.tui.facts import gather
 from fieldkit.tui.feeds import open_feed
-from tests.tui.driving import CAPTURES
+from fieldkit.tui.widgets.timeline import Timeline
+from tests.tui.chosen import live_row
+from tests.tui.driving import CAPTURES, driving
 
 SECOND = 1_000_000_000
 NOON = 1_795_262_400 * SECOND
@@ -102,3 +104,28 @@ def test_logs_have_no_connections() -> None:
     with engine.lock:
         (facts, *_) = gather(engine.session, engine.findings, running=False)
         assert course(facts, engine.session.picture, engine.findings).lanes
+
+
+async def test_the_timeline_says_what_is_under_the_cursor_and_leads_to_the_message() -> None:
+    async with driving("demo") as d:
+        await d.press("2", "down", "down", "enter")
+        assert "Faulted ╳╳" in d.text
+        await d.press("tab")
+        assert "A connector is out of order" in d.text, "the cursor begins at the worst"
+        timeline = d.app.screen.query_one(Timeline)
+        whole = timeline.axis.span
+        await d.press("up", "up")
+        assert timeline.axis.span == pytest.approx(whole / 4, rel=0.01)
+        assert timeline.first <= timeline.cursor <= timeline.last
+        assert "in sight" in d.text
+        await d.press("pageup", "home")
+        assert timeline.first == timeline.course.first
+        assert "boot: Accepted" in d.text
+        await d.press("z")
+        assert timeline.axis.span == whole
+        await d.press("down")
+        assert timeline.axis.span == whole, "there is no more"
+        await d.press("end", "N")
+        assert "A reset was rejected" in d.text
+        await d.press("enter")
+        assert "Reset" in live_row(d)

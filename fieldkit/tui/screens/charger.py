@@ -41,6 +41,8 @@ SECTIONS: Final = {
     "boots": ("b", "Boots"),
 }
 """What is shown below the timeline: key and name."""
+_LOW: Final = 20
+"""Lines below which a finding's explanation does not fit with its advice."""
 _ROOMY: Final = 30
 """Lines of a screen on which the timeline says all the time what is under its cursor."""
 _HIGH, _PLOT = 36, 11
@@ -250,6 +252,8 @@ class ChargerScreen(FieldScreen):
         position = self.rows.position
         if self.section == "findings" and position < len(self._findings):
             lines = tables.finding_words(self._findings[position], self.look)
+            if self.size.height < _LOW:
+                lines.reverse()  # what to do is what must not be cut off
         note.display = bool(lines)
         note.update(Content(self.glyphs.text("\n".join(lines))))
 
@@ -305,7 +309,12 @@ class ChargerScreen(FieldScreen):
         elif self.section == "latency" and position < len(self._latencies):
             slow = self._latencies[position]
             least = max(slow.p90, 1) // 1_000_000
-            self.fieldkit.show_filter(f'station = "{facts.key}" and action = {slow.action} and latency >= {least}ms')
+            if any(sign in facts.key + slow.action for sign in '"\\'):
+                self.action_traffic()  # no filter can spell these
+            else:
+                self.fieldkit.show_filter(
+                    f'latency >= {least}ms and action = "{slow.action}" and station = "{facts.key}"'
+                )
         elif self.section == "boots" and position < len(self._boots):
             boot = self._boots[position]
             with self.engine.lock:

@@ -18,7 +18,6 @@ from fieldkit.tui.widgets.linelist import LineList
 from fieldkit.tui.widgets.stationlist import ORDERS, StationList, station_header
 from fieldkit.tui.words import spaced
 
-
 SILENCE: Final = 5.0
 """Seconds between two looks at something live from which nothing comes."""
 

@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
+from fieldkit.safetext import terminal
 from fieldkit.tui.chargertables import Look
 from fieldkit.tui.compared import WORDS, Line, Section, Side, compare, partner, side
 from fieldkit.tui.engine import Engine
@@ -89,7 +90,8 @@ class CompareScreen(FieldScreen):
             )
         rows = self.query_one("#compare-list", LineList)
         if right is None:
-            rows.empty = f"{self.key} is not in {self.other.state.name}, and there are several others"
+            name = terminal(self.other.state.name, 60)
+            rows.empty = f"{terminal(self.key, 40)} is not in {name}, and there are several others"
             rows.refresh()
             return
         engine = self.engine
@@ -160,10 +162,11 @@ class CompareScreen(FieldScreen):
         if state.running and state.progress is not None:
             there = f"   reading: {state.progress:.0%}"
         elif self._sides is not None and self._sides[1].key != self.key:
-            there = f"   against {self._sides[1].key}, the only charger of the other one"
+            there = f"   (there: {terminal(self._sides[1].key, 40)}, the only charger)"
         elif state.failures:
-            there = f"   {state.failures[0]}"
-        title = f" {self.key}: {self.engine.state.name} against {state.name}{there}"
+            there = f"   {terminal(state.failures[0], 200)}"
+        names = terminal(self.engine.state.name, 60), terminal(state.name, 60)
+        title = f" {terminal(self.key, 40)}: {names[0]} against {names[1]}{there}"
         self.query_one("#compare-title", Static).update(Content(self.glyphs.text(title)))
         self.query_one("#compare-header", LineHeader).refresh()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from time import monotonic
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
@@ -21,6 +22,8 @@ from fieldkit.tui.words import sentence, spaced, told
 
 _SLICE: Final = 0.03
 """Seconds of searching between two looks at the keyboard."""
+_BETWEEN: Final = 0.25
+"""Seconds between two pictures while it searches."""
 _MAX_KNOWN: Final = 200
 """Stations and actions that are offered for completion."""
 
@@ -63,6 +66,7 @@ class LiveScreen(FieldScreen):
         self.scope: Scope | None = None
         self._shown: int | None = None
         self._searching = False
+        self._draw_at = 0.0
         self._began = False
 
     def compose_body(self) -> ComposeResult:
@@ -165,9 +169,15 @@ class LiveScreen(FieldScreen):
             return
         with self.engine.lock:
             done = search.run(_SLICE)
-            self.traffic.update_rows()
-        self._show_counts()
-        self.query_one(TrafficHeader).refresh()
+            now = monotonic()
+            # A picture takes as long as a slice of the search: a few a second are enough to see that it goes on.
+            draw = done or now >= self._draw_at
+            if draw:
+                self._draw_at = now + _BETWEEN
+                self.traffic.update_rows()
+        if draw:
+            self._show_counts()
+            self.query_one(TrafficHeader).refresh()
         if not done:
             self._go_on_searching()
 

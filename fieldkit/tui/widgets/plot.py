@@ -221,6 +221,8 @@ class PlotView(Widget, can_focus=True):
                 name = f"{glyphs.dot if glyphs.unicode else _PLAIN_MARKS[number % 6]} {name}"
             text = glyphs.text(f" {name}{number_words(found[1]).replace(',', ' ')} {plot.unit} ")
             segments.append(Segment(text, self._style(f"c{number % MAX_COLOURS}" if len(plot.curves) > 1 else "value")))
+        if len(segments) == 1:
+            segments.append(Segment(" no value here", self._style("value")))
         strip = Strip(segments)
         return strip.adjust_cell_length(width, self.rich_style)
 
