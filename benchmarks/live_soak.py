@@ -195,7 +195,7 @@ def soak(options: argparse.Namespace, folder: Path) -> tuple[list[float], dict[s
     """Memory after each hour, the report, and how many packets and messages went in."""
     command = [
         *options.command, "capture", "-", "-w", str(folder / "soak.pcapng"), "--ring", "4x16MB", "--follow",
-        "--every", "10s", "--fail-on", "never", "-q", "--json", str(folder / "x.json"),
+        "--every", "2s", "--fail-on", "never", "-q", "--json", str(folder / "x.json"),
     ]  # fmt: skip
     stations = [Station(number) for number in range(1, options.stations + 1)]
     hours: list[float] = []

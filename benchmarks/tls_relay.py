@@ -28,7 +28,7 @@ class Relay:
         self.counts["connections"] += 1
         await asyncio.sleep(2 * self._delay)  # what connecting would have taken
         far: asyncio.StreamWriter | None = None
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, asyncio.CancelledError):
             there, far = await asyncio.open_connection("127.0.0.1", self._port)
             await asyncio.gather(self._pass(near, far, "up"), self._pass(there, back, "down"))
         for writer in (back, far):

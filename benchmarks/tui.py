@@ -144,7 +144,7 @@ class Bench:
     @staticmethod
     def _settled(screen: Screen) -> float:
         """When the last picture was drawn."""
-        while time.perf_counter() - screen.pieces[-1][0] < 0.5:
+        while time.perf_counter() - screen.pieces[-1][0] < 0.2:  # the cursor blinks twice a second
             time.sleep(0.02)
         return screen.pieces[-1][0]
 

@@ -251,7 +251,8 @@ class TlsCertificates:
 
 @event
 class TlsAlert:
-    """An alert in clear or decrypted; ``description`` as registered by IANA (40 handshake_failure …)."""
+    """An alert in clear or decrypted; ``description`` as registered by IANA (40 handshake_failure …). -1: it is
+    encrypted, and only its length says that it is one (TLS 1.3)."""
 
     time: int
     frames: tuple[int, ...]
@@ -570,6 +571,19 @@ class CaptureDropped:
     count: int
 
 
+@event
+class PluginFailed:
+    """A plugin raised, hung or brought what it must not, and is not used any more."""
+
+    time: int
+    frames: tuple[int, ...]
+    plugin: str
+    kind: str
+    """"router-adapter", "check", "decoder" …"""
+    reason: str
+    """In one line; not yet safe to show."""
+
+
 Event: TypeAlias = (
     StreamBytes
     | TlsSecrets
@@ -597,6 +611,7 @@ Event: TypeAlias = (
     | ConsoleSighting
     | DecodeError
     | CaptureDropped
+    | PluginFailed
 )
 
 Emit: TypeAlias = Callable[[Event], None]

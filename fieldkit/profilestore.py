@@ -12,6 +12,14 @@ from fieldkit.devices.modbus.profileload import ProfileError, parse_profile
 FOLDER: Final = Path(__file__).parent / "devices" / "profiles"
 
 
+_PLUGGED: Final[dict[str, Profile]] = {}
+
+
+def add(profile: Profile) -> None:
+    """One that a plugin brings; the shipped ones keep their names."""
+    _PLUGGED.setdefault(profile.id, profile)
+
+
 @cache
 def shipped() -> dict[str, Profile]:
     """All that come with fieldkit, by id."""
@@ -30,7 +38,7 @@ def load(path: Path) -> Profile:
 
 def find(name: str) -> Profile:
     """By id, or by the path of a file; ProfileError names what there is."""
-    known = shipped()
+    known = {**_PLUGGED, **shipped()}
     if name in known:
         return known[name]
     if name.endswith(".toml"):

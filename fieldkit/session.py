@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias
+from typing import Final, Protocol, TypeAlias
 
+from fieldkit.checks.check import Check
 from fieldkit.checks.collector import Collected, Collector
 from fieldkit.checks.policy import Policy
-from fieldkit.checks.runner import Runner
-from fieldkit.events import Event, OcppMessage
+from fieldkit.checks.runner import Runner, known_checks
+from fieldkit.events import Event, OcppMessage, PluginFailed
 from fieldkit.site.picture import Picture
 from fieldkit.tally import Tally
 
@@ -27,21 +28,31 @@ class Watcher(Protocol):
 _See: TypeAlias = Callable[[Event, Picture], object]
 
 
+MAX_FAILED: Final = 100
+"""Failures of plugins that are remembered."""
+
+
 class Session:
     """Everything that is kept of a run; events pass through and are not."""
 
     def __init__(
-        self, policy: Policy | None = None, watchers: Iterable[Watcher] = (), collector: Collector | None = None
+        self,
+        policy: Policy | None = None,
+        watchers: Iterable[Watcher] = (),
+        collector: Collector | None = None,
+        checks: Iterable[type[Check]] = (),
     ) -> None:
-        """``collector``: one that takes some findings only."""
+        """``collector``: one that takes some findings only. ``checks``: those of plugins, beside fieldkit's own."""
         self.picture = Picture()
         self.tally = Tally()
         self.packets = 0
         """Packets read, of all sources; whoever feeds the session says so."""
         self.begin = 0
         """Time of the first event that has one."""
-        self._runner = Runner(policy, collector=collector)
-        self._watchers: dict[type[Event], list[_See]] = {}
+        self.failed_plugins: list[PluginFailed] = []
+        more = tuple(checks)
+        self._runner = Runner(policy, [*known_checks(), *more] if more else None, collector)
+        self._watchers: dict[type[Event], list[_See]] = {PluginFailed: [self._plugin_failed]}
         for watcher in watchers:
             for kind in watcher.wants:
                 self._watchers.setdefault(kind, []).append(watcher.see)
@@ -73,6 +84,10 @@ class Session:
     def finish(self) -> list[Collected]:
         """The end: what never came is judged now."""
         return self._runner.finish(self.picture)
+
+    def _plugin_failed(self, event: Event, picture: Picture) -> None:
+        if isinstance(event, PluginFailed) and len(self.failed_plugins) < MAX_FAILED:
+            self.failed_plugins.append(event)
 
     @property
     def findings(self) -> list[Collected]:

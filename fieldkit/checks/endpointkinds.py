@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import Final
 
 from fieldkit.checks.finding import Kind, Owner, Severity
-from fieldkit.checks.security import IN_CLEAR
 
 _PROFILES: Final = "OCPP 1.6 security white paper A00.FR.3xx–4xx, OCPP 2.x Part 2 A00"
 _UPDATE: Final = "Update the side that can do no better."
@@ -235,6 +234,17 @@ def _upgrade(
     return Kind(f"ws.{id_}", severity, owner, title, explanation, advice, reference)
 
 
+IN_CLEAR = Kind(
+    "ws.basic-auth-in-clear",
+    "info",
+    "operator",
+    "The station's password crosses the network in clear",
+    "The station sends its password to {server} without TLS (security profile 1): whoever can see the traffic can read"
+    " it.{public}",
+    "Operator: use wss:// (security profile 2 or 3), or keep this traffic inside a VPN or a network of your own. Change"
+    " the password after that.",
+    "OCPP 1.6 security white paper A00.FR.301–302; OCPP 2.x Part 2 A00.FR.301",
+)
 WS_KINDS: Final = (
     _upgrade("subprotocol-not-offered", "warning", "csms", "The CSMS answers with a subprotocol that was not offered",
              "{server} was offered {offered} and chose {chosen}. A client must end such a connection.",

@@ -7,6 +7,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fieldkit.checks.check import Check
+from fieldkit.checks.endpointkinds import IN_CLEAR
 from fieldkit.checks.finding import Finding, Kind, Severity
 from fieldkit.checks.onwire import MAX_STATIONS, bounded, endpoint, server_of
 from fieldkit.checks.policy import Policy
@@ -29,17 +30,6 @@ BELOW_POLICY = Kind(
     "Operator: raise the station's security profile (1.6 SecurityProfile, 2.x SetNetworkProfile) and close the"
     " unprotected port of the CSMS afterwards.",
     f"{_WHITE_PAPER} §3, OCPP 2.x Part 2 A.1",
-)
-IN_CLEAR = Kind(
-    "ws.basic-auth-in-clear",
-    "info",
-    "operator",
-    "The station's password crosses the network in clear",
-    "The station sends its password to {server} without TLS (security profile 1): whoever can see the traffic can read"
-    " it.{public}",
-    "Operator: use wss:// (security profile 2 or 3), or keep this traffic inside a VPN or a network of your own. Change"
-    " the password after that.",
-    f"{_WHITE_PAPER} A00.FR.301–302; OCPP 2.x Part 2 A00.FR.301",
 )
 NOBODY_PROVES = Kind(
     "security.no-authentication",

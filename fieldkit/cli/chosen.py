@@ -16,6 +16,7 @@ from fieldkit.events import Connection, Event, OcppChannel, OcppMessage
 from fieldkit.safetext import shorten
 
 if TYPE_CHECKING:
+    from fieldkit.checks.check import Check
     from fieldkit.checks.policy import Policy
     from fieldkit.cli.documents import Documents
     from fieldkit.reports.document import Report
@@ -34,17 +35,19 @@ def matching(text: str | None) -> Matching | None:
     return Matching(text, passes) if text and passes is not None else None
 
 
-def session_for(policy: Policy, written: Documents, chosen: Matching | None) -> Session:
+def session_for(
+    policy: Policy, written: Documents, chosen: Matching | None, checks: Iterable[type[Check]] = ()
+) -> Session:
     """A session that documents watch, all of it or what was chosen."""
     from fieldkit.session import Session
 
     if chosen is None:
-        return Session(policy, written.watchers)
+        return Session(policy, written.watchers, checks=checks)
     watchers = [
         watcher if watcher is written.beginnings else ChosenMessages(watcher, chosen.passes)
         for watcher in written.watchers
     ]
-    return Session(policy, [chosen, *watchers], ChosenFindings(chosen))
+    return Session(policy, [chosen, *watchers], ChosenFindings(chosen), checks)
 
 
 class Matching:

@@ -15,6 +15,7 @@ from fieldkit.reports.annotated import source_of
 from fieldkit.sources.file import FileSource, SourceError
 
 if TYPE_CHECKING:
+    from fieldkit.plugins.decoding import Decoding
     from fieldkit.session import Session
 
 
@@ -59,9 +60,16 @@ class Sources:
 
 
 def run(
-    sources: Sources, session: Session, outcome: Outcome, *, keylog: tuple[str, ...], quiet: bool, validate: bool = True
+    sources: Sources,
+    session: Session,
+    outcome: Outcome,
+    *,
+    keylog: tuple[str, ...],
+    quiet: bool,
+    validate: bool = True,
+    decoding: Decoding | None = None,
 ) -> None:
-    """Read it all; afterwards the session is finished."""
+    """Read it all; afterwards the session is finished. ``decoding``: by plugins, besides."""
     outcome.tally = session.tally
     opened = sources.opened
     live = any(not source.size for source in opened)
@@ -70,7 +78,7 @@ def run(
         schemas = reading.schemas() if validate else None
         with VisibleProgress(opened, quiet=quiet) as progress:
             for events in reading.events(opened, keys, schemas, full=False, progress=progress):
-                session.feed(events)
+                session.feed(decoding.through(events) if decoding else events)
     except SourceError as error:
         outcome.unusable(str(error))
     except KeyboardInterrupt:

@@ -69,6 +69,11 @@ follow: Final[_Decorator] = click.option(
 )
 
 
+plugin: Final[_Decorator] = click.option(
+    "--plugin", "plugins", metavar="NAME|DIR", multiple=True, help="Use a plugin (fieldkit plugins list shows them)."
+)
+
+
 def expression(what: str) -> _Decorator:
     """``--filter``; ``what`` says what it does to the command's output."""
     return click.option("--filter", "filter_text", metavar="EXPR", help=f"{what} (docs/filter.md has the grammar).")

@@ -68,6 +68,7 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @options.zone
 @options.fail_on
 @options.min_profile
+@options.plugin
 @options.show_ids
 @click.option(
     "--anonymize",
@@ -93,6 +94,7 @@ def command(
     zone: str | None,
     fail_on: str,
     min_profile: int | None,
+    plugins: tuple[str, ...],
     show_ids: bool,
     anonymize: tuple[str, ...],
     include_secrets: bool,
@@ -114,8 +116,14 @@ def command(
     from fieldkit.reports.model import build
 
     begun = time.monotonic()
+    plugged = None
+    if plugins:
+        from fieldkit.cli.plugged import Plugged
+
+        plugged = Plugged(plugins, sources)
+        outputs = plugged.take(outputs)
     files = [name for name in outputs if name != "-"]
-    text_wanted = "-" in outputs or not (outputs or json_to or anonymize)
+    text_wanted = "-" in outputs or not (outputs or json_to or anonymize or (plugged and plugged.outputs))
     if json_to == "-" and "-" in outputs:
         raise click.UsageError("-o - and --json - cannot both have standard output")
     if json_to and json_to != "-":
@@ -137,8 +145,12 @@ def command(
         return outcome.exit_code()
     try:
         with documents.Documents(files, anonymize, wishes) as written:
-            session = chosen.session_for(Policy(security_profile=min_profile), written, matching)
-            diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate)
+            checks = plugged.checks if plugged else ()
+            session = chosen.session_for(Policy(security_profile=min_profile), written, matching, checks)
+            decoding = plugged.begin(session) if plugged else None
+            diagnosis.run(
+                taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate, decoding=decoding
+            )
             status = outcome.exit_code()
             if status is ExitCode.SOURCE and session.tally.nothing:
                 outcome.conclude(taken.opened)
@@ -155,6 +167,8 @@ def command(
             elif json_to:
                 output.save(json_to, documents.render("jsonreport", report, wishes).encode("utf-8", "replace"))
             names = [*written.finish(session, report, taken), *([json_to] if json_to and json_to != "-" else [])]
+            if plugged:
+                names += plugged.finish(report)
     finally:
         taken.close()
     if not text_wanted:
@@ -167,6 +181,7 @@ def command(
                         f"in {time.monotonic() - begun:.1f} s")  # fmt: skip
         for line in [*told, *written.notes]:
             click.echo(f"fieldkit: {terminal(line)}", err=True)
+    status = ExitCode.INCOMPLETE if plugged and plugged.failed and status is ExitCode.OK else status
     return verdict(status, report, session, fail_on)
 
 

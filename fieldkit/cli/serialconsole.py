@@ -112,7 +112,8 @@ class _Console:
         self._typing = False
         self._said_off = False
         self._complained = 0.0
-        self._drawn = False
+        self._drawn = ""
+        """What stands in the bottom line."""
         self._over = False
         assert port.recording is not None
         self._log = TextLog(port.recording.path, utc=given["utc"])
@@ -164,11 +165,11 @@ class _Console:
         from fieldkit.safetext import terminal
 
         width = shutil.get_terminal_size().columns - 1
-        text = self._bottom if self._asking else terminal(self._decoder.partial)
-        if text or self._drawn:
-            sys.stdout.write("\r\x1b[K" + text[-width:])
+        text = (self._bottom if self._asking else terminal(self._decoder.partial))[-width:]
+        if text != self._drawn:
+            sys.stdout.write("\r\x1b[K" + text)
             sys.stdout.flush()
-            self._drawn = bool(text)
+            self._drawn = text
 
     @property
     def _bottom(self) -> str:
@@ -180,7 +181,7 @@ class _Console:
         if self._drawn:
             sys.stdout.write("\r\x1b[K")
             sys.stdout.flush()
-            self._drawn = False
+            self._drawn = ""
 
     def _say(self, text: str) -> None:
         self._clear()

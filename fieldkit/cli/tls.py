@@ -6,6 +6,7 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -40,7 +41,7 @@ could not be found out in time, 130 interrupted.
 """
 
 FORMATS: Final = {
-    ".html": "tlsreporthtml", ".htm": "tlsreporthtml", ".json": "jsonreport", ".txt": "tlsreporttext",
+    ".html": "tlsreporthtml", ".htm": "tlsreporthtml", ".json": "tlsreportjson", ".txt": "tlsreporttext",
     ".md": "tlsreportmarkdown", ".csv": "tlsreportcsv", ".xml": "tlsreportjunit",
 }  # fmt: skip
 MAX_TARGETS: Final = 1000
@@ -327,26 +328,31 @@ def _report(given: dict[str, Any], order: Order, results: Any) -> TlsReport:
 
 
 def _write(given: dict[str, Any], report: TlsReport, say: Any) -> None:
-    from fieldkit.cli.documents import show
-    from fieldkit.cli.terminal import wants_color
-
     outputs, json_to = given["outputs"], given["json_to"]
     if "-" in outputs or not (outputs or json_to):
+        from fieldkit.cli.terminal import wants_color
         from fieldkit.reports.tlsreporttext import render
 
-        show(render(report, color=wants_color(given["color"], sys.stdout)))
+        _show(render(report, color=wants_color(given["color"], sys.stdout)))
     elif json_to != "-" and not given["quiet"]:
         say(report["summary"]["verdict"])
     if json_to == "-":
-        show(_rendered("jsonreport", report, given))
+        _show(_rendered("tlsreportjson", report, given))
     written = [name for name in outputs if name != "-"]
     for name in written:
         output.save(name, _rendered(FORMATS[Path(name).suffix.lower()], report, given).encode("utf-8", "replace"))
     if json_to and json_to != "-":
-        output.save(json_to, _rendered("jsonreport", report, given).encode("utf-8", "replace"))
+        output.save(json_to, _rendered("tlsreportjson", report, given).encode("utf-8", "replace"))
         written.append(json_to)
     if written:
         say(f"written: {', '.join(written)}")
+
+
+def _show(text: str) -> None:
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
+    sys.stdout.write(text)
+    sys.stdout.flush()
 
 
 def _rendered(form: str, report: TlsReport, given: dict[str, Any]) -> str:

@@ -27,6 +27,7 @@ class LocalRunner(Commands):
 
     def __init__(self) -> None:
         self._programs = Programs()
+        self._closed = False
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         """What a program says."""
@@ -60,6 +61,13 @@ class LocalRunner(Commands):
         """The lines of a program that goes on."""
         return self._programs.lines(command)
 
+    def netlink(self, what: str) -> Iterator[tuple[int, bytes]]:
+        """What the kernel reports, until ``close``."""
+        from fieldkit.links.netlink import listen
+
+        return listen(what, lambda: self._closed)
+
     def close(self) -> None:
         """End what runs."""
+        self._closed = True
         self._programs.close()

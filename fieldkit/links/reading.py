@@ -24,6 +24,10 @@ _IDENTITY: Final = re.compile(
     r"(?i)(\"?\b[\w-]*(?:iccid|imsi|imei|msisdn|esn|meid|eid|equipment[-_]identifier|serial(?:[-_]?number)?)\b\"?"
     r"\s*[:=]\s*\"?)([\w-]{5,40})"
 )
+_IDENTITY_NAME: Final = re.compile(
+    r"[\w-]*(iccid|imsi|imei|msisdn|esn|meid|eid|equipment[-_]identifier|serial([-_]?number)?)"
+)
+_SECRET_NAME: Final = re.compile(r"[\w-]*(password|passwd|secret|token|ubus_rpc_session|psk|pin)")
 _SECRET: Final = re.compile(
     r"(?i)(\"?\b[\w-]*(?:password|passwd|secret|token|ubus_rpc_session|psk|pin)\b\"?\s*[:=]\s*\"?)([^\s\",}]{1,200})"
 )
@@ -134,10 +138,34 @@ def raw(answer: object) -> str:
             answer = json.dumps(answer, ensure_ascii=False)
         except (ValueError, TypeError, RecursionError):
             answer = repr(type(answer))
-    return shorten(masked(answer[: MAX_RAW * 2]), MAX_RAW)
+    return shorten(masked(answer[: MAX_RAW * 16]), MAX_RAW)
+
+
+def masked_document(value: Any, depth: int = 60) -> Any:
+    """JSON without them, as JSON."""
+    if isinstance(value, Mapping):
+        found: dict[str, Any] = {}
+        for name, one in value.items():
+            lower = name.lower() if isinstance(name, str) else ""
+            told = isinstance(one, str) and one not in ("", "--") or (isinstance(one, int) and not isinstance(one, bool))
+            if told and _SECRET_NAME.fullmatch(lower):
+                found[name] = "***"
+            elif told and _IDENTITY_NAME.fullmatch(lower):
+                found[name] = mask(str(one))
+            elif lower == "own-numbers" and isinstance(one, list):
+                found[name] = [mask(str(number)) for number in one]
+            else:
+                found[name] = masked_document(one, depth - 1) if depth else None
+        return found
+    if isinstance(value, list):
+        return [masked_document(one, depth - 1) for one in value] if depth else []
+    return value
 
 
 def masked(answer: str) -> str:
     """An answer without contract numbers, serial numbers and secrets."""
+    document = parsed(answer) if answer.lstrip().startswith(("{", "[")) else None
+    if document is not None:
+        return json.dumps(masked_document(document), ensure_ascii=False)
     answer = _SECRET.sub(lambda found: f"{found[1]}***" if found[2] not in ("--", "null") else found[0], answer)
     return _IDENTITY.sub(lambda found: found[1] + mask(found[2]), answer)

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from fieldkit.links.reading import masked
+from fieldkit.links.reading import masked, masked_document
 from fieldkit.links.runner import PATIENCE, NotHere, Runner, RunnerError, Unreachable
 from fieldkit.sources.file import SourceError
 
@@ -63,6 +63,11 @@ class RecordingRunner:
             self._write({"time": self.now(), "ask": ["follow", *command], "line": masked(line)})
             yield line
 
+    def netlink(self, what: str) -> Iterator[tuple[int, bytes]]:
+        for time, data in self._runner.netlink(what):
+            self._write({"time": time, "ask": ["netlink", what], "line": data.hex()})
+            yield time, data
+
     def now(self) -> int:
         return self._runner.now()
 
@@ -77,8 +82,7 @@ class RecordingRunner:
             kind = next((name for name, known in _ERRORS.items() if isinstance(error, known)), "failed")
             self._write({**entry, "error": str(error), "kind": kind})
             raise
-        text = masked(json.dumps(found, ensure_ascii=False)) if not isinstance(found, str) else masked(found)
-        self._write({**entry, "answer": text if isinstance(found, str) else json.loads(text)})
+        self._write({**entry, "answer": masked(found) if isinstance(found, str) else masked_document(found)})
         return found
 
     def _write(self, entry: dict[str, Any]) -> None:
@@ -94,12 +98,12 @@ class ReplayRunner:
     def __init__(self, entries: list[dict[str, Any]], name: str) -> None:
         self.name = name
         self._answers: dict[tuple[str, ...], list[dict[str, Any]]] = defaultdict(list)
-        self._lines: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        self._lines: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
         self._time = 0
         for entry in entries:
             ask = tuple(str(word) for word in entry.get("ask", ()) if isinstance(word, str))
             if "line" in entry:
-                self._lines[ask].append(str(entry["line"]))
+                self._lines[ask].append((int(entry.get("time") or 0), str(entry["line"])))
             elif ask:
                 self._answers[ask].append(entry)
             if not self._time and isinstance(entry.get("time"), int):
@@ -129,7 +133,13 @@ class ReplayRunner:
         lines = self._lines.get(("follow", *command))
         if lines is None:
             raise NotHere(f"{' '.join(command)}: the recording has none of it")
-        return iter(lines)
+        return (line for _, line in lines)
+
+    def netlink(self, what: str) -> Iterator[tuple[int, bytes]]:
+        lines = self._lines.get(("netlink", what))
+        if lines is None:
+            raise NotHere(f"the recording has no {what} messages of the kernel")
+        return ((time, bytes.fromhex(line)) for time, line in lines)
 
     def now(self) -> int:
         return self._time

@@ -61,6 +61,12 @@ class Runner(Protocol):
     def follow(self, *command: str) -> Iterator[str]:
         """The lines that a program writes until it ends or this runner is closed."""
 
+    def netlink(self, what: str) -> Iterator[tuple[int, bytes]]:
+        """What the kernel reports of "route" (links, addresses, routes) or "conntrack": when it came (ns), and what.
+
+        Only where fieldkit itself runs; elsewhere a program may be followed that reports the same.
+        """
+
     def now(self) -> int:
         """ns since the epoch: ours, or that of the recording."""
 
@@ -93,6 +99,9 @@ class Commands:
         """There is no REST tree where programs are run."""
         raise NotHere(f"{path}: only a router's REST interface has that (ncos+https://ROUTER)")
 
+    def netlink(self, what: str) -> Iterator[tuple[int, bytes]]:
+        raise NotHere("the kernel of another machine cannot be listened to")
+
     def now(self) -> int:
         """Ours."""
         return time.time_ns()
@@ -123,6 +132,9 @@ class NoPrograms:
 
     def follow(self, *command: str) -> Iterator[str]:
         raise NotHere(f"{self.name}: no programs can be run over HTTP")
+
+    def netlink(self, what: str) -> Iterator[tuple[int, bytes]]:
+        raise NotHere(f"{self.name}: its kernel cannot be listened to")
 
     def now(self) -> int:
         return time.time_ns()
@@ -167,6 +179,10 @@ class Limited:
     def follow(self, *command: str) -> Iterator[str]:
         self._check(f"exec:{command[0]}")
         return self._runner.follow(*command)
+
+    def netlink(self, what: str) -> Iterator[tuple[int, bytes]]:
+        self._check(f"netlink:{what}")
+        return self._runner.netlink(what)
 
     def now(self) -> int:
         return self._runner.now()

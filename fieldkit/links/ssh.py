@@ -96,7 +96,7 @@ class SshRunner(Commands):
             mark = f"fieldkit-{secrets.token_hex(8)}"
             # Standard error comes after standard output: one pipe, one order, and no file on a router's flash.
             question = (
-                f"exec 3>&1; e=$( {{ {line} ; }} </dev/null 2>&1 >&3 3>&- ; echo \"$?\" ); "
+                f"exec 3>&1; e=$( {{ {line} ; }} </dev/null 2>&1 >&3 3>&- ; printf '\\n%s' \"$?\" ); "
                 f"printf '\\n%s-e\\n%s\\n%s\\n' {mark} \"$e\" {mark}\n"
             )
             self._send(question)

@@ -7,6 +7,7 @@ still open, an answer belongs to the latest CALL that carries it (the rule of Op
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from typing import Final, Literal
 
@@ -16,6 +17,11 @@ MAX_OPEN = 1024
 """CALLs of one side waiting for an answer. OCPP allows one at a time; a side that never answers collects them."""
 MAX_REMEMBERED = 128
 """At least so many ids of earlier CALLs are remembered (as hashes) to notice one that is used again."""
+
+_RECORD: Final = struct.Struct("=qq").pack
+"""An id and the CALL that bore it, as hashes."""
+_RECORD_SIZE: Final = 16
+_ID_SIZE: Final = 8
 
 OTHER: Final[dict[Sender, Sender]] = {"station": "csms", "csms": "station"}
 
@@ -36,20 +42,22 @@ class Exchanges:
         self._open: dict[Sender, dict[str, OcppMessage | list[OcppMessage]]] = {"station": {}, "csms": {}}
         self._again: dict[Sender, int] = {"station": 0, "csms": 0}
         """Of these, how many have the id of another one."""
-        self._used: dict[Sender, dict[int, int]] = {"station": {}, "csms": {}}
-        self._used_before: dict[Sender, dict[int, int]] = {"station": {}, "csms": {}}
+        self._used: dict[Sender, bytearray] = {"station": bytearray(), "csms": bytearray()}
+        """Records, one behind the other: a tenth of the memory of a dict, and searched nearly as fast."""
 
     def earlier_use(self, sender: Sender, id_: str, raw: str) -> Literal["", "again", "otherwise"]:
         """Was this id used before by this side: no, by the very same CALL, or by another one?"""
         used = self._used[sender]
-        name, content = hash(id_), hash(raw)
-        earlier = used.get(name) or self._used_before[sender].get(name)
-        if earlier is not None:
-            return "again" if earlier == content else "otherwise"
-        used[name] = content
-        if len(used) > MAX_REMEMBERED:
-            # Two generations: forgetting the oldest one by one costs more than all the rest.
-            self._used_before[sender], self._used[sender] = used, {}
+        record = _RECORD(hash(id_), hash(raw))
+        place = used.find(record[:_ID_SIZE])
+        while place >= 0 and place % _RECORD_SIZE:
+            place = used.find(record[:_ID_SIZE], place + 1)  # it was found across two numbers
+        if place >= 0:
+            return "again" if used.startswith(record, place) else "otherwise"
+        used += record
+        if len(used) > 2 * MAX_REMEMBERED * _RECORD_SIZE:
+            # Half of them at a time: forgetting the oldest one by one costs more than all the rest.
+            del used[: MAX_REMEMBERED * _RECORD_SIZE]
         return ""
 
     def opened(self, call: OcppMessage) -> OcppMessage | None:

@@ -24,6 +24,7 @@ from fieldkit.events import (
     OcppChannel,
     OcppMessage,
     Orphan,
+    PluginFailed,
     Problem,
     TlsSecrets,
     Unanswered,
@@ -105,6 +106,7 @@ class LineWriter:
             DecodeError: self._error,
             CaptureComment: self._comment,
             CaptureDropped: self._dropped,
+            PluginFailed: self._plugin_failed,
         }
         if verbose:
             self._handlers[TlsSecrets] = self._secrets
@@ -272,6 +274,10 @@ class LineWriter:
     def _dropped(self, event: CaptureDropped) -> None:
         where = f" on {terminal(event.interface, 40)}" if event.interface else ""
         self._page.line(event.time, "", "!", "LOST", f"{event.count} packets{where} were not captured", YELLOW)
+
+    def _plugin_failed(self, event: PluginFailed) -> None:
+        what = f"the plugin {terminal(event.plugin, 40)} failed and is switched off: {sentences.show(event.reason, 300)}"
+        self._page.line(event.time, "", "!", "PLUGIN", what, YELLOW)
 
     def _comment(self, event: CaptureComment) -> None:
         at = f"packet {event.frames[0]}: " if event.frames else ""

@@ -199,7 +199,12 @@ def _left_out(left: list[tuple[int, str]], crowded_out: int) -> list[str]:
 
 
 def _failed(session: Session) -> list[str]:
-    return [f"A check of fieldkit failed and was switched off: {shorten(why, 300)}." for why in session.failed_checks]
+    plugins = [
+        f"The plugin {event.plugin} failed and was switched off: {shorten(event.reason, 300)}."
+        for event in session.failed_plugins
+    ]
+    checks = [f"A check of fieldkit failed and was switched off: {shorten(why, 300)}." for why in session.failed_checks]
+    return plugins + checks
 
 
 # ------------------------------------------------------------------------------------------------------------ findings

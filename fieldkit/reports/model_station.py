@@ -295,7 +295,7 @@ def _certificates(station: Station, room: int) -> list[CertificateEntry]:
             found.append(
                 {
                     "seen": seen.action,
-                    "subject": shorten(certificate.subject, MAX_TEXT),
+                    "subject": shorten(str(certificate.subject), MAX_TEXT),
                     "issuer": shorten(certificate.issuer, MAX_TEXT),
                     "serial": certificate.serial,
                     "not_before": iso_or_none(certificate.not_before),

@@ -287,9 +287,23 @@ def _verdict(
     tail = f" {len(lost)} of {len(targets)} addresses cannot be reached." if lost else ""
     if not worst:
         speaks = "" if all(one["complete"] for one in targets) else " as far as it was seen"
-        return f"{where}: nothing is wrong{speaks}.{tail}"
+        return f"{where}: nothing is wrong{speaks}{_unmet(targets)}.{tail}"
     more = f" and {len(worst) - 1} more" if len(worst) > 1 else ""
     return f"{where}: {worst[0]['title']}{more} ({bad}).{tail}"
+
+
+def _unmet(targets: list[TargetEntry]) -> str:
+    """OCPP asks for some things that nothing breaks without."""
+    failed = {
+        (one["id"], one["edition"])
+        for target in targets
+        for one in target["requirements"]
+        if one["result"] == "fail" and one["level"] == "shall"
+    }
+    if not failed:
+        return ""
+    ids = sorted({id_ for id_, _ in failed})
+    return f", but not all that OCPP asks for is met ({', '.join(ids[:4])}{', …' if len(ids) > 4 else ''})"
 
 
 def _unresolved(result: Probed) -> TargetEntry:

@@ -1,96 +1,57 @@
-"""Certificates inside OCPP messages: requested, signed, installed, deleted ("Improved security for OCPP 1.6-J" §2, §5;
-2.x Part 2 A02 and M).
+"""Certificates inside OCPP messages: requested, signed, installed, deleted, shown ("Improved security for OCPP 1.6-J"
+§2, §5; 2.x Part 2 A02, L01, M, C07).
 
-Only what a technician needs is kept of them: names, dates, key, fingerprint. Without the ``cryptography`` package,
-which small routers lack, the flows are still seen, and the certificates stay unread.
+Reading them needs no package (``certificateread``), so that small routers see the same.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
 from collections import deque
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from fieldkit.events import MessageType, OcppMessage
+from fieldkit.site.certificateread import PRIVATE, certificates_in, from_exi, read_chain, read_csr
 from fieldkit.site.kept import same
 from fieldkit.site.light import bounded
+from fieldkit.site.plugandcharge import ACTION as DATA_TRANSFER
+from fieldkit.site.plugandcharge import is_plug_and_charge, unwrapped
 from fieldkit.site.reading import items, member, objects, text
+from fieldkit.trust.certificate import Certificate
+from fieldkit.trust.hashdata import HashData, means
+from fieldkit.trust.request import Request
 
-if TYPE_CHECKING:
-    from cryptography import x509
+__all__ = ["Certificate", "Certificates", "HashData", "Seen", "pointed_at", "read_hash"]
 
 MAX_SEEN: Final = 100
-"""Certificates of one station that are kept (the last ones)."""
+"""Messages with certificates of one station that are kept (the last ones)."""
+MAX_KEPT: Final = 64 << 10
+"""Bytes of certificates of one station that are kept; of older ones only the message is."""
 MAX_INSTALLED: Final = 500
 """Entries of GetInstalledCertificateIds: a station with every V2G root has some dozens."""
-MAX_PEM: Final = 40_000
-"""Characters of a chain that are read: 2.x allows 10,000 (CertificateSignedRequest), vendors more."""
-MAX_CHAIN: Final = 10
-"""Certificates of one chain that are read: V2G chains have four."""
 MAX_NAME: Final = 200
 MAX_OWN: Final = 8
 """Uses of a station's own certificates: 2.1 knows three."""
 
-_CERTIFICATE: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]{1,20000}-----END CERTIFICATE-----")
-_BARE: Final = re.compile(r"\s*M[A-Za-z0-9+/=\s]{60,20000}")
-"""Base64 without its PEM frame, as some stations and CSMSs send it: DER begins with 0x30, hence with "M"."""
-_PRIVATE: Final = re.compile(r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY")
+CONTRACT: Final = "contract certificate"
+FIRMWARE: Final = "firmware signing certificate"
+STATION: Final = "ChargingStationCertificate"
 
 
-@dataclass(frozen=True, slots=True)
-class HashData:
-    """How OCPP points at a certificate: by hashes of its issuer and its serial number (CertificateHashDataType)."""
-
-    algorithm: str
-    issuer_name: str
-    issuer_key: str
-    serial: str
-
-    @classmethod
-    def read(cls, payload: Any) -> HashData | None:
-        """None where there is no such thing."""
-        serial = text(payload, "serialNumber")
-        if serial is None:
-            return None
-        names = ("hashAlgorithm", "issuerNameHash", "issuerKeyHash")
-        algorithm, name, key = ((text(payload, member) or "")[:128].lower() for member in names)
-        # "the hexadecimal value of the serial number without the prefix 0x and without leading zeroes"
-        return cls(algorithm, name, key, serial[:64].lower().removeprefix("0x").lstrip("0"))
+def read_hash(payload: Any) -> HashData | None:
+    """CertificateHashData; None where there is no such thing."""
+    serial = text(payload, "serialNumber")
+    if serial is None:
+        return None
+    algorithm, name, key = (text(payload, one) or "" for one in ("hashAlgorithm", "issuerNameHash", "issuerKeyHash"))
+    return HashData.of(algorithm, name, key, serial)
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
-    """What is kept of one certificate."""
-
-    subject: str
-    issuer: str
-    serial: str
-    """In hex, without leading zeroes."""
-    not_before: int
-    not_after: int
-    """ns since the epoch."""
-    key: str
-    """As in "RSA 2048", "EC secp256r1"."""
-    key_bits: int
-    """0 where it is of a kind that has no sizes."""
-    elliptic: bool
-    is_ca: bool | None
-    """By basicConstraints; None without that extension."""
-    uses: tuple[str, ...]
-    """Extended key usage, as dotted OIDs; empty without the extension."""
-    fingerprint: str
-    """SHA-256 of the DER, in hex."""
-    key_fingerprint: str
-    """SHA-256 of the public key, in hex: the same as in the request that it was made for."""
-    issuer_hashes: tuple[str, ...]
-    """Of the issuer's name, by SHA-256, SHA-384 and SHA-512, as ``HashData.issuer_name`` may have it."""
-    pem_length: int
-
-    def is_meant_by(self, hashed: HashData) -> bool:
-        """Tell whether it is the one that ``hashed`` points at."""
-        return self.serial == hashed.serial and hashed.issuer_name in self.issuer_hashes
+def pointed_at(hashed: HashData, certificate: Certificate) -> bool:
+    """Whether it is meant, as far as can be told: the key of an issuer that is not at hand is not compared."""
+    if certificate.serial_hex != hashed.serial:
+        return False
+    return certificate.self_issued or means(hashed, certificate) is not False
 
 
 @dataclass(slots=True)
@@ -108,11 +69,17 @@ class Seen:
     """A private key stands in the message; nothing is kept of it."""
     unread: str = ""
     """Why its content was not read."""
-    csr_key: str = ""
-    """SignCertificate: SHA-256 of the public key that a certificate is wanted for."""
-    csr_subject: str = ""
+    request: Request | None = None
+    """SignCertificate: what is asked for."""
+    size: int = 0
+    """Characters, as it was sent."""
     status: str = ""
     """What the other side answered."""
+
+    @property
+    def csr_subject(self) -> str:
+        """Who asks for a certificate; empty where that could not be read."""
+        return str(self.request.subject)[:MAX_NAME] if self.request is not None else ""
 
 
 class Certificates:
@@ -120,184 +87,196 @@ class Certificates:
 
     ACTIONS: Final = frozenset(
         {
-            "InstallCertificate",
-            "CertificateSigned",
-            "SignCertificate",
-            "GetInstalledCertificateIds",
-            "DeleteCertificate",
-            "Get15118EVCertificate",
-            "GetCertificateStatus",
+            "InstallCertificate", "CertificateSigned", "SignCertificate", "GetInstalledCertificateIds",
+            "DeleteCertificate", "Get15118EVCertificate", "GetCertificateStatus", "Authorize", "UpdateFirmware",
+            "SignedUpdateFirmware", DATA_TRANSFER,
         }
-    )
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.seen: deque[Seen] = deque(maxlen=MAX_SEEN)
         self.latest: Seen | None = None
         """Of the message fed last: the one that it carries or answers."""
         self.installed: dict[HashData, str] = {}
-        """What the station said it has, and for which use …"""
+        """What the station said it has, and for which use; a use that was asked for is in it whole."""
         self.installed_told: int | None = None
-        """… and when it said so."""
+        """When it said so last …"""
+        self.told: dict[str, int] = {}
+        """… and when of each use; "" where it was asked for all of them."""
+        self.roots: dict[str, tuple[Certificate, str, int]] = {}
+        """By fingerprint: roots that the station accepted in sight and that were not deleted since, their use, and
+        when."""
+        self.deleted: dict[HashData, int] = {}
+        """What the station said it has deleted, and when."""
         self.own: dict[str, Certificate] = {}
         """By use, the station's own certificates as far as it accepted them in sight."""
         self.counts: dict[str, int] = {}
         """CALLs by action."""
 
+    def known(self) -> list[Certificate]:
+        """All certificates at hand, those seen last first."""
+        found = dict.fromkeys(one for seen in reversed(self.seen) for one in seen.chain)
+        return list(found)
+
     def feed(self, message: OcppMessage) -> None:
         """Take in a CALL or an answer."""
         self.latest = None
+        if message.action == DATA_TRANSFER:
+            if not is_plug_and_charge(message):
+                return
+            message = unwrapped(message)
         if message.type is MessageType.CALL:
             self.counts[message.action] = self.counts.get(message.action, 0) + 1
-            if message.action == "SignCertificate":
-                self._keep(_request(message))
-            elif message.action in ("InstallCertificate", "CertificateSigned"):
-                self._keep(_sent(message))
+            carried = _CARRIERS.get(message.action)
+            seen = carried(message) if carried is not None else None
+            if seen is not None:
+                self._keep(seen)
         elif message.call is not None and message.type is MessageType.CALLRESULT:
             self._answered(message, message.call)
 
     def _keep(self, seen: Seen) -> None:
         self.seen.append(seen)
         self.latest = seen
+        if seen.chain:
+            room = MAX_KEPT
+            for one in reversed(self.seen):
+                room -= sum(len(certificate.der) for certificate in one.chain)
+                if room < 0 and one is not seen:
+                    one.chain, one.unread = (), "it is no longer kept"
 
     def _answered(self, message: OcppMessage, call: OcppMessage) -> None:
         status = (text(message.payload, "status") or "")[:50]
         if call.action == "GetInstalledCertificateIds":
-            self._lists(message)
+            self._lists(message, call, status)
         elif call.action == "DeleteCertificate" and status == "Accepted":
-            hashed = HashData.read(member(call.payload, "certificateHashData"))
-            if hashed is not None:
-                self.installed.pop(hashed, None)
+            self._deleted(message.time, read_hash(member(call.payload, "certificateHashData")))
+        elif call.action == "Get15118EVCertificate":
+            answered = _contract(message)
+            if answered is not None:
+                self._keep(answered)
+            return
         seen = next((seen for seen in reversed(self.seen) if same(seen.message, call)), None)
         if seen is None:
             return
         self.latest = seen
         seen.status = status
-        installed = call.action == "CertificateSigned" and status == "Accepted" and seen.chain
-        if installed and (len(self.own) < MAX_OWN or seen.use in self.own):
+        if status != "Accepted" or not seen.chain:
+            return
+        if call.action == "CertificateSigned" and (len(self.own) < MAX_OWN or seen.use in self.own):
             self.own[seen.use] = seen.chain[0]
+        elif call.action == "InstallCertificate":
+            root = seen.chain[0]
+            self.roots.pop(root.fingerprint, None)
+            if len(self.roots) >= MAX_INSTALLED:
+                del self.roots[next(iter(self.roots))]
+            self.roots[root.fingerprint] = (root, seen.use, message.time)
 
-    def _lists(self, message: OcppMessage) -> None:
+    def _deleted(self, time: int, hashed: HashData | None) -> None:
+        if hashed is None:
+            return
+        self.installed.pop(hashed, None)
+        if len(self.deleted) < MAX_INSTALLED:
+            self.deleted[hashed] = time
+        for fingerprint in [name for name, (root, _, _) in self.roots.items() if pointed_at(hashed, root)]:
+            del self.roots[fingerprint]
+
+    def _lists(self, message: OcppMessage, call: OcppMessage, status: str) -> None:
+        if status not in ("Accepted", "NotFound"):
+            return
         self.installed_told = message.time
-        self.installed.clear()
-        for entry in items(message.payload, "certificateHashData"):  # 1.6
-            self._lists_one(entry, "")
+        asked = member(call.payload, "certificateType")  # 1.6: one; 2.x: several, or none for all
+        uses = [asked] if isinstance(asked, str) else [one for one in items(asked) if isinstance(one, str)]
+        uses = [use[:50] for use in uses[:20]]
+        for hashed in [hashed for hashed, use in self.installed.items() if not uses or use in uses]:
+            del self.installed[hashed]
+        for use in uses or [""]:
+            self.told[use] = message.time
+        for entry in items(message.payload, "certificateHashData"):
+            self._lists_one(entry, uses[0] if uses else "")
         for entry in objects(message.payload, "certificateHashDataChain"):
             use = (text(entry, "certificateType") or "")[:50]
             self._lists_one(member(entry, "certificateHashData"), use)
 
     def _lists_one(self, entry: Any, use: str) -> None:
-        hashed = HashData.read(entry)
+        hashed = read_hash(entry)
         if hashed is not None and len(self.installed) < MAX_INSTALLED:
             self.installed[hashed] = use
+
+    def told_of(self, *uses: str) -> int | None:
+        """When the station last listed all of one of these uses; None: it did not, as far as was seen."""
+        return max((self.told[use] for use in (*uses, "") if use in self.told), default=None)
 
 
 def _sent(message: OcppMessage) -> Seen:
     payload = message.payload
     pem = member(payload, "certificateChain")
     pem = member(payload, "certificate") if pem is None else pem
+    if pem.__class__ is list and all(isinstance(one, str) for one in pem[:10]):
+        pem = "\n".join(pem[:10])  # the very first implementations of CertificateSigned had a list
     use = (text(payload, "certificateType") or "")[:50]
     if not use and message.action == "CertificateSigned":
-        use = "ChargingStationCertificate"  # 1.6 knows no other, 2.x means it when the member is missing (A02)
+        use = STATION  # 1.6 knows no other, 2.x means it when the member is missing (A02)
     seen = Seen(message.time, message.action, use, (), bounded(message))
     if not isinstance(pem, str):
         seen.unread = "the message holds no certificate"
-    elif len(pem) > MAX_PEM:
-        seen.unread = f"it has {len(pem)} characters"
-    elif _PRIVATE.search(pem):
-        seen.private_key = True
-        seen.chain, seen.unread = _read_chain(pem)
-    else:
-        seen.chain, seen.unread = _read_chain(pem)
+        return seen
+    seen.size = len(pem)
+    seen.private_key = PRIVATE.search(pem) is not None
+    seen.chain, seen.unread = read_chain(pem)
     return seen
 
 
 def _request(message: OcppMessage) -> Seen:
-    use = (text(message.payload, "certificateType") or "ChargingStationCertificate")[:50]
+    use = (text(message.payload, "certificateType") or STATION)[:50]
     seen = Seen(message.time, message.action, use, (), bounded(message))
     pem = member(message.payload, "csr")
-    if not isinstance(pem, str) or len(pem) > MAX_PEM:
-        seen.unread = "the message holds no request that could be read"
+    if not isinstance(pem, str):
+        seen.unread = "the message holds no request"
         return seen
-    seen.private_key = _PRIVATE.search(pem) is not None
-    try:
-        # Loading it takes 30 ms, and most captures hold no certificate; small routers have no such package.
-        from cryptography import x509
-    except ImportError:
-        seen.unread = _NO_PACKAGE
-        return seen
-    try:
-        request = x509.load_pem_x509_csr(pem.encode("ascii", "replace"))
-        seen.csr_key = _key_fingerprint(request.public_key())
-        seen.csr_subject = request.subject.rfc4514_string()[:MAX_NAME]
-    except Exception as error:
-        # Whatever the parser makes of hostile bytes (ValueError, UnsupportedAlgorithm, a panic of its Rust part …).
-        seen.unread = f"it cannot be parsed ({error.__class__.__name__})"
+    seen.size = len(pem)
+    seen.private_key = PRIVATE.search(pem[:100_000]) is not None
+    seen.request, seen.unread = read_csr(pem)
     return seen
 
 
-_NO_PACKAGE: Final = "the cryptography package is not installed"
+def _shown(message: OcppMessage) -> Seen | None:
+    """Authorize with the contract certificate of a vehicle (2.x C07)."""
+    pem = member(message.payload, "certificate")
+    if not isinstance(pem, str):
+        return None
+    seen = Seen(message.time, message.action, CONTRACT, (), bounded(message), size=len(pem))
+    seen.chain, seen.unread = read_chain(pem)
+    return seen
 
 
-def _read_chain(pem: str) -> tuple[tuple[Certificate, ...], str]:
-    try:
-        from cryptography import x509
-    except ImportError:
-        return (), _NO_PACKAGE
-    found = [match.group() for match in _CERTIFICATE.finditer(pem)][:MAX_CHAIN]
-    if not found and _BARE.fullmatch(pem):
-        found = [f"-----BEGIN CERTIFICATE-----\n{pem.strip()}\n-----END CERTIFICATE-----"]
-    chain = []
-    for one in found:
-        try:
-            chain.append(_described(x509.load_pem_x509_certificate(one.encode("ascii")), len(one)))
-        except Exception as error:
-            return tuple(chain), f"it cannot be parsed ({error.__class__.__name__})"
-    return tuple(chain), "" if chain else "it is no PEM"
+def _firmware(message: OcppMessage) -> Seen | None:
+    """SignedUpdateFirmware (1.6) and UpdateFirmware (2.x L01) with what the firmware was signed with."""
+    pem = member(message.payload, "firmware", "signingCertificate")
+    if not isinstance(pem, str):
+        return None
+    seen = Seen(message.time, message.action, FIRMWARE, (), bounded(message), size=len(pem))
+    seen.private_key = PRIVATE.search(pem[:100_000]) is not None
+    seen.chain, seen.unread = read_chain(pem)
+    return seen
 
 
-def _described(certificate: x509.Certificate, pem_length: int) -> Certificate:
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, rsa
-
-    key = certificate.public_key()
-    bits, name = 0, key.__class__.__name__.strip("_").removesuffix("PublicKey")
-    if isinstance(key, rsa.RSAPublicKey):
-        bits, name = key.key_size, f"RSA {key.key_size}"
-    elif isinstance(key, ec.EllipticCurvePublicKey):
-        bits, name = key.curve.key_size, f"EC {key.curve.name}"
-    is_ca: bool | None = None
-    uses: tuple[str, ...] = ()
-    try:
-        is_ca = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value.ca
-    except x509.ExtensionNotFound:
-        is_ca = None
-    try:
-        usage = certificate.extensions.get_extension_for_class(x509.ExtendedKeyUsage).value
-        uses = tuple(use.dotted_string for use in usage)[:20]
-    except x509.ExtensionNotFound:
-        uses = ()
-    issuer = certificate.issuer.public_bytes()
-    return Certificate(
-        subject=certificate.subject.rfc4514_string()[:MAX_NAME],
-        issuer=certificate.issuer.rfc4514_string()[:MAX_NAME],
-        serial=f"{certificate.serial_number:x}"[:64],
-        not_before=int(certificate.not_valid_before_utc.timestamp()) * 1_000_000_000,
-        not_after=int(certificate.not_valid_after_utc.timestamp()) * 1_000_000_000,
-        key=name[:40],
-        key_bits=bits,
-        elliptic=isinstance(key, ec.EllipticCurvePublicKey),
-        is_ca=is_ca,
-        uses=uses,
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(),
-        key_fingerprint=_key_fingerprint(key),
-        issuer_hashes=tuple(hashlib.new(name, issuer).hexdigest() for name in ("sha256", "sha384", "sha512")),
-        pem_length=pem_length,
-    )
+def _contract(message: OcppMessage) -> Seen | None:
+    """The answer to Get15118EVCertificate: certificates inside of EXI."""
+    exi = member(message.payload, "exiResponse")
+    if not isinstance(exi, str) or not exi:
+        return None
+    data, why = from_exi(exi)
+    seen = Seen(message.time, message.action, CONTRACT, (), bounded(message), unread=why, size=len(exi))
+    seen.status = (text(message.payload, "status") or "")[:50]
+    seen.chain = certificates_in(data) if data else ()
+    return seen
 
 
-def _key_fingerprint(key: Any) -> str:
-    from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
-
-    der = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-    return hashlib.sha256(der).hexdigest()
+_CARRIERS: Final = {
+    "SignCertificate": _request,
+    "InstallCertificate": _sent,
+    "CertificateSigned": _sent,
+    "Authorize": _shown,
+    "UpdateFirmware": _firmware,
+    "SignedUpdateFirmware": _firmware,
+}

@@ -25,18 +25,12 @@ from fieldkit.events import (
     WsControl,
 )
 from fieldkit.ocpp.identity import identity_of
+from fieldkit.site.tlsseen import SharedChains, TlsSide
 
 __all__ = ["Link", "Links", "TlsSide", "asks_upgrade", "identity_of", "speaks_ocpp"]
 
 MAX_LINKS: Final = 20_000
 """Connections that are remembered; of those that ended, the ones without OCPP are forgotten first."""
-MAX_ALERTS: Final = 16
-"""Alerts kept of one connection: a handshake ends at the first fatal one, good order needs two."""
-MAX_CHAIN: Final = 16
-MAX_CHAIN_BYTES: Final = 64 << 10
-"""Certificates kept of one side: real chains have two to four of 1 to 2 KiB each."""
-MAX_SHARED_CHAINS: Final = 256
-"""Different chains that are kept once, however many connections show them."""
 MAX_TEXT: Final = 500
 """Characters kept of a target, a subprotocol list, a close reason."""
 
@@ -54,26 +48,6 @@ def speaks_ocpp(request: HttpRequest) -> bool:
     """Whether an upgrade request names OCPP, as its subprotocol or in its path."""
     said = request.headers.get("sec-websocket-protocol", "")[:MAX_TEXT] + request.target[:MAX_TEXT]
     return "ocpp" in said.lower()
-
-
-@dataclass(slots=True)
-class TlsSide:
-    """What the passive eye saw of a connection's TLS."""
-
-    server_name: str = ""
-    offered: tuple[int, ...] = ()
-    """Versions the client offered (0x0303 = TLS 1.2 …)."""
-    version: int | None = None
-    """Chosen by the server."""
-    suite: int | None = None
-    resumed: bool = False
-    server_chain: tuple[bytes, ...] = ()
-    """DER, as sent; TLS 1.3 hides it without keys."""
-    client_chain: tuple[bytes, ...] = ()
-    alerts: list[tuple[int, bool, str]] = field(default_factory=list)
-    """(time, from the client, name), bounded."""
-    opaque: str = ""
-    """Why its content stays encrypted to us; empty when it does not."""
 
 
 @dataclass(slots=True)
@@ -191,7 +165,7 @@ class Links:
         self._ended: deque[int] = deque()
         self._ended_dull: deque[int] = deque()
         """Numbers of connections that ended: with OCPP (or failed on the way to anything), and the others."""
-        self._chains: dict[tuple[bytes, ...], tuple[bytes, ...]] = {}
+        self._chains = SharedChains()
         self._handlers: Final[dict[type[Event], Callable[[Any], None]]] = {
             OcppMessage: self._message,
             WsControl: self._control,
@@ -358,33 +332,13 @@ class Links:
         return link.tls
 
     def _hello(self, hello: TlsHello) -> None:
-        tls = self._tls(hello.connection)
-        if hello.from_client:
-            tls.server_name = hello.server_name[:MAX_TEXT]
-            tls.offered = hello.versions[:MAX_CHAIN]
-        elif not hello.retry:
-            tls.version = hello.version
-            tls.suite = hello.suites[0] if hello.suites else None
-            tls.resumed = hello.resumed
+        self._tls(hello.connection).hello(hello)
 
     def _certificates(self, event: TlsCertificates) -> None:
-        tls = self._tls(event.connection)
-        chain = event.chain[:MAX_CHAIN]
-        if sum(map(len, chain)) > MAX_CHAIN_BYTES:
-            chain = ()
-        if len(self._chains) < MAX_SHARED_CHAINS:
-            chain = self._chains.setdefault(chain, chain)
-        else:
-            chain = self._chains.get(chain, chain)
-        if event.from_client:
-            tls.client_chain = chain
-        else:
-            tls.server_chain = chain
+        self._tls(event.connection).certificates(event, self._chains)
 
     def _alert(self, alert: TlsAlert) -> None:
-        alerts = self._tls(alert.connection).alerts
-        if len(alerts) < MAX_ALERTS:
-            alerts.append((alert.time, alert.from_client, alert.name))
+        self._tls(alert.connection).alert(alert)
 
     def _opaque(self, event: TlsOpaque) -> None:
         self._tls(event.connection).opaque = event.reason

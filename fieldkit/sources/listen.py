@@ -9,7 +9,8 @@ recording, frame numbers are those of the file that the packets are in: what is 
 of its files afterwards.
 
 Packets are recorded when they come and decoded when there is time: what diagnosing a burst costs is not paid by the
-recording. What waits to be decoded is bounded, and what finds no room there is told as dropped.
+recording. What waits to be decoded is bounded, and what finds no room there is told as skipped. Where nothing is
+recorded, the source waits instead: a pipe then delivers a whole capture, however large, and loses nothing.
 """
 
 from __future__ import annotations
@@ -154,6 +155,8 @@ class Listener:
         return bool(self._selector.select(seconds))
 
     def _round(self) -> bool:
+        if self._recording is None and self._waiting_bytes > WAITING:
+            return True  # nobody records: what is not taken now waits where it is, or is dropped and counted there
         came = False
         for source in self.sources:
             items = source.read()
@@ -211,7 +214,7 @@ class Listener:
             if self._pipeline is not None:
                 self._waiting += pieces
                 self._waiting_bytes += len(batch.buffer) * len(pieces)
-        while self._waiting_bytes > WAITING:
+        while self._waiting_bytes > WAITING and self._recording is not None:
             self._skip()
 
     def _skip(self) -> None:

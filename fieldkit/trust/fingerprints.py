@@ -46,8 +46,8 @@ _EMPTY: Final = "0" * 12
 """Where there is nothing to hash."""
 _ESCAPED: Final = re.compile(r"\\x([0-9a-f]{2})")
 _BY_CIRCUMSTANCE: Final = frozenset({_SERVER_NAME, _ALPN, 21, 35, 41, 42, 44})
-"""Extensions that one and the same client sends or not: name and protocol by address, padding by length, session ticket,
-pre-shared key and early data when it resumes a session, a cookie when it was asked to try again."""
+"""Extensions that one and the same client sends or not: name and protocol by address, padding by length, session
+ticket, pre-shared key and early data when it resumes a session, a cookie when it was asked to try again."""
 
 
 def is_grease(number: int) -> bool:
@@ -83,10 +83,10 @@ def ja4(hello: Hello) -> str:
 
 def kinship(hello: Hello) -> str:
     """JA4 without what changes from one connection of a client to the next: equal for the same TLS stack with the same
-    settings, whether it resumes a session or not, and whatever the address is."""
+    settings, whether it resumes a session or not, and whatever the address is. A number in hex that means nothing."""
     told = [one for one in _clean(hello.extensions) if one not in _BY_CIRCUMSTANCE]
     versions = sorted(one for one in hello.versions if not is_grease(one))
-    return f"{_hex(versions)}_{_hex(sorted(_clean(hello.suites)))}_{_with_signatures(told, hello)}"
+    return _hashed(f"{_hex(versions)}_{_hex(sorted(_clean(hello.suites)))}_{_with_signatures(told, hello)}")
 
 
 def _clean(numbers: Iterable[int]) -> list[int]:

@@ -20,7 +20,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TypeAlias
 
-from fieldkit.events import Connection, Emit, TlsCertificates, TlsHello, TlsOpaque
+from fieldkit.events import Connection, Emit, TlsAlert, TlsCertificates, TlsHello, TlsOpaque
 from fieldkit.wire.budget import Budget
 from fieldkit.wire.tlshello import (
     parse_certificates,
@@ -28,6 +28,7 @@ from fieldkit.wire.tlshello import (
     parse_encrypted_extensions,
     parse_server_hello,
 )
+from fieldkit.wire.tlshidden import HIDDEN_ALERT, HIDDEN_NAME, refusal
 from fieldkit.wire.tlskeys import KeyLog, Session, Stage
 from fieldkit.wire.tlsprotection import NO_CLIENT_HELLO, Early
 from fieldkit.wire.tlsrecords import CHANGE_CIPHER_SPEC, MAX_FRAGMENT, MAX_SEEK_BYTES, Frames
@@ -215,14 +216,15 @@ class TlsLayer:
         if session is None or not session.tls13 or self._refusal_sought:
             return
         self._refusal_sought = True
-        found = refusal((*self.held, *((last,) if last is not None else ())), session.suite)
+        found = refusal((*self.held, *((last,) if last is not None else ())), session.suite_number)
         if found is not None:
-            self.hidden_alert(found.side, found.time, found.frames)
+            record, name = found
+            self.hidden_alert(record.side, record.time, record.frames, name)
 
-    def hidden_alert(self, side: Side, time: int, frames: Frames) -> None:
+    def hidden_alert(self, side: Side, time: int, frames: Frames, name: str = HIDDEN_NAME) -> None:
         """A record that must be an alert, and cannot be read."""
         self._refusal_sought = True
-        self.emit(TlsAlert(time, frames, self.connection, side.from_client, True, HIDDEN_ALERT, HIDDEN_NAME))
+        self.emit(TlsAlert(time, frames, self.connection, side.from_client, True, HIDDEN_ALERT, name))
 
     def give_up(self, reason: str, time: int, frames: Frames, only: Side | None = None) -> None:
         """One side, or both, will not be understood from here on."""

@@ -17,8 +17,14 @@ if TYPE_CHECKING:
 HIDDEN_ALERT: Final = -1
 """In the place of a number that nobody can read."""
 HIDDEN_NAME: Final = "encrypted alert"
+EMPTY_HANDED: Final = "encrypted alert behind an empty certificate"
+"""The client was asked for a certificate and had none to send."""
 _CCM_8: Final = 0x1305
 """TLS_AES_128_CCM_8_SHA256 has a tag of 8 bytes, all others of TLS 1.3 have 16."""
+
+
+_EMPTY_CERTIFICATE: Final = 4 + 1 + 3 + 1
+"""Bytes of a Certificate message without certificates: header, context, list; and its type (RFC 8446 §4.4.2)."""
 
 
 def is_alert(fragment: bytes, suite: int) -> bool:
@@ -26,24 +32,29 @@ def is_alert(fragment: bytes, suite: int) -> bool:
     return len(fragment) == 3 + (8 if suite == _CCM_8 else 16)
 
 
-def refusal(held: Iterable[Held], suite: int) -> Held | None:
-    """The record by which a side ended the handshake, in what both said encrypted, in the order in which it came.
+def refusal(held: Iterable[Held], suite: int) -> tuple[Held, str] | None:
+    """The record by which a side ended the handshake, in what both said encrypted, in the order in which it came; and
+    what to call it.
 
     A client sends its certificate and Finished before anything else. A server that is content with that answers by
     session tickets, or by data that the client has asked for, and by an alert otherwise.
     """
     client_began = server_answered = False
+    name = HIDDEN_NAME
     for item in held:
         if not item.header or item.header[0] != APPLICATION_DATA:
             if not item.header:
                 return None  # a hole: what looks like the first record may be any
             continue
         if item.side.from_client:
-            if not client_began and is_alert(item.fragment, suite):
-                return item
+            if not client_began:
+                if is_alert(item.fragment, suite):
+                    return item, HIDDEN_NAME
+                if len(item.fragment) == _EMPTY_CERTIFICATE + (8 if suite == _CCM_8 else 16):
+                    name = EMPTY_HANDED
             client_began = True
         elif client_began and not server_answered:
             if is_alert(item.fragment, suite):
-                return item
+                return item, name
             server_answered = True
     return None

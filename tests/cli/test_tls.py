@@ -144,6 +144,15 @@ def test_files_that_are_not_there(fieldkit: Fieldkit, option: str) -> None:
     assert "/nowhere/at/all" in ran.err
 
 
+def test_a_good_server_that_lacks_what_ocpp_asks_for(fieldkit: Fieldkit, ca: str, tmp_path: Path) -> None:
+    with python_server(tmp_path, pki.make(issuer=pki.root()).files(tmp_path, "ec")) as port:
+        ran = fieldkit("tls", f"localhost:{port}", "--ca", ca, "-4")
+    assert ran.code == 0
+    assert "nothing is wrong, but not all that OCPP asks for is met (A00.FR.317, A00.FR.318)" in " ".join(
+        ran.out.split()
+    )
+
+
 def test_a_file_of_targets(fieldkit: Fieldkit, good: int, ca: str, tmp_path: Path) -> None:
     listed = tmp_path / "targets.txt"
     listed.write_text(f"# ours\nlocalhost:{good}\n\n127.0.0.1:{good}  # by address\n")
@@ -189,7 +198,7 @@ def test_what_a_run_loads(good: int, ca: str) -> None:
         f"sys.argv = ['fieldkit', 'tls', '127.0.0.1:{good}', '--ca', {ca!r}, '-q', '--json', '-']\n"
         "from fieldkit.cli import main\n"
         "try:\n    main()\nexcept SystemExit as end:\n    assert end.code == 0, end.code\n"
-        "loaded = [name for name in ('textual', 'scapy', 'numpy', 'asyncio', 'jinja2', 'ocpp') if name in sys.modules]\n"
+        "loaded = [name for name in ('textual', 'scapy', 'numpy', 'asyncio', 'jinja2', 'ocpp', 'fieldkit.site', 'fieldkit.events') if name in sys.modules]\n"
         "peak = [line for line in open('/proc/self/status') if line.startswith('VmHWM')]\n"
         "print(loaded, int(peak[0].split()[1]) // 1024, file=sys.stderr)\n"
     )

@@ -118,6 +118,7 @@ def written(*events: Event) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
+TORN = DecodeError(AT, (4,), None, "http", "not a header", f"Authorization: {SECRET}".encode(), 31)
 ONE_OF_EACH: list[Event] = [
     StreamBytes(AT, (1,), LINK, True, f"Authorization: Basic {SECRET}".encode()),
     TlsSecrets(AT, (), f"CLIENT_RANDOM 00 {SECRET}\nCLIENT_RANDOM 11 {SECRET}\n"),
@@ -155,7 +156,7 @@ ONE_OF_EACH: list[Event] = [
     Exchange(AT, (1, 2, 3), CALL, REFUSAL),
     Orphan(AT, (2, 3), REFUSAL),
     Unanswered(AT, (1,), CALL),
-    DecodeError(AT, (4,), None, "http", "not a header", f"Authorization: {SECRET}".encode(), 31),
+    TORN,
     CaptureDropped(AT, (), "br-lan", 1234),
     SerialBytes(AT, (1,), "/dev/ttyUSB0", False, f"AT+CGDCONT password={SECRET}\r".encode()),
     DeviceReading(
@@ -327,9 +328,7 @@ def test_what_cannot_be_searched_is_not_shown() -> None:
     )
     assert compressed["data"] == {"length": 3}
     assert gap["data"] == {"hex": "616200"}
-    secrets, torn, plain = written(
-        ONE_OF_EACH[1], ONE_OF_EACH[-2], DecodeError(AT, (), None, "pcap", "cut off", b"\xd4\xc3", 2)
-    )
+    secrets, torn, plain = written(ONE_OF_EACH[1], TORN, DecodeError(AT, (), None, "pcap", "cut off", b"\xd4\xc3", 2))
     assert secrets["text"] == {"lines": 2}
     assert torn["data"] == {"length": 26}
     assert plain["data"] == {"hex": "d4c3"}

@@ -236,3 +236,13 @@ def test_sources_are_closed_whatever_happens() -> None:
     with pytest.raises(KeyboardInterrupt):
         batches.throw(KeyboardInterrupt)
     assert tap.closed == 1
+
+
+def test_where_nothing_is_recorded_nothing_is_skipped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As with ``zcat large.pcap.gz | fieldkit capture -``: the pipe waits."""
+    monkeypatch.setattr(listen, "WAITING", 1)
+    tap = Tap("stdin", in_pieces(SOMETHING, 10), ends="")
+    listener = Listener([tap], Pipeline("stdin"))
+    events = heard(listener)
+    assert listener.skipped == 0
+    assert sum(isinstance(event, OcppMessage) for event in events) == decode_files(SOMETHING).messages

@@ -61,7 +61,7 @@ class Audit:
         }
         try:
             with _locked(self._descriptor):
-                entry["before"] = _digest(_last_line(self._descriptor))
+                entry["previous"] = _digest(_last_line(self._descriptor))
                 line = json.dumps(entry, ensure_ascii=False, separators=(",", ":")) + "\n"
                 os.write(self._descriptor, line.encode())
                 os.fsync(self._descriptor)
@@ -94,7 +94,7 @@ def intact(path: Path) -> bool:
             entry = json.loads(line)
         except ValueError:
             return False
-        if not isinstance(entry, dict) or entry.get("before") != _digest(before):
+        if not isinstance(entry, dict) or entry.get("previous") != _digest(before):
             return False
         before = line
     return True

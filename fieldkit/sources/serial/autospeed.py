@@ -11,6 +11,7 @@ from typing import Final
 from fieldkit.devices.detect import MOST_HEARD, SPEEDS, Judgement, best, judge
 from fieldkit.devices.modbus.timing import SECOND, LineSettings, line_settings
 from fieldkit.sources.serial.port import SerialPort
+from fieldkit.sources.serial.trouble import PortError
 
 CANDIDATES: Final = tuple(line_settings(speed, form) for form in ("8N1", "8E1") for speed in SPEEDS)
 """8N2 is heard as 8N1, 7E1 as 8N1 with a bit too many; both are good enough to tell what it is."""
@@ -71,7 +72,11 @@ class AutoSpeed:
     def _use(self, line: LineSettings, now: int) -> None:
         self._heard.clear()
         self._since = now
-        self._port.apply(self._port.settings.at(line), "scan")
+        try:
+            self._port.apply(self._port.settings.at(line), "scan")
+        except PortError:
+            # This port cannot do that; nothing will be heard, and the next one is tried when its time is up.
+            return
 
     def _settle(self, judged: Judgement, line: LineSettings) -> None:
         self.settled = judged

@@ -19,6 +19,16 @@ from fieldkit.sources.serial.trouble import PortError, Reason
 
 _BLOCK: Final = 65_536
 
+SETTING_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, NotImplementedError)
+"""What pyserial raises where a port cannot be set or opened. Not all of it is an OSError."""
+try:
+    import termios
+except ImportError:  # Windows
+    _TERMIOS = False
+else:
+    _TERMIOS = True
+    SETTING_ERRORS = (*SETTING_ERRORS, termios.error)
+
 
 class Channel(Protocol):
     """What the reader thread and the guard need of an open port."""
@@ -143,25 +153,39 @@ class PyserialChannel:
 
 
 def configure(held: Any, settings: PortSettings) -> None:
-    """Tell pyserial's object all the settings; before it is opened, or after."""
+    """Tell pyserial's object all the settings, before it is opened or after; of an open port only what changes."""
     line = settings.line
+    wanted = {
+        "baudrate": line.speed,
+        "bytesize": line.data_bits,
+        "parity": line.parity,
+        "stopbits": line.stop_bits,
+        "rtscts": settings.flow == "rtscts",
+        "xonxoff": settings.flow == "xonxoff",
+    }
+    for name, value in wanted.items():
+        if getattr(held, name) == value:
+            continue
+        try:
+            setattr(held, name, value)
+        except SETTING_ERRORS as error:
+            if not (held.is_open and is_pseudo(held.port)):
+                raise PortError(Reason.SETTINGS, f"the port cannot do {settings}: {error}") from error
+
+
+def is_pseudo(device: str | int) -> bool:
+    """A pseudo terminal. It has neither parity nor character sizes, and says so only when nothing else changes."""
     try:
-        held.baudrate = line.speed
-        held.bytesize = line.data_bits
-        held.parity = line.parity
-        held.stopbits = line.stop_bits
-        held.rtscts = settings.flow == "rtscts"
-        held.xonxoff = settings.flow == "xonxoff"
-    except (OSError, ValueError, NotImplementedError) as error:
-        raise PortError(Reason.SETTINGS, f"the port cannot do {settings}: {error}") from error
+        return os.major(os.stat(device).st_rdev) in range(136, 144)  # the kernel's devices.txt
+    except (OSError, ValueError):
+        return False
 
 
 def _release(descriptor: int) -> None:
     """Let others open it again: the exclusive mark belongs to the terminal, not to the descriptor."""
-    try:
-        import fcntl
-        import termios
-    except ImportError:  # Windows
+    if not _TERMIOS:
         return
+    import fcntl
+
     with suppress(OSError, ValueError):
         fcntl.ioctl(descriptor, termios.TIOCNXCL)

@@ -230,8 +230,8 @@ class Decoder:
         rows: list[Row] = []
         for line in lines:
             shown, self._prompt = self._prompt, "" if line.complete else line.text
-            if line.complete and line.text == shown:
-                continue  # the prompt that is shown already, now with its line end
+            if line.text == shown:
+                continue  # the prompt that is shown already, now with its line end or at the end of all
             rows.append(Row(line.time, "in" if line.complete else "prompt", line.text, event=line))
             found = self._recogniser.feed(line)
             self.at_password = any(sighting.kind == "login.password" for sighting in found)

@@ -15,12 +15,20 @@ import errno
 import os
 import re
 import sys
+import warnings
 from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
-from fieldkit.sources.serial.channel import Channel, DescriptorChannel, PyserialChannel, configure
+from fieldkit.sources.serial.channel import (
+    SETTING_ERRORS,
+    Channel,
+    DescriptorChannel,
+    PyserialChannel,
+    configure,
+    is_pseudo,
+)
 from fieldkit.sources.serial.holders import holders
 from fieldkit.sources.serial.ports import Port, Roots, list_ports
 from fieldkit.sources.serial.settings import PortSettings
@@ -90,6 +98,9 @@ def open_port(name: str, settings: PortSettings, *, sending: bool, roots: Roots 
 
 def _open_terminal(name: str, settings: PortSettings, *, sending: bool, roots: Roots | None) -> Channel:
     others = holders(name, roots)
+    if is_pseudo(name):
+        # Who made a pseudo terminal often keeps both ends open: only a lock is a claim.
+        others = [one for one in others if one.how != "open"]
     if others:
         raise PortError(Reason.BUSY, f"{name} is in use by {', '.join(map(str, others))}: end that first")
     lock = _lock(name, roots)
@@ -101,7 +112,7 @@ def _open_terminal(name: str, settings: PortSettings, *, sending: bool, roots: R
         held.dtr, held.rts = settings.dtr == "on", settings.rts == "on"
         try:
             held.open()
-        except (OSError, ValueError) as error:
+        except SETTING_ERRORS as error:
             raise trouble_of(name, error) from error
         if not sending:
             os.dup2(lock, held.fileno())
@@ -167,13 +178,21 @@ def _exclusive(descriptor: int) -> None:
 def _open_address(name: str, settings: PortSettings, *, sending: bool) -> Channel:
     serial = library()
     try:
-        held = serial.serial_for_url(name, do_not_open=True, timeout=0.2, write_timeout=_WRITE_TIMEOUT)
+        held = serial.serial_for_url(name, do_not_open=True, timeout=0.2)
+        if not name.lower().startswith("rfc2217://"):  # which does not know it
+            held.write_timeout = _WRITE_TIMEOUT
         configure(held, settings)
         with suppress(OSError, ValueError):  # sockets have no control lines
             held.dtr, held.rts = settings.dtr == "on", settings.rts == "on"
-        held.open()
-    except (OSError, ValueError, KeyError) as error:
-        raise PortError(Reason.UNREACHABLE, f"{name}: {str(error).strip() or type(error).__name__}") from error
+        with warnings.catch_warnings():
+            # pyserial 3.5 starts its thread for RFC 2217 in a way that Python calls deprecated.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            held.open()
+    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+        text = str(error).strip() or type(error).__name__
+        if "'control'" in text:
+            text += f" (a server without control lines: {name}?ign_set_control)"
+        raise PortError(Reason.UNREACHABLE, f"{name}: {text}") from error
     if name.lower().startswith("socket://") and sys.platform != "win32":
         return DescriptorChannel(name, held, sending=sending, socket=True)
     return PyserialChannel(name, held, sending=sending)
@@ -186,7 +205,7 @@ def _open_elsewhere(name: str, settings: PortSettings, *, sending: bool) -> Chan
     held.dtr, held.rts = settings.dtr == "on", settings.rts == "on"
     try:
         held.open()
-    except (OSError, ValueError) as error:
+    except SETTING_ERRORS as error:
         raise trouble_of(name, error) from error
     return PyserialChannel(name, held, sending=sending)
 

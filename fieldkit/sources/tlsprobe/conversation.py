@@ -32,7 +32,7 @@ class End(Enum):
     STOPPED = "the time for this target is over"
 
 
-@dataclass(slots=True)
+@dataclass
 class Traffic:
     """How a connection went, as its socket saw it."""
 

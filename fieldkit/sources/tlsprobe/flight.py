@@ -48,7 +48,7 @@ Want: TypeAlias = Literal["hello", "flight"]
 Outcome: TypeAlias = Literal["hello", "alert", "not-tls", "malformed", "silence", "closed", "reset", "unreachable"]
 
 
-@dataclass(slots=True)
+@dataclass
 class CertificateRequest:
     """What the server wants of a client's certificate (RFC 5246 §7.4.4, RFC 8446 §4.3.2)."""
 
@@ -59,7 +59,7 @@ class CertificateRequest:
     signatures: tuple[int, ...] = ()
 
 
-@dataclass(slots=True)
+@dataclass
 class Flight:
     """What came of it."""
 

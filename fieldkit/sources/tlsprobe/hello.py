@@ -45,7 +45,7 @@ _OCSP_REQUEST: Final = b"\x01\x00\x00\x00\x00"
 """status_type ocsp, no responders, no extensions (RFC 6066 §8)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Hello:
     """What is offered."""
 

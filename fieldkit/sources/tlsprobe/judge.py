@@ -13,7 +13,7 @@ from fieldkit.checks.words import SECOND, duration
 from fieldkit.safetext import shorten, terminal
 from fieldkit.sources.tlsprobe import suites
 from fieldkit.sources.tlsprobe.hello import SSL3, TLS10, TLS11
-from fieldkit.sources.tlsprobe.judgeupgrade import upgrade_faults
+from fieldkit.sources.tlsprobe.judgeupgrade import asks_for_password, upgrade_faults
 from fieldkit.sources.tlsprobe.posture import Posture, Shown
 from fieldkit.sources.tlsprobe.roots import Roots
 from fieldkit.sources.tlsprobe.targets import identity_of
@@ -45,7 +45,7 @@ _WEAK: Final = {
 }  # fmt: skip
 
 
-@dataclass(slots=True)
+@dataclass
 class JudgedChain:
     """A chain that was shown."""
 
@@ -62,7 +62,7 @@ class JudgedChain:
         return self.certificates[0] if self.certificates else None
 
 
-@dataclass(slots=True)
+@dataclass
 class Judged:
     """What is wrong with an endpoint, and what is known of it."""
 
@@ -282,9 +282,10 @@ def _observed(posture: Posture, judged: Judged) -> Observed:
     last = next((spoken for spoken in reversed(posture.spoken) if spoken.status is not None), posture.plain)
     basic: bool | None = None
     if last is not None and last.status is not None:
-        asks = last.status == 401 and "basic" in last.headers.get("www-authenticate", "").lower()
+        asks = asks_for_password(last)
         # A CSMS that answered without having been given a password demands none; one that got it may or may not.
-        basic = True if asks else (False if last.status == 101 and not last.password_sent else None)
+        free = last.status == 101 and not last.password_sent and posture.asked_for_upgrade
+        basic = True if asks else (False if free else None)
     asked: Asked | None = {"required": "required", "optional": "optional", "unknown": None}.get(
         posture.client_certificate, "no" if posture.flights.get("first") is not None and posture.shown else None
     )

@@ -47,13 +47,16 @@ def _handshakes(posture: Posture, server: str) -> Iterator[Fault]:
 
 def _in_clear(answered: list[Spoken], server: str) -> Iterator[Fault]:
     for spoken in answered:
-        if spoken.password_sent or _asks_for_password(spoken):
-            yield Fault("ws.basic-auth-in-clear", {"server": server})
+        if spoken.password_sent or asks_for_password(spoken):
+            told = "This probe sent one, as it was told to." if spoken.password_sent else "It asked this probe for one."
+            yield Fault("ws.basic-auth-in-clear", {"server": server, "public": f" {told}"}, severity="warning")
             return
 
 
-def _asks_for_password(spoken: Spoken) -> bool:
-    return spoken.status == 401 and "basic" in spoken.headers.get("www-authenticate", "").lower()
+def asks_for_password(spoken: Spoken) -> bool:
+    """By HTTP Basic: many a CSMS leaves the header out that RFC 9110 §11.6.1 asks for."""
+    scheme = spoken.headers.get("www-authenticate", "").lower()
+    return spoken.status == 401 and (not scheme or "basic" in scheme)
 
 
 def _portal(posture: Posture, answered: list[Spoken], server: str) -> Iterator[Fault]:
@@ -101,7 +104,7 @@ def _refused(posture: Posture, spoken: Spoken, server: str) -> Iterator[Fault]:
     if status == 401:
         if spoken.password_sent:
             yield Fault("ws.password-refused", {**values, **posture.password_values})
-        elif _asks_for_password(spoken):
+        elif asks_for_password(spoken):
             profile = "2 (or 3)" if posture.speaks_tls and posture.target.tls else "1"
             yield Fault("ws.basic-auth-required", {"server": server, "profile": profile})
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 from fieldkit.sources.tlsprobe.conversation import NARROW, Conversation, End
@@ -26,6 +26,8 @@ AT_ONCE_CHARGER: Final = 2
 """Charging stations and local controllers have memory for one to four TLS sessions, one of which is in use."""
 TARGET_S: Final = 10.0
 """Seconds for a target, whatever it does."""
+HURRY_S: Final = 0.4
+"""Answers to a hello within this leave time for everything."""
 DISPENSABLE: Final = 4
 """Tasks from this priority on are good to know and change no verdict."""
 _MARGIN_S: Final = 0.05
@@ -33,7 +35,7 @@ _MARGIN_S: Final = 0.05
 Task: TypeAlias = Generator[Conversation, Conversation, None]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Limits:
     """What a survey may cost."""
 
@@ -43,13 +45,21 @@ class Limits:
     at_once: int = AT_ONCE
 
 
-@dataclass(order=True, slots=True)
 class _Ready:
-    priority: int
-    number: int
-    task: Task = field(compare=False)
-    answer: Conversation | None = field(compare=False)
-    name: str = field(compare=False)
+    """A task that can go on."""
+
+    __slots__ = ("answer", "name", "number", "order", "priority", "task")
+
+    def __init__(self, priority: int, order: int, number: int, task: Task, name: str) -> None:
+        self.priority = priority
+        self.order = order
+        self.number = number
+        self.task = task
+        self.name = name
+        self.answer: Conversation | None = None
+
+    def __lt__(self, other: _Ready) -> bool:
+        return (self.order, self.number) < (other.order, other.number)
 
 
 class Plan:
@@ -69,10 +79,14 @@ class Plan:
         self._estimate = 0
         """Bytes that are under way."""
 
-    def add(self, priority: int, name: str, task: Task) -> None:
-        """Another task; 0 is the most important. ``name`` is what is missing in the report if it is left out."""
+    def add(self, priority: int, name: str, task: Task, *, long: bool = False) -> None:
+        """Another task; 0 is the most important. ``name`` is what is missing in the report if it is left out.
+
+        ``long``: a row of many connections, which had better begin early if there is time for everything.
+        """
         self._count += 1
-        heapq.heappush(self._ready, _Ready(priority, self._count, task, None, name))
+        hurry = long and (self.posture.hello_s or 0.0) < HURRY_S
+        heapq.heappush(self._ready, _Ready(priority, min(priority, 2) if hurry else priority, self._count, task, name))
 
     def _leave_out(self, ready: _Ready) -> None:
         if ready.name not in self.posture.left_out:

@@ -14,7 +14,7 @@ Manner: TypeAlias = Literal["", "unreachable", "silence", "reset", "closed", "no
 """How an endpoint behaves that does not speak TLS with us; empty for one that does."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Shown:
     """A chain of certificates as it was sent."""
 
@@ -27,7 +27,7 @@ class Shown:
     defect: str = ""
 
 
-@dataclass(slots=True)
+@dataclass
 class Swept:
     """What is known of the suites of one version."""
 
@@ -41,7 +41,7 @@ class Swept:
     """Chosen when everything usual was offered."""
 
 
-@dataclass(slots=True)
+@dataclass
 class Spoken:
     """What a real handshake and the WebSocket upgrade came to."""
 
@@ -77,7 +77,7 @@ class Spoken:
     elapsed_s: float = 0.0
 
 
-@dataclass(slots=True)
+@dataclass
 class Posture:
     """Everything found out about one endpoint."""
 

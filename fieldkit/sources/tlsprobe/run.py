@@ -26,7 +26,7 @@ LEAST_S: Final = 1.0
 """Left for the survey when a name took long."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Order:
     """What is to be done."""
 
@@ -45,7 +45,7 @@ class Order:
     fetch_revocation: bool = False
 
 
-@dataclass(slots=True)
+@dataclass
 class Result:
     """Of one target."""
 
@@ -111,9 +111,7 @@ def _resolved(order: Order) -> list[tuple[Resolved, float]]:
         return list(pool.map(one, order.targets))
 
 
-def _ways(
-    target: Target, resolved: Resolved, order: Order, result: Result, say: Callable[[str], None]
-) -> list[Way]:
+def _ways(target: Target, resolved: Resolved, order: Order, result: Result, say: Callable[[str], None]) -> list[Way]:
     if not resolved.addresses:
         result.error = resolved.error or f"{target.host} has no address"
         return []

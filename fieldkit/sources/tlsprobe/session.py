@@ -35,7 +35,7 @@ class SetupError(Exception):
     """A file that the user gave cannot be used; the text says which and why."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Wishes:
     """What is to be tried inside TLS."""
 

@@ -161,7 +161,7 @@ class Survey(Plan):
         if flight.alert != _PROTOCOL_VERSION:
             self._add_sweeps()
         if self.wishes is not None:
-            self.add(3, "the handshake of a station and the WebSocket upgrade", speak(self, self.wishes))
+            self.add(3, "the handshake of a station and the WebSocket upgrade", speak(self, self.wishes), long=True)
 
     def answered_modern(self, flight: Flight) -> None:
         """The same for one that answers hellos of TLS 1.3 only."""
@@ -193,7 +193,7 @@ class Survey(Plan):
         self._note(flight)
         self._take_chain(flight, "TLS 1.3", staple_asked=True)
         posture.alpn = flight.alpn
-        self.add(4, "suites and curves of TLS 1.3", self._sweep13())
+        self.add(4, "suites and curves of TLS 1.3", self._sweep13(), long=True)
         if posture.versions.get(TLS12) is False:
             self.add(3, "another certificate in TLS 1.3", self._other_certificate13(flight))
         else:

@@ -23,7 +23,7 @@ class TargetError(ValueError):
     """It cannot be understood; the text says what would be."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Target:
     """What the user named."""
 
@@ -42,7 +42,7 @@ class Target:
         return _address(self.host) is not None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Way:
     """One address, and how to get there."""
 
@@ -62,7 +62,7 @@ class Way:
         return " ".join([f"{host}:{self.port}", *via])
 
 
-@dataclass(slots=True)
+@dataclass
 class Resolved:
     """What a name led to."""
 

@@ -12,6 +12,7 @@ import tty
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
+from typing import Self
 
 from fieldkit.devices.modbus.framing import rtu_frame
 from fieldkit.devices.modbus.timing import LineSettings
@@ -80,7 +81,7 @@ class Pty:
             os.close(self.master)
             self.master = -1
 
-    def __enter__(self) -> Pty:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -73,7 +73,7 @@ def test_whoever_has_it_is_named() -> None:
         script = (
             f"import time, os; os.open({device.path!r}, os.O_RDWR | os.O_NOCTTY); print(1, flush=True); time.sleep(30)"
         )
-        other = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        other = subprocess.Popen([sys.executable, "-c", script, device.path], stdout=subprocess.PIPE)
         try:
             assert other.stdout is not None
             other.stdout.readline()

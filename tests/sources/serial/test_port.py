@@ -144,6 +144,7 @@ def test_a_flood_loses_nothing_and_costs_little(tmp_path: Path) -> None:
                 pass_fds=(device.master,),
                 stdout=subprocess.PIPE,
             )
+            items: list[Item] = []
             used, began = -_cpu(), time.monotonic()
             while flood.poll() is None or items:
                 items = tap.take(0.1)

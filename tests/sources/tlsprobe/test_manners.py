@@ -17,14 +17,14 @@ from tests.sources.tlsprobe import pki
 from tests.sources.tlsprobe.probing import ids, look
 from tests.sources.tlsprobe.servers import Canned, Web, alert, message, python_server, record, serving, trusted
 
-SHORT = Limits(seconds=2.6)
+SHORT = Limits(seconds=2.3)
 """Enough for all ways of asking, and no more."""
 
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
     """Less patience than in the field, as all of this is on one machine."""
-    monkeypatch.setattr(survey, "FIRST_S", 0.6)
+    monkeypatch.setattr(survey, "FIRST_S", 0.3)
 
 
 def _silent(connection: socket.socket) -> None:

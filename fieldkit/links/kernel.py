@@ -1,0 +1,154 @@
+"""What happens to links, addresses and default routes, told as events: from netlink, or from what ``ip monitor`` says."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from typing import Final
+
+from fieldkit.links.netlink import LISTENING, Address, Link, messages, route_message
+from fieldkit.links.uplink import Happening, LinkEvent
+
+ADAPTER: Final = "linux"
+MAX_LINKS: Final = 4096
+"""Interfaces that are remembered; a router with containers makes new ones all day."""
+
+
+class Kernel:
+    """What is known of the interfaces, so that only what changes is told."""
+
+    def __init__(self) -> None:
+        self._up: dict[str, bool] = {}
+        self._routes: dict[str, set[tuple[str, int, int]]] = {}
+
+    def link(self, time: int, name: str, up: bool, *, admin: bool, gone: bool, news: bool = True) -> list[LinkEvent]:
+        """An interface as it is now."""
+        before = self._up.get(name)
+        if gone:
+            self._up.pop(name, None)
+            self._routes.pop(name, None)
+            return [_event(time, "vanished", name, f"{name} is gone")] if news and before is not None else []
+        if len(self._up) < MAX_LINKS or name in self._up:
+            self._up[name] = up
+        if not news or before == up:
+            return []
+        if before is None and not up:
+            return [_event(time, "appeared", name, f"{name} has appeared")]
+        if up:
+            return [_event(time, "up", name, f"{name} is up", "down" if before is not None else "", "up")]
+        self._routes.pop(name, None)
+        why = "has no carrier: the cable, or what is at its other end" if admin else "was switched off"
+        return [_event(time, "down", name, f"{name} {why}", "up", "down")]
+
+    def address(self, time: int, name: str, address: str, *, gone: bool) -> list[LinkEvent]:
+        """An address of an interface."""
+        text = f"{name} {'no longer has' if gone else 'has'} the address {address}"
+        return [_event(time, "address", name, text, address if gone else "", "" if gone else address)]
+
+    def route(
+        self, time: int, name: str, gateway: str, metric: int, *, gone: bool, table: int = 254
+    ) -> list[LinkEvent]:
+        """A default route."""
+        known = self._routes.setdefault(name, set())
+        key = (gateway, metric, table)
+        if (key in known) != gone and not (gone and not known):
+            return []  # the kernel says again what it has said
+        (known.discard if gone else known.add)(key)
+        via = f" via {gateway}" if gateway else ""
+        where = f"{name}{via}{f', metric {metric}' if metric else ''}"
+        text = f"the default route over {where} was {'taken away' if gone else 'set'}"
+        return [_event(time, "route", name, text, where if gone else "", "" if gone else where)]
+
+
+def _event(time: int, what: Happening, name: str, text: str, before: str = "", after: str = "") -> LinkEvent:
+    return LinkEvent(time, ADAPTER, what, name, text, before, after, exact=True)
+
+
+class NetlinkWatch:
+    """Datagrams of the kernel go in, events come out."""
+
+    def __init__(self) -> None:
+        self._kernel = Kernel()
+        self._names: dict[int, str] = {}
+
+    def feed(self, time: int, data: bytes) -> list[LinkEvent]:
+        """One datagram; an empty one means that some were lost."""
+        if not data:
+            return [LinkEvent(time, ADAPTER, "state", "", "some of what the kernel reported was lost: too much at once")]
+        found: list[LinkEvent] = []
+        for message in messages(data) if data != LISTENING else ():
+            told = route_message(message)
+            if isinstance(told, Link):
+                name = told.name or self._names.get(told.index, f"#{told.index}")
+                if told.gone:
+                    self._names.pop(told.index, None)
+                elif len(self._names) < MAX_LINKS:
+                    self._names[told.index] = name
+                found += self._kernel.link(time, name, told.up, admin=told.admin, gone=told.gone, news=told.news)
+            elif told is not None and told.news:
+                name = self._names.get(told.index, f"#{told.index}")
+                if isinstance(told, Address):
+                    found += self._kernel.address(time, name, told.address, gone=told.gone)
+                else:
+                    found += self._kernel.route(
+                        time, name, told.gateway, told.metric, gone=told.gone, table=told.table
+                    )
+        return found
+
+
+_TIME: Final = re.compile(r"^\[(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,9})?)\]\s*")
+_LINK: Final = re.compile(r"^\d+: ([^\s:@]{1,32})(?:@\S{1,32})?: <([A-Z0-9_,-]*)>")
+_ADDRESS: Final = re.compile(r"^\d+: (\S{1,32})\s+inet6? ([0-9a-fA-F.:]{2,45})/\d+ .*\bscope global\b")
+_ROUTE: Final = re.compile(r"^default\b(.*)$")
+_WORD: Final = re.compile(r"\b(via|dev|metric|table) (\S{1,64})")
+
+
+class MonitorText:
+    """The lines of ``ip -ts monitor link address route`` go in, events come out."""
+
+    COMMAND: Final = ("ip", "-ts", "monitor", "link", "address", "route")
+
+    def __init__(self, utc_offset: int = 0) -> None:
+        """``utc_offset``: seconds of the clock that the lines show, which name no zone."""
+        self._kernel = Kernel()
+        self._offset = utc_offset
+        self._time = 0
+
+    def feed(self, line: str, now: int = 0) -> list[LinkEvent]:
+        """One line; ``now`` where it bears no time."""
+        stamp = _TIME.match(line)
+        if stamp is not None:
+            self._time = _ns(stamp[1]) - self._offset * 1_000_000_000
+            line = line[stamp.end() :]
+        elif line[:1].isspace():
+            return []  # more of the line before
+        time = self._time if stamp is not None else now or self._time
+        gone = line.startswith("Deleted ")
+        line = line.removeprefix("Deleted ")
+        route = _ROUTE.match(line)
+        if route is not None:
+            words = dict(_WORD.findall(route[1]))
+            metric = words.get("metric", "")
+            if "dev" not in words:
+                return []
+            return self._kernel.route(
+                time, words["dev"], words.get("via", ""), int(metric) if metric.isdigit() else 0, gone=gone
+            )
+        address = _ADDRESS.match(line)
+        if address is not None:
+            return self._kernel.address(time, address[1], address[2], gone=gone)
+        link = _LINK.match(line)
+        if link is not None:
+            flags = link[2].split(",")
+            up = "UP" in flags and "LOWER_UP" in flags and "NO-CARRIER" not in flags
+            return self._kernel.link(time, link[1], up, admin="UP" in flags, gone=gone)
+        return []
+
+
+def _ns(text: str) -> int:
+    whole, _, fraction = text.partition(".")
+    try:
+        at = datetime.strptime(whole, "%Y-%m-%dT%H:%M:%S").replace(tzinfo=UTC)
+    except ValueError:
+        return 0
+    return int(at.timestamp()) * 1_000_000_000 + int(fraction.ljust(9, "0") or 0)
