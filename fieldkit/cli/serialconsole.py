@@ -16,6 +16,7 @@ from fieldkit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
     from fieldkit.cli.serialkeys import Keyboard, Keys
+    from fieldkit.cli.seriallisten import TextLog
     from fieldkit.sources.serial.decoding import Row
     from fieldkit.sources.serial.port import SerialPort
 
@@ -82,8 +83,9 @@ def command(port: str, **given: Any) -> ExitCode:
             rights = Rights(typing=True, audit=Audit(Path(given["audit_to"]) if given["audit_to"] else None))
         maker = serialoptions.recorder(serialoptions.log_directory(given["log_to"]), port, settings, "console")
         serial = SerialPort(port, settings, rights, recording=maker)
+        console = _Console(serial, given)
         with serial:
-            return _Console(serial, given).run()
+            return console.run()
     except (PortError, RefusedError) as error:
         raise serialoptions.PortFailure(str(error)) from error
 
@@ -92,7 +94,6 @@ class _Console:
     """A run of the command."""
 
     def __init__(self, port: SerialPort, given: dict[str, Any]) -> None:
-        from fieldkit.cli.seriallisten import TextLog
         from fieldkit.cli.serialrows import RowLines
         from fieldkit.cli.terminal import wants_color
         from fieldkit.sources.serial.decoding import Decoder
@@ -115,15 +116,16 @@ class _Console:
         self._drawn = ""
         """What stands in the bottom line."""
         self._over = False
-        assert port.recording is not None
-        self._log = TextLog(port.recording.path, utc=given["utc"])
+        self._log: TextLog | None = None
 
     def run(self) -> ExitCode:
         from fieldkit.cli.serialkeys import Keyboard
+        from fieldkit.cli.seriallisten import TextLog
         from fieldkit.safetext import terminal
         from fieldkit.sources.serial.port import SLACK, now
 
         assert self._port.recording is not None
+        self._log = TextLog(self._port.recording.path, utc=self._given["utc"])
         self._say(f"{terminal(self._port.name)} at {self._port.settings}; Ctrl-T q leaves, Ctrl-T ? helps")
         self._say(f"log: {terminal(str(self._port.recording.path))}")
         if self._given["allow_write"]:
@@ -153,7 +155,7 @@ class _Console:
             if row.kind == "prompt" or (row.kind == "out" and not self._given["echo"]):
                 continue  # a prompt stands at the bottom anyway; what was typed is echoed by the device
             lines.append(self._lines.line(self._port.name, row))
-        if rows:
+        if rows and self._log is not None:
             self._log.add(self._port.name, rows)
         if lines:
             self._clear()

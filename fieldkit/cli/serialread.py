@@ -157,7 +157,8 @@ class _Reading:
         maker = serialoptions.recorder(directory, self._name, settings, "read", spec.dialect)
         port = SerialPort(self._name, settings, Rights(asking=spec.asking), recording=maker)
         try:
-            with port, Talk(port, self._stop) as talk:
+            # Listening begins before the port is open, so that its first bytes are not missed.
+            with Talk(port, self._stop) as talk, port:
                 self._hear_first(talk)
                 self._ask(port, talk)
         except PortError as error:
@@ -165,6 +166,8 @@ class _Reading:
         except RefusedError as error:
             raise serialoptions.PortFailure(f"nothing more is sent: {error}") from error
         self._save()
+        if not self._passes:
+            return ExitCode.INTERRUPTED
         if not self._heard_any:
             return ExitCode.UNREACHABLE
         return ExitCode.INCOMPLETE if self._lacking else ExitCode.OK
@@ -180,22 +183,44 @@ class _Reading:
             raise serialoptions.PortFailure(f"{self._name}: {why} (--anyway asks nevertheless)")
 
     def _ask(self, port: SerialPort, talk: Talk) -> None:
+        from fieldkit.sources.serial.trouble import PortError, Reason
+
+        due = time.monotonic()
+        asker = self._asker(port, talk)
+        while not self._stop():
+            try:
+                if self._pass(port, asker):
+                    return
+                due = max(due + self._given["interval"], time.monotonic())
+                while not self._stop() and time.monotonic() < due:
+                    talk.listen(min(0.2, max(0.0, due - time.monotonic())))
+            except PortError as error:
+                if not self._given["every"] or error.reason is not Reason.GONE:
+                    raise
+                self._say_error(f"{error}; waiting for it")
+                while not self._stop() and not port.connected:
+                    time.sleep(0.1)
+                # What was asked before is lost with the connection.
+                asker = self._asker(port, talk)
+
+    def _asker(self, port: SerialPort, talk: Talk) -> Asker:
         from fieldkit.sources.serial.device import Asker
 
-        asker = Asker(talk, self._spec, port.settings.line, self._name, self._given["names"])
-        due = time.monotonic()
-        while not self._stop():
-            done = asker.once()
-            if done.silent and self._given["probe"] and not self._heard_any and not self._stop():
-                done = self._probe(port, asker) or done
-            if self._stop.immediate:
-                return
-            self._tell(done)
-            if not self._given["every"] or self._passes == self._given["count"]:
-                return
-            due += self._given["interval"]
-            while not self._stop() and time.monotonic() < due:
-                talk.listen(min(0.2, max(0.0, due - time.monotonic())))
+        return Asker(talk, self._spec, port.settings.line, self._name, self._given["names"])
+
+    def _pass(self, port: SerialPort, asker: Asker) -> bool:
+        """Ask for everything once, and tell; whether that was the last time."""
+        done = asker.once()
+        if done.silent and self._may_probe and not self._stop():
+            done = self._probe(port, asker) or done
+        if self._stop() and not done.readings:
+            return True  # cut off before there was anything to tell
+        self._tell(done)
+        return not self._given["every"] or self._passes == self._given["count"]
+
+    @property
+    def _may_probe(self) -> bool:
+        return bool(self._given["probe"]) and self._spec.profile is not None and not self._heard_any
 
     def _probe(self, port: SerialPort, asker: Asker) -> Pass | None:
         """The device's other speeds and formats, until one brings an answer."""
@@ -206,9 +231,9 @@ class _Reading:
             self._say(f"no answer at {port.settings}; trying {line.speed} {line.format}")
             port.apply(port.settings.at(line))
             asker.use(line)
-            done = asker.once()
-            if not done.silent:
-                return done
+            if asker.answers() is None and not self._stop():
+                self._say(f"it answers at {port.settings}: --line {line.speed},{line.format}")
+                return asker.once()
         port.apply(port.settings.at(tried))
         asker.use(tried)
         return None

@@ -101,7 +101,8 @@ class _Writing:
             serialoptions.log_directory(given["log_to"]), self._name, settings, "write", "modbus"
         )
         rights = Rights(asking=spec.asking, writing=True, audit=audit)
-        with SerialPort(self._name, settings, rights, recording=maker) as port, Talk(port) as talk:
+        port = SerialPort(self._name, settings, rights, recording=maker)
+        with Talk(port) as talk, port:
             why = objection(spec, talk.listen(given["listen_first"]))
             if why:
                 raise serialoptions.PortFailure(f"nothing was written: {why}")

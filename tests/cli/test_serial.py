@@ -12,6 +12,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -240,6 +241,72 @@ def test_a_console_and_a_busy_bus_are_not_asked(fieldkit: Fieldkit, tmp_path: Pa
             assert run.code == 3
             assert why in run.err
             assert bytes(device.heard) == b""
+
+
+def test_a_meter_that_is_plugged_in_again_is_read_on(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    first, second, link = ModbusPty(meter(LINE)), ModbusPty(meter(LINE)), tmp_path / "port"
+    link.symlink_to(first.path)
+
+    def swap() -> None:
+        time.sleep(1.5)
+        link.unlink()
+        link.symlink_to(second.path)
+        first.unplug()
+
+    _floats(first, 0, 230.5)
+    _floats(second, 0, 231.5)
+    thread = threading.Thread(target=swap)
+    thread.start()
+    run = fieldkit(
+        *(
+            "serial",
+            "read",
+            link,
+            "--device",
+            "modbus:sdm630",
+            "--only",
+            "voltage_l1",
+            "--every",
+            "0.5s",
+            "--count",
+            "6",
+        ),
+        *("--listen-first", "0", "--csv", "--log", tmp_path / "log"),
+    )
+    thread.join()
+    second.unplug()
+    assert run.code == 0
+    assert "unplugged; waiting for it" in run.err
+    values = [line.split(",")[4] for line in run.lines[1:]]
+    assert len(values) == 6
+    assert set(values) == {"230.5", "231.5"}
+
+
+class _OtherSpeed(ModbusPty):
+    """A meter that somebody has set to 19200."""
+
+    def hear(self, seconds: float) -> bytes:
+        import termios
+
+        data = super().hear(seconds)
+        return data if self.speed == termios.B19200 else b""
+
+
+def test_a_meter_at_another_speed_is_found_when_asked_for(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    profile = tmp_path / "meter.toml"
+    profile.write_text(
+        'schema = 1\nid = "meter"\ntitle = "A meter"\nkind = "meter"\n[line]\nspeeds = [9600, 19200]\nformats = ["8N1"]\n'
+        'unit = 1\nverified = true\nturnaround_ms = 5\n[sources]\nhere = "tests"\n[[register]]\nname = "seven"\n'
+        'function = 3\naddress = 7\ntype = "u16"\nsources = ["here"]\nverified = false\n'
+    )
+    with _OtherSpeed(meter(line_settings(19_200))) as device:
+        arguments = ("serial", "read", device.path, "--device", f"modbus:{profile}", "--log", tmp_path / "log")
+        run = fieldkit(*arguments, "--listen-first", "0")
+        assert run.code == 4
+        assert "did not answer" in run.err
+        run = fieldkit(*arguments, "--listen-first", "0", "--probe")
+        assert (run.code, run.out) == (0, "seven  1007  (unverified)\n")
+        assert "it answers at 19200 8N1" in run.err
 
 
 _PYMODBUS = """

@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import select
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from fieldkit.sources.serial.settings import PortSettings
@@ -173,10 +174,10 @@ def configure(held: Any, settings: PortSettings) -> None:
                 raise PortError(Reason.SETTINGS, f"the port cannot do {settings}: {error}") from error
 
 
-def is_pseudo(device: str | int) -> bool:
+def is_pseudo(device: str) -> bool:
     """A pseudo terminal. It has neither parity nor character sizes, and says so only when nothing else changes."""
     try:
-        return os.major(os.stat(device).st_rdev) in range(136, 144)  # the kernel's devices.txt
+        return os.major(Path(device).stat().st_rdev) in range(136, 144)  # the kernel's devices.txt
     except (OSError, ValueError):
         return False
 

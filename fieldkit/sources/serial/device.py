@@ -13,7 +13,7 @@ from typing import Final
 from fieldkit.devices import iec62056, sml
 from fieldkit.devices.at.commands import USUAL as AT_USUAL
 from fieldkit.devices.at.session import AtCause, AtSession
-from fieldkit.devices.modbus.exchange import Cause
+from fieldkit.devices.modbus.exchange import Cause, Outcome
 from fieldkit.devices.modbus.line import Line
 from fieldkit.devices.modbus.pdu import FIRST_UNIT, LAST_UNIT
 from fieldkit.devices.modbus.profile import Profile
@@ -123,6 +123,8 @@ class Asker:
         self._port = port
         self._names = tuple(names)
         self._line: Line | None = None
+        self._met = False
+        """It has answered before, so it is asked for everything at once."""
         self.use(line)
 
     def use(self, line: LineSettings) -> None:
@@ -138,8 +140,29 @@ class Asker:
         assert self._line is not None
         return self._line
 
+    def answers(self) -> Outcome | None:
+        """Whether a Modbus device is there: one question, once. None where it answers, refusing included.
+
+        On a line without an answer a whole pass takes a minute: nothing may be taken for what it is not, so every
+        question is left its time.
+        """
+        profile = self._spec.profile
+        assert profile is not None
+        line = Line(self._settings, profile.patience(self._settings), ascii=profile.mode == "ascii")
+        reading = Reading(profile, line, self._port, self._spec.unit, (profile.registers[0].name,), 0)
+        self._talk.modbus(reading)
+        there = (Cause.ANSWERED, Cause.EXCEPTION, Cause.LATE)
+        if not reading.attempts or any(attempt.outcome.cause in there for attempt in reading.attempts):
+            return None
+        return reading.attempts[-1].outcome
+
     def once(self) -> Pass:
         """Everything, once."""
+        if self._spec.profile is not None and not self._met:
+            outcome = self.answers()
+            if outcome is not None and outcome.cause is Cause.SILENCE:
+                return Pass(problems=[f"{self._spec}: {outcome.text}"], failed=1)
+            self._met = True
         match self._spec.dialect:
             case "modbus":
                 return self._modbus()

@@ -33,7 +33,8 @@ def holders(device: str, roots: Roots | None = None) -> list[Holder]:
     """The processes that have this port, ourselves not among them."""
     roots = roots or Roots()
     found: dict[int, Holder] = {}
-    for pid, how in (*_openers(device, roots), *_lockers(device, roots), *_lock_files(device, roots)):
+    # What says most comes first: a lock is a claim, to have it open may be a side effect.
+    for pid, how in (*_lockers(device, roots), *_lock_files(device, roots), *_openers(device, roots)):
         if pid != os.getpid() and pid not in found:
             found[pid] = Holder(pid, _name(pid, roots), how)
     return sorted(found.values(), key=lambda holder: holder.pid)

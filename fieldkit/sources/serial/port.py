@@ -197,6 +197,7 @@ class SerialPort:
             channel.wake()
         if self._thread is not None:
             self._thread.join(timeout=5)
+        channel = self._channel  # it may have come back meanwhile
         if channel is not None:
             channel.close()
         self._channel, self.connected = None, False

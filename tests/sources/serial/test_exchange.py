@@ -6,6 +6,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
+from statistics import median
 
 import pytest
 
@@ -55,14 +57,17 @@ def test_a_meter_is_read_as_fast_as_its_line_allows() -> None:
     limit = LINE.wire_time(8) + turnaround + LINE.wire_time(5 + 36) + LINE.frame_gap
     with ModbusPty(meter(LINE, turnaround=turnaround)) as device, talking(device, LINE, "modbus") as (_, talk):
         line = Line(LINE, profile.patience(LINE))
+        took: list[int] = []
         began = time.monotonic_ns()
         for _ in range(passes):
             reading = Reading(profile, line)
             talk.modbus(reading)
             assert len(reading.readings) == 18
-        took = (time.monotonic_ns() - began) / passes
-    print(f"9600 8N1: {took / 1e6:.1f} ms a read, {limit / took:.1%} of the line's limit")
-    assert limit / took >= 0.95
+            took.append(time.monotonic_ns())
+        # From one end to the next, so that the silence in between counts; the median, as others use this machine too.
+        typical = median(later - earlier for earlier, later in pairwise([began, *took]))
+    print(f"9600 8N1: {typical / 1e6:.1f} ms a read, {limit / typical:.1%} of the line's limit")
+    assert limit / typical >= 0.95
 
 
 def test_no_wrong_value_is_ever_shown() -> None:

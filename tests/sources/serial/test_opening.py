@@ -71,7 +71,8 @@ def test_a_port_is_opened_once() -> None:
 def test_whoever_has_it_is_named() -> None:
     with Pty() as device:
         script = (
-            f"import time, os; os.open({device.path!r}, os.O_RDWR | os.O_NOCTTY); print(1, flush=True); time.sleep(30)"
+            "import fcntl, os, sys, time; port = os.open(sys.argv[1], os.O_RDWR | os.O_NOCTTY); "
+            "fcntl.flock(port, fcntl.LOCK_EX); print(1, flush=True); time.sleep(30)"
         )
         other = subprocess.Popen([sys.executable, "-c", script, device.path], stdout=subprocess.PIPE)
         try:
