@@ -8,6 +8,8 @@ FUZZ_SECONDS ?= 60
 # Where `make bench` keeps its captures (1 GB), and the tools that make and measure them.
 BENCH_CAPTURES ?= build/bench
 BENCH_TOOLS ?= benchmarks
+# How long `make soak-tui` runs. Some minutes pass until all bounds are reached.
+SOAK_SECONDS ?= 3600
 
 VENV := .venv
 RUN := $(VENV)/bin/
@@ -16,7 +18,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench bench-proxy lock clean
+.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live soak lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -26,7 +28,11 @@ help:
 	@echo 'make check    the tests alone; PYTEST="-k tcp" chooses'
 	@echo 'make fuzz     all fuzz targets, FUZZ_SECONDS=$(FUZZ_SECONDS) in all'
 	@echo 'make bench    speed and completeness against tshark (needs tshark)'
+	@echo 'make bench-tui  how soon the screen is there and answers, and what it costs'
+	@echo 'make soak-tui   an hour of replay on the screen, memory watched; SOAK_SECONDS=300 is a short one'
 	@echo 'make bench-proxy  what the proxy adds: latency, memory'
+	@echo 'make bench-live   what a live capture takes and loses, beside tcpdump (root on Linux, tcpdump, tcpreplay)'
+	@echo 'make soak         eight hours of a site in two minutes: memory must stay where it is'
 	@echo 'make lock     resolve all dependencies anew into constraints.txt'
 	@echo 'make clean    remove what was built'
 
@@ -115,6 +121,19 @@ bench: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap $(BENCH_CAPTURES)/pure.pca
 # What `fieldkit proxy` adds, on this machine, in a minute.
 bench-proxy: $(VENV)/.installed
 	@$(RUN)python $(BENCH_TOOLS)/proxy_latency.py $(RUN)fieldkit
+
+bench-tui: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap $(BENCH_CAPTURES)/pure.pcap
+	@$(RUN)python $(BENCH_TOOLS)/tui.py $(BENCH_CAPTURES)
+
+soak-tui: $(VENV)/.installed $(BENCH_CAPTURES)/pure.pcap
+	@$(RUN)python $(BENCH_TOOLS)/soak.py $(BENCH_CAPTURES)/pure.pcap --seconds $(SOAK_SECONDS)
+
+# Virtual cables, replayed traffic, the kernel's own counts; a minute, and it must be root.
+bench-live: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap
+	@$(RUN)python $(BENCH_TOOLS)/live.py $(BENCH_CAPTURES)/site.pcap -- $(abspath $(RUN)fieldkit)
+
+soak: $(VENV)/.installed
+	@$(RUN)python $(BENCH_TOOLS)/live_soak.py -- $(RUN)fieldkit
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

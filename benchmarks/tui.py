@@ -117,7 +117,7 @@ class Bench:
     def rows(self) -> Iterator[Row]:
         """200,000 messages: scrolling, filtering, memory."""
         with self.screen("watch", self.pure, size=(120, 40)) as screen:
-            loaded = screen.until("READ", seconds=300)
+            loaded = screen.until("READ|FAILED", seconds=300)
             time.sleep(1)
             yield Row("200,000 messages: loaded", f"{loaded:.1f} s", "", True)
             memory = screen.memory / 1e6
@@ -131,6 +131,7 @@ class Bench:
             yield Row("… a key in the filter bar", _worst(keys), "100 ms", max(keys) <= 0.1)
             for text in ("action = Heartbeat", "latency > 500ms", ".status = Faulted", "4711"):
                 screen.press("\x15")  # Ctrl-U empties the line
+                time.sleep(0.3)
                 self._settled(screen)
                 # All keys at once, as if pasted: what counts is when all rows have been looked through.
                 pressed = time.perf_counter()
@@ -190,7 +191,7 @@ class Bench:
         if os.name != "posix" or os.geteuid() or not tools:
             yield None
             return
-        here, there = "fkbench0", "fkbench1"
+        here, there = f"fkt{os.getpid() % 100_000}a", f"fkt{os.getpid() % 100_000}b"
         subprocess.run(["ip", "link", "add", here, "type", "veth", "peer", "name", there], check=True)
         try:
             for end in (here, there):
@@ -237,7 +238,7 @@ def _messages(screen: Screen) -> int:
     """How many have passed, as the status line says."""
     import re
 
-    found = re.findall(r"([\d ]+) msg", screen.text(max(len(screen.pieces) - 400, 0)))
+    found = re.findall(r"(\d{1,3}(?: \d{3})*) msg", screen.text(max(len(screen.pieces) - 400, 0)))
     return int(found[-1].replace(" ", "")) if found else 0
 
 
@@ -263,7 +264,9 @@ def main() -> None:
     for name in options.only.split(","):
         measure: Callable[[], Iterator[Row]] = getattr(bench, name)
         print(f"{name} …", file=sys.stderr, flush=True)
-        rows += measure()
+        for row in measure():
+            rows.append(row)
+            print(f"  {row.what}: {row.measured}", file=sys.stderr, flush=True)
     print(table(rows))
 
 

@@ -1,4 +1,5 @@
-"""What is wrong with certificates and requests inside of messages: dates, keys, names, uses, order, signatures, size."""
+"""What is wrong with certificates and requests inside of messages: dates, keys, names, uses, order, signatures, sizes,
+and whether they belong together."""
 
 from __future__ import annotations
 
@@ -234,7 +235,7 @@ def _v2g(certificate: Certificate, seen: Seen) -> Iterator[_Fault]:
 
 def _links(seen: Seen, station: Station) -> Iterator[tuple[Certificate, Kind, dict[str, object]]]:
     """Whether each is issued by the one behind it, and the last by the root of its issuer's name, if that is known."""
-    chain = seen.chain
+    chain = seen.chain if seen.action == "CertificateSigned" else seen.chain[:1]
     for lower, upper in pairwise(chain):
         if not lower.issuer.same(upper.subject):
             told: dict[str, object] = {"issuer": shown(str(lower.issuer)), "next": shown(str(upper.subject))}

@@ -173,7 +173,7 @@ OCSP_FAILED = Kind(
 
 SIGNATURE_WRONG = Kind(
     "certificate.signature-wrong",
-    "critical",
+    "warning",
     "pki",
     "A certificate that was delivered is not signed by its issuer",
     "The certificate ({use}) for {subject} says that {issuer} issued it, but its signature was not made with the key of"
@@ -290,7 +290,7 @@ NOT_FOUND = Kind(
 )
 ROOT_DELETED = Kind(
     "certificate.root-in-use-deleted",
-    "critical",
+    "warning",
     "csms",
     "The root that vouches for the CSMS was deleted",
     "The station accepted that root {serial} is deleted. The certificate that the CSMS at {server} shows was issued by"
@@ -313,12 +313,13 @@ ROOT_MISSING = Kind(
 )
 ROOT_SIGNATURE = Kind(
     "certificate.csms-root-mismatch",
-    "warning",
+    "info",
     "pki",
-    "The CSMS uses another key than the root that was installed",
+    "The root that was installed does not vouch for the CSMS as it is now",
     "The CSMS at {server} shows a certificate by {issuer}. A root of that name was installed on the station, and did"
-    " not sign it: the authority has a new key.",
-    "Install the new root of the authority on the stations before their next connection.",
+    " not sign it: the authority has two keys.",
+    "Nothing, if the CSMS is to change to a certificate below the new root. Otherwise install the root that belongs to"
+    " its chain before the old one is deleted.",
     "OCPP 2.0.1 Part 2 M05; RFC 5280 §6.1.3",
 )
 ROOT_EXPIRED = Kind(

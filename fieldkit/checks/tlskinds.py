@@ -80,3 +80,68 @@ ALERT = Kind(
     "The log of this side tells more. Middleboxes that look into TLS cause such alerts as well.",
     "RFC 8446 §6.2",
 )
+
+# What is concluded from how a connection ends, where nobody says why.
+
+CLIENT_REFUSES = Kind(
+    "tls.client-refuses",
+    "critical",
+    "unknown",
+    "The client breaks the TLS 1.3 handshake off",
+    "{client} answered the certificate of {server} with a record that has the length of an alert, and ended the"
+    " connection. Which alert it is cannot be read: TLS 1.3 encrypts it. Most often the client does not trust the"
+    " certificate, or its clock is wrong.",
+    "Look at the log of the client. `fieldkit tls` shows the server's certificate; compare its root with those that the"
+    " station has installed, and the station's clock with the dates.",
+    "RFC 8446 §4.4.2, §5.2, §6.2",
+    inferred=True,
+)
+SERVER_REFUSES = Kind(
+    "tls.server-refuses",
+    "critical",
+    "unknown",
+    "The server breaks the TLS 1.3 handshake off",
+    "{server} answered what {client} sent at the end of the handshake with a record that has the length of an alert,"
+    " and ended the connection.{certificate} Which alert it is cannot be read: TLS 1.3 encrypts it.",
+    "{todo} The log of the CSMS (or of the load balancer in front of it) tells which.",
+    "RFC 8446 §4.4.2.4, §5.2, §6.2; A00.FR.401 to 403",
+    inferred=True,
+)
+CLIENT_GAVE_UP = Kind(
+    "tls.client-gave-up",
+    "warning",
+    "unknown",
+    "The client ends the handshake without a word after the server's certificate",
+    "{client} {ended} {after} after the hello of {server}, with the handshake unfinished and no alert.{cert} Small TLS"
+    " stacks do that when they do not accept the certificate, or run out of memory over it.",
+    "Look at the log of the client. Compare the root of the certificate with those that the station has installed, its"
+    " dates with the station's clock, and its size with what the station takes.",
+    "RFC 5246 §7.2.2, §7.4.2; github.com/igrr/axtls-8266/issues/13",
+    inferred=True,
+)
+ENDED_EARLY = Kind(
+    "tls.ended-early",
+    "info",
+    "unknown",
+    "Encrypted connections end right after their handshake, again and again",
+    "{count} connections of {client} to {server} ended {after} or less after the server's hello, by the {side}. They"
+    " are encrypted with TLS 1.3, so that it cannot be seen whether a certificate or the request behind the handshake"
+    " was refused.",
+    "Look at the log of both sides, or decrypt the capture (--keylog FILE). `fieldkit tls` shows how the server treats"
+    " TLS and the WebSocket upgrade.",
+    "RFC 8446 §6",
+    inferred=True,
+)
+OTHER_CLIENT = Kind(
+    "tls.client-fingerprint-changed",
+    "info",
+    "unknown",
+    "The TLS client of a station is another one than before",
+    "The TLS hello of {client} to {server} had the fingerprint JA4 {before} until {until}, and has {now} since {since}."
+    "{again} Such a change means new firmware, other TLS settings, or a middlebox that says hello in the station's"
+    " place.",
+    "Nothing, if the station was updated or its uplink changed. If a proxy or firewall was put into the way, exempt the"
+    " CSMS from TLS inspection.",
+    "FoxIO JA4 (TLS client fingerprinting)",
+    inferred=True,
+)

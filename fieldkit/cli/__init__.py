@@ -21,6 +21,8 @@ _COMMANDS = {
     "proxy": "Sit between chargers and their CSMS: record, diagnose, make faults on purpose.",
     "cert": "Judge certificates, chains, requests and revocation data in files.",
     "serial": "Talk to charge controllers, meters, modems and consoles, safely.",
+    "link": "See a site's uplinks: which one is used, how good it is, and what happens to it.",
+    "plugins": "See which plugins there are, what they ask for, and whether they work.",
     "doctor": "See what works on this machine, and the exact command that mends what does not.",
     "capture-helper": "Capture with CAP_NET_RAW and no other right; pcapng to standard output.",
     "demo": "See what a report looks like: a recorded site with real faults.",

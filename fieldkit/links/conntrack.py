@@ -1,7 +1,7 @@
 """Connections that the router's NAT moves to another uplink: the proof that the uplink changed under a live session.
 
-The same five-tuple is destroyed and then tracked anew in mid-connection (ESTABLISHED, nothing seen from the other side),
-with another address of the router in the replies' destination. Nothing else looks like that.
+The same five-tuple is destroyed and then tracked anew in mid-connection (ESTABLISHED, nothing seen from the other
+side), with another address of the router in the replies' destination. Nothing else looks like that.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Rebinds:
                 self._ended.popitem(last=False)
             if flow.by_program and flow.established and flow.time - self._flushed > _TIMEOUT_TOLD:
                 self._flushed = flow.time
-                text = f"a program deleted the tracked connections (that of {_end(flow.key[0], flow.key[1])} among them)"
+                text = (
+                    f"a program deleted the tracked connections (that of {_end(flow.key[0], flow.key[1])} among them)"
+                )
                 return [LinkEvent(flow.time, ADAPTER, "nat-flush", "", text, exact=True)]
             return []
         if flow.what != "new":

@@ -1,4 +1,4 @@
-"""What happens to links, addresses and default routes, told as events: from netlink, or from what ``ip monitor`` says."""
+"""What happens to links, addresses and default routes, as events: from netlink, or from what ``ip monitor`` says."""
 
 from __future__ import annotations
 
@@ -74,25 +74,25 @@ class NetlinkWatch:
     def feed(self, time: int, data: bytes) -> list[LinkEvent]:
         """One datagram; an empty one means that some were lost."""
         if not data:
-            return [LinkEvent(time, ADAPTER, "state", "", "some of what the kernel reported was lost: too much at once")]
+            return [
+                LinkEvent(time, ADAPTER, "state", "", "some of what the kernel reported was lost: too much at once")
+            ]
         found: list[LinkEvent] = []
         for message in messages(data) if data != LISTENING else ():
             told = route_message(message)
             if isinstance(told, Link):
-                name = told.name or self._names.get(told.index, f"#{told.index}")
+                name = told.name or self._names.get(told.number, f"#{told.number}")
                 if told.gone:
-                    self._names.pop(told.index, None)
+                    self._names.pop(told.number, None)
                 elif len(self._names) < MAX_LINKS:
-                    self._names[told.index] = name
+                    self._names[told.number] = name
                 found += self._kernel.link(time, name, told.up, admin=told.admin, gone=told.gone, news=told.news)
             elif told is not None and told.news:
-                name = self._names.get(told.index, f"#{told.index}")
+                name = self._names.get(told.number, f"#{told.number}")
                 if isinstance(told, Address):
                     found += self._kernel.address(time, name, told.address, gone=told.gone)
                 else:
-                    found += self._kernel.route(
-                        time, name, told.gateway, told.metric, gone=told.gone, table=told.table
-                    )
+                    found += self._kernel.route(time, name, told.gateway, told.metric, gone=told.gone, table=told.table)
         return found
 
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from fieldkit.links.kernel import ADAPTER, MonitorText, NetlinkWatch
 from fieldkit.links.runner import NotHere, Runner, RunnerError
-from fieldkit.links.uplink import Kind, LinkEvent, Uplink
+from fieldkit.links.uplink import Kind, LinkEvent, Role, Uplink
 
 CAPABILITIES: Final = ("exec:ip", "netlink:route")
 
@@ -50,7 +50,7 @@ class LinuxAdapter:
         best = min(usable, default=None)
         for name, (metric, main) in ways.items():
             up = links.get(name)
-            role = "failed" if not up else "active" if main and metric == best else "standby"
+            role: Role = "failed" if not up else "active" if main and metric == best else "standby"
             state = f"default route, metric {metric}" if main else "default route in a table of its own"
             kind = kind_of(name)
             yield Uplink(

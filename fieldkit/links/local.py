@@ -21,7 +21,7 @@ def absent(error: Failed) -> bool:
 
 
 class LocalRunner(Commands):
-    """This machine."""
+    """The machine that we run on."""
 
     name = "this machine"
 

@@ -120,7 +120,7 @@ def attributes(data: bytes, start: int = 0) -> dict[int, bytes]:
 class Link(NamedTuple):
     """An interface, as it is now."""
 
-    index: int
+    number: int
     name: str
     up: bool
     """Switched on, and something answers at the other end of the cable."""
@@ -132,7 +132,7 @@ class Link(NamedTuple):
 class Address(NamedTuple):
     """An address of an interface came or went."""
 
-    index: int
+    number: int
     address: str
     gone: bool
     news: bool
@@ -141,7 +141,7 @@ class Address(NamedTuple):
 class Route(NamedTuple):
     """A default route came or went."""
 
-    index: int
+    number: int
     gateway: str
     metric: int
     table: int
@@ -168,7 +168,9 @@ def route_message(message: Message) -> Link | Address | Route | None:
             return None
         told = attributes(body, _ROUTE_HEAD.size)
         table = _u32(told.get(15)) or table
-        return Route(_u32(told.get(4)), _ip(told.get(5, b""), family), _u32(told.get(6)), table, kind == _DELROUTE, news)
+        return Route(
+            _u32(told.get(4)), _ip(told.get(5, b""), family), _u32(told.get(6)), table, kind == _DELROUTE, news
+        )
     return None
 
 

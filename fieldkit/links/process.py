@@ -26,7 +26,9 @@ class Failed(RunnerError):  # noqa: N818
 
     def __init__(self, program: str, status: int, said: str) -> None:
         self.said = said
-        last = terminal(said.strip().splitlines()[-1].strip(), 160) if said.strip() else f"it ended with status {status}"
+        last = (
+            terminal(said.strip().splitlines()[-1].strip(), 160) if said.strip() else f"it ended with status {status}"
+        )
         super().__init__(f"{program}: {last}")
 
 
@@ -53,15 +55,20 @@ class Programs:
             raise RunnerError(f"{command[0]}: {error.strerror or error}") from error
         with self._lock:
             self._running.add(process)
-        if self._closed:
+        if self.closed():  # meanwhile
             self.end(process)
             raise CutOff(f"{command[0]}: it is over")
         return process
 
-    def end(self, process: subprocess.Popen[bytes]) -> None:
-        """Whatever it takes."""
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(process.pid, signal.SIGKILL)
+    def closed(self) -> bool:
+        """Nothing may be started any more."""
+        return self._closed
+
+    def end(self, process: subprocess.Popen[bytes], *readers: threading.Thread) -> None:
+        """Whatever it takes. ``readers`` of its pipes see their end first: a number that is closed is soon another file."""
+        kill(process)
+        for reader in readers:
+            reader.join(1)
         with suppress(subprocess.TimeoutExpired):
             process.wait(1)
         with self._lock:
@@ -99,10 +106,9 @@ class Programs:
         listener = threading.Thread(target=_drain, args=(process.stderr,), daemon=True)
         listener.start()
         try:
-            for line in buffered(process.stdout):
-                yield line
+            yield from buffered(process.stdout)
         finally:
-            self.end(process)
+            self.end(process, listener)
 
     def close(self) -> None:
         """End them all; no new ones."""
@@ -110,8 +116,13 @@ class Programs:
         with self._lock:
             running = tuple(self._running)
         for process in running:
-            with suppress(ProcessLookupError, PermissionError):
-                os.killpg(process.pid, signal.SIGKILL)
+            kill(process)
+
+
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """With all that it has started."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def gathered(pipes: dict[IO[bytes], int], seconds: float, program: str) -> tuple[bytes, ...]:
@@ -120,20 +131,19 @@ def gathered(pipes: dict[IO[bytes], int], seconds: float, program: str) -> tuple
     taken: dict[IO[bytes], bytearray] = {pipe: bytearray() for pipe in pipes}
     with selectors.DefaultSelector() as selector:
         for pipe in pipes:
-            selector.register(pipe, selectors.EVENT_READ)
+            selector.register(pipe, selectors.EVENT_READ, pipe)
         while selector.get_map():
             left = ends - time.monotonic()
             if left <= 0:
                 raise CutOff(f"{program}: no answer within {seconds:.0f} s")
             for key, _ in selector.select(left):
-                pipe = key.fileobj
-                assert not isinstance(pipe, int)
+                ready: IO[bytes] = key.data
                 block = os.read(key.fd, 1 << 16)
                 if not block:
-                    selector.unregister(pipe)
-                elif len(taken[pipe]) < pipes[pipe]:  # type: ignore[index]
-                    taken[pipe] += block  # type: ignore[index]
-                elif pipes[pipe] == MAX_ANSWER:  # type: ignore[index]
+                    selector.unregister(ready)
+                elif len(taken[ready]) < pipes[ready]:
+                    taken[ready] += block
+                elif pipes[ready] == MAX_ANSWER:
                     raise RunnerError(f"{program}: its answer is longer than {MAX_ANSWER >> 20} MB")
     return tuple(bytes(data) for data in taken.values())
 

@@ -147,7 +147,9 @@ def masked_document(value: Any, depth: int = 60) -> Any:
         found: dict[str, Any] = {}
         for name, one in value.items():
             lower = name.lower() if isinstance(name, str) else ""
-            told = isinstance(one, str) and one not in ("", "--") or (isinstance(one, int) and not isinstance(one, bool))
+            told = (isinstance(one, str) and one not in ("", "--")) or (
+                isinstance(one, int) and not isinstance(one, bool)
+            )
             if told and _SECRET_NAME.fullmatch(lower):
                 found[name] = "***"
             elif told and _IDENTITY_NAME.fullmatch(lower):

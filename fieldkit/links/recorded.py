@@ -1,8 +1,8 @@
 """Answers of a router written down, and given again: to look at it later, to send it to somebody, to test.
 
-A recording is JSON, one answer a line: ``{"time": ns, "ask": ["ubus", "mwan3", "status"], "answer": …}``, or ``"error"``
-with ``"kind"``. Its first line names the router. Contract and serial numbers are masked and secrets left out before
-anything is written.
+A recording is JSON, one answer a line: ``{"time": ns, "ask": ["ubus", "mwan3", "status"], "answer": …}``, or
+``"error"`` with ``"kind"``. Its first line names the router. Contract and serial numbers are masked and secrets left
+out before anything is written.
 """
 
 from __future__ import annotations
@@ -177,7 +177,9 @@ def load(path: str) -> ReplayRunner:
                 try:
                     entry = json.loads(line[:MAX_LINE])
                 except (ValueError, RecursionError):
-                    raise SourceError(f"{path}: line {number} is not JSON: is it a recording of fieldkit link?") from None
+                    raise SourceError(
+                        f"{path}: line {number} is not JSON: is it a recording of fieldkit link?"
+                    ) from None
                 if isinstance(entry, dict):
                     entries.append(entry)
     except OSError as error:

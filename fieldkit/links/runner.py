@@ -143,7 +143,7 @@ class NoPrograms:
 class Limited:
     """A runner as one adapter gets it: only what it has declared, only until its time is over.
 
-    ``may`` says whether a capability is among those declared ("exec:ubus", "ubus:mwan3", "read:/proc/net", "get:status").
+    ``may`` says whether a capability is among those declared ("exec:mmcli", "ubus:mwan3", "read:/proc/net").
     """
 
     def __init__(self, runner: Runner, may: Callable[[str], bool], seconds: float) -> None:

@@ -45,6 +45,7 @@ class SshRunner(Commands):
         self._over = False
         self._said: list[str] = []
         self._asking = threading.Lock()
+        self._readers: tuple[threading.Thread, ...] = ()
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         """What a program there says."""
@@ -82,6 +83,9 @@ class SshRunner(Commands):
         self._programs.close()
         with self._came:
             self._came.notify_all()
+        if self._asking.acquire(timeout=2):
+            self._log_out()
+            self._asking.release()
 
     # ---------------------------------------------------------------------------------------------------- the shell
 
@@ -102,8 +106,8 @@ class SshRunner(Commands):
             self._send(question)
             try:
                 return self._take(mark, seconds, what)
-            except CutOff:
-                # The shell is busy with that question: the next one gets a new shell.
+            except (CutOff, Unreachable):
+                # The shell is gone, or busy with that question: the next one gets a new shell.
                 self._log_out()
                 raise
 
@@ -115,9 +119,12 @@ class SshRunner(Commands):
             self._out = []
         self._said = []
         self._shell = shell
-        threading.Thread(target=self._listen, args=(shell,), daemon=True).start()
-        talk = threading.Thread(target=self._hear, args=(shell,), daemon=True)
-        talk.start()
+        self._readers = (
+            threading.Thread(target=self._listen, args=(shell,), daemon=True),
+            threading.Thread(target=self._hear, args=(shell,), daemon=True),
+        )
+        for reader in self._readers:
+            reader.start()
         mark = f"fieldkit-{secrets.token_hex(8)}"
         try:
             self._send(f"printf '%s-e\\n0\\n%s\\n' {mark} {mark}\n")
@@ -125,7 +132,7 @@ class SshRunner(Commands):
         except RunnerError as error:
             with suppress(subprocess.TimeoutExpired):
                 shell.wait(1)
-            talk.join(1)
+            self._readers[1].join(1)
             self._log_out()
             if self._over:
                 raise
@@ -134,7 +141,7 @@ class SshRunner(Commands):
     def _log_out(self) -> None:
         shell, self._shell = self._shell, None
         if shell is not None:
-            self._programs.end(shell)
+            self._programs.end(shell, *self._readers)
 
     def _send(self, text: str) -> None:
         assert self._shell is not None
@@ -179,7 +186,6 @@ class SshRunner(Commands):
                 while self._out:
                     line = self._out.pop(0)
                     if line == "\0end":
-                        self._shell = None
                         raise Unreachable(f"{self._target.host}: the connection ended")
                     if line == mark:
                         return _parts(out, mark)

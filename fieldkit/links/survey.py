@@ -13,7 +13,7 @@ from fieldkit.links.changes import changes
 from fieldkit.links.guard import TimeIsUp, timed
 from fieldkit.links.merge import merged
 from fieldkit.links.reading import mapping, number, text
-from fieldkit.links.runner import Limited, NotHere, Runner, RunnerError, Unreachable
+from fieldkit.links.runner import CutOff, Limited, Runner, RunnerError, Unreachable
 from fieldkit.links.uplink import MAX_UPLINKS, LinkEvent, Uplink
 from fieldkit.safetext import shorten
 
@@ -27,6 +27,9 @@ MAX_EVENTS: Final = 10_000
 """Events that wait to be taken; what comes beyond is counted."""
 REBOOT: Final = 5.0
 """Seconds by which a router's uptime must lag behind the clock before it is taken to have started anew."""
+
+MAX_CUT: Final = 3
+"""Times in a row that an adapter may get no answer in its time: each of them holds up all the others."""
 
 State: TypeAlias = Literal["ok", "not-here", "failed", "quarantined"]
 T = TypeVar("T")
@@ -48,6 +51,8 @@ class Asked:
     confidence: float = 0.0
     adapter: RouterAdapter | None = None
     listening: bool = False
+    cut: int = 0
+    """Times in a row that it got no answer in its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +86,9 @@ class Survey:
         unreachable: Unreachable | None = None
         for asked in self.adapters:
             try:
-                asked.confidence = self._asked(asked, lambda adapter, runner: adapter.probe(runner), asked.probe_seconds)
+                asked.confidence = self._asked(
+                    asked, lambda adapter, runner: adapter.probe(runner), asked.probe_seconds
+                )
             except Unreachable as error:
                 unreachable = error
                 break
@@ -101,7 +108,9 @@ class Survey:
     @property
     def present(self) -> list[Asked]:
         """Those that know it, the surest first."""
-        return sorted((asked for asked in self.adapters if asked.state in ("ok", "failed")), key=lambda a: -a.confidence)
+        return sorted(
+            (asked for asked in self.adapters if asked.state in ("ok", "failed")), key=lambda a: -a.confidence
+        )
 
     def look(self) -> Look:
         """The uplinks now. Unreachable when the router does not answer."""
@@ -115,11 +124,14 @@ class Survey:
             except RunnerError as error:
                 asked.state, asked.why = "failed", str(error)
                 failed.append(f"{asked.name}: {error}")
+                asked.cut = asked.cut + 1 if isinstance(error, CutOff) else 0
+                if asked.cut >= MAX_CUT:
+                    self._quarantine(asked, f"{error}, {asked.cut} times in a row")
                 continue
             except _Quarantined:
                 failed.append(f"{asked.name}: {asked.why}")
                 continue
-            asked.state, asked.why = "ok", ""
+            asked.state, asked.why, asked.cut = "ok", "", 0
             told.append([_named(uplink, asked.name) for uplink in uplinks])
         return Look(self.runner.now(), tuple(merged(told)), self._uptime(), tuple(failed))
 
@@ -165,7 +177,7 @@ class Survey:
         except TimeIsUp as error:
             limited.close()
             self._quarantine(asked, str(error))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             self._quarantine(asked, f"{type(error).__name__}: {error}")
         raise _Quarantined
 

@@ -1,19 +1,20 @@
 """What a plugin says it needs, in words that a user can judge; and whether a question is covered by it.
 
-``exec:PROGRAM``, ``ubus:OBJECT``, ``read:PATH``, ``get:PATH`` and ``netlink:route|conntrack`` are questions to a router:
-a plugin that asks for more than it has declared gets no answer. ``network:HOST``, ``write:PATH``, ``serial-write`` and
-``send`` are told to the user, who must allow them before the plugin is first used. A plugin is Python code and runs with
-the rights of whoever calls fieldkit: this is a promise that is shown and partly held, and no prison.
+``exec:PROGRAM``, ``ubus:OBJECT``, ``read:PATH``, ``get:PATH`` and ``netlink:route|conntrack`` are questions to a
+router: a plugin that asks for more than it has declared gets no answer. ``network:HOST``, ``write:PATH``,
+``serial-write`` and ``send`` are told to the user, who must allow them before the plugin is first used. A plugin is
+Python code and runs with the rights of whoever calls fieldkit: this is a promise, shown and partly held, and no prison.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from typing import Final
 
 _WORDS: Final = {
-    "exec": "run {} (on the router, or on this machine where that is the router)",
+    "exec": "run {} on the router",
     "ubus": "ask the router's bus for {}",
     "read": "read {} of the router",
     "get": "read {} of the router's configuration tree",
@@ -54,6 +55,15 @@ def words(capability: str) -> str:
     """For people."""
     verb, _, what = capability.partition(":")
     return _WORDS[verb].format(what)
+
+
+def summary(capabilities: Iterable[str]) -> str:
+    """All of them, those of a sort together."""
+    sorts: dict[str, list[str]] = {}
+    for capability in capabilities:
+        verb, _, what = capability.partition(":")
+        sorts.setdefault(verb, []).append(what)
+    return "; ".join(_WORDS[verb].format(", ".join(things)) for verb, things in sorts.items())
 
 
 def covers(declared: str, asked: str) -> bool:

@@ -1,8 +1,8 @@
 """What the user has been shown of plugins, and has allowed them.
 
 A plugin that is not fieldkit's own is introduced before its first use: what it says it needs, in words. One that wants
-to send, to write or to open connections is not used until it is allowed (``fieldkit plugins allow NAME``). When it wants
-more later, it is introduced again.
+to send, to write or to open connections is not used until it is allowed (``fieldkit plugins allow NAME``). When it
+wants more later, it is introduced again.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ class Consent:
             return ""
         if self._covered(found, "allowed"):
             return ""
-        wants = ", ".join(capability.words(one) for one in found.manifest.grave)
+        wants = capability.summary(found.manifest.grave)
         return f"it wants to {wants}: if you trust it, run: fieldkit plugins allow {found.name}"
 
     def seen(self, found: Found) -> None:
@@ -105,7 +105,7 @@ def introduced(found: Found) -> list[str]:
     """Who it is, and what it says it needs."""
     assert found.manifest is not None
     wants = found.manifest.capabilities
-    lines = [f"first use of the plugin {found.name} {found.manifest.version} ({found.root})"]
+    line = f"first use of the plugin {found.name} {found.manifest.version} ({found.root})"
     if not wants:
-        return [f"{lines[0]}: it asks for nothing"]
-    return [f"{lines[0]}: it says that it needs to", *(f"  {capability.words(one)}" for one in wants)]
+        return [f"{line}: it asks for nothing"]
+    return [f"{line}: it says that it needs to {capability.summary(wants)}"]

@@ -46,10 +46,10 @@ class Found:
 
 
 def discover(paths: Sequence[str | Path] = (), *, installed: bool = True) -> list[Found]:
-    """All of them, in the order in which names are given: fieldkit's own first, then the system's, the user's, others.
+    """All of them, in the order in which names are given: fieldkit's own, the system's, the user's, others.
 
-    ``paths`` name single plugins. Of two with the same name the first one is it. ``installed``: also entry points, whose
-    listing takes a while on a small router.
+    ``paths`` name single plugins. Of two with the same name the first one is it. ``installed``: also entry points,
+    whose listing takes a while on a small router.
     """
     found: list[Found] = [by_path(path) for path in paths]
     for origin, places in _places():
@@ -132,7 +132,9 @@ def _installed() -> Iterator[Found]:
         except (ImportError, ValueError):
             spec = None
         place = Path(spec.origin).parent if spec is not None and spec.origin else None
-        root = next((one for one in (place, place.parent if place else None) if one and (one / MANIFEST).is_file()), None)
+        root = next(
+            (one for one in (place, place.parent if place else None) if one and (one / MANIFEST).is_file()), None
+        )
         if root is None:
             where = place or Path(top)
             yield Found(entry.name, "installed", where, problem=f"its package {top} brings no {MANIFEST}")
@@ -140,6 +142,8 @@ def _installed() -> Iterator[Found]:
         found = replace(_examined(root, "installed"), entry=entry.value)
         if found.manifest is not None and found.manifest.name != entry.name:
             found = replace(found, problem=f"its entry point is called {entry.name!r}, its manifest {found.name!r}")
-        elif found.manifest is not None and found.manifest.module != module:
-            found = replace(found, problem=f"its entry point leads to {module}, its manifest to {found.manifest.module}")
+        elif found.manifest is not None and found.manifest.module not in ("", module):
+            found = replace(
+                found, problem=f"its entry point leads to {module}, its manifest to {found.manifest.module}"
+            )
         yield found

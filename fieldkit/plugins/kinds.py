@@ -40,4 +40,4 @@ class Decoder(Protocol):
         """Whether it can read this one: quickly, as it is asked about each."""
 
     def feed(self, event: Event) -> Iterable[Event]:
-        """What it reads out of it: ``DeviceReading``, ``ConsoleSighting``, ``DecodeError`` …"""
+        """What it reads out of it: ``DeviceReading``, ``ConsoleSighting``, ``DecodeError``."""

@@ -10,7 +10,7 @@ from typing import Final
 
 from fieldkit.links.guard import TimeIsUp, timed
 from fieldkit.plugins.discover import Found
-from fieldkit.plugins.registrar import RegistrationError, Registrar
+from fieldkit.plugins.registrar import Registrar, RegistrationError
 from fieldkit.safetext import shorten
 
 PATIENCE: Final = 20.0

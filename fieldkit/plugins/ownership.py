@@ -20,8 +20,8 @@ def is_root() -> bool:
 def others_who_write(path: Path) -> str:
     """Why a plugin must not be loaded as root, in one line; empty when only root could have changed it.
 
-    Every directory on the way counts, by the way that leads there and by where it really lies: who may write one may put
-    another plugin in this one's place. In a sticky directory of root's (/tmp) what is root's stays.
+    Every directory on the way counts, by the way that leads there and by where it really lies: who may write one may
+    put another plugin in this one's place. In a sticky directory of root's (/tmp) what is root's stays.
     """
     try:
         # Lexically: resolve() would take the links away whose directories are to be looked at.
@@ -45,8 +45,7 @@ def others_who_write(path: Path) -> str:
 def _inside(path: Path) -> Iterator[Path]:
     yield path
     if path.is_dir():
-        for one in path.rglob("*"):
-            yield one
+        yield from path.rglob("*")
 
 
 def _why(path: Path, *, on_the_way: bool) -> str:

@@ -57,7 +57,8 @@ class Registrar:
         from fieldkit.checks.check import Check
 
         self._announced("check")
-        if not (isinstance(check, type) and issubclass(check, Check) and check.kinds):
+        given: object = check
+        if not (isinstance(given, type) and issubclass(given, Check) and given.kinds):
             raise RegistrationError(f"{check!r} is no check: a subclass of Check with kinds")
         for kind in check.kinds:
             # A stranger's finding must not pass for one of ours, which documents and filters know by their ids.

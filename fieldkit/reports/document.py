@@ -291,18 +291,44 @@ class TransactionEntry(TypedDict):
     events: int
 
 
+class TlsClientEntry(TypedDict):
+    """Who said hello to a TLS server, by fingerprint: one client with two of them was updated, or is not one client."""
+
+    client: str
+    """Station where it is known, else its address."""
+    ja3: str
+    ja4: str
+    connections: int
+    first: Time
+    last: Time
+
+
 class TlsEntry(TypedDict):
+    """A TLS server under one name, as an onlooker saw it."""
+
     server: str
     server_name: str
     version: str
     suite: str
+    alpn: str
+    """Protocol that was agreed on in clear; TLS 1.3 encrypts that."""
     client_versions: list[str]
+    client_protocols: list[str]
+    """Offered by ALPN."""
     client_certificate: bool
     resumed: int
     connections: int
+    failed: int
+    """Of these: without an answer to the hello, or ended by an alert of the handshake."""
     alerts: list[str]
     opaque: str
+    unseen: str
+    """What could not be seen of it and why, in a sentence; empty where certificates were."""
     chain: list[CertificateEntry]
+    client_chain: list[CertificateEntry]
+    """What the client showed last."""
+    clients: list[TlsClientEntry]
+    """At most 20, those with most connections first."""
 
 
 class Evidence(TypedDict):

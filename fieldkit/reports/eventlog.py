@@ -41,6 +41,7 @@ from fieldkit.events import (
     HttpResponse,
     OcppChannel,
     OcppMessage,
+    PluginFailed,
     SerialBytes,
     StreamBytes,
     TlsSecrets,
@@ -316,6 +317,10 @@ def _on_sighting(event: ConsoleSighting, record: dict[str, Any]) -> None:
     record["values"] = {name: conceal_text(value) for name, value in event.values.items()}
 
 
+def _on_plugin(event: PluginFailed, record: dict[str, Any]) -> None:
+    record["reason"] = conceal_text(event.reason)  # an exception may quote what it choked on
+
+
 _SPECIAL: Final[dict[type[Any], Callable[[Any, dict[str, Any]], None]]] = {
     CaptureComment: _on_comment,
     ConnectionOpened: _on_opened,
@@ -327,6 +332,7 @@ _SPECIAL: Final[dict[type[Any], Callable[[Any, dict[str, Any]], None]]] = {
     HttpRequest: _on_head,
     HttpResponse: _on_head,
     OcppMessage: _on_message,
+    PluginFailed: _on_plugin,
     SerialBytes: _on_serial,
     StreamBytes: _on_stream_bytes,
     TlsSecrets: _on_secrets,

@@ -152,6 +152,13 @@ def _tables(report: Report) -> list[str]:
             lines.append(f"- {name}: {safe(words.connection_line(connection))}")
         _more(lines, len(report["connections"]) - MAX_ROWS, "earlier connection")
         lines.append("")
+    if report["tls"]:
+        lines += ["## TLS", ""]
+        for tls in report["tls"][:MAX_ROWS]:
+            lines.append(f"- **{safe(words.tls_name(tls), _CELL)}**: {safe(words.tls_line(tls))}")
+            lines += [f"  - {safe(line)}" for line in words.tls_details(tls)]
+        _more(lines, len(report["tls"]) - MAX_ROWS, "more server")
+        lines.append("")
     if not report["capture"]["messages"] and report["capture"]["hosts"]:
         lines += ["## Hosts in this capture", "", *(f"- {safe(host)}" for host in report["capture"]["hosts"]), ""]
     return lines

@@ -8,7 +8,10 @@ from fieldkit.events import (
     ConnectionClosed,
     ConnectionOpened,
     ConnectionRecognised,
+    ConsoleLine,
+    ConsoleSighting,
     DecodeError,
+    DeviceReading,
     Event,
     Exchange,
     HttpRequest,
@@ -79,6 +82,7 @@ class EvidenceWriter:
         message = _message_of(event)
         connection = getattr(event, "connection", None)
         source = message.source if message is not None else connection.source if connection is not None else ""
+        source = source or getattr(event, "port", "")
         raw = self._raw(message) if message is not None else ""
         return {
             "source": shorten(source, MAX_TEXT),
@@ -168,4 +172,12 @@ def _told(event: Event) -> str:
             return f"{event.kind} of {event.length} bytes in {sentences.route(event.connection)}"
         case DecodeError():
             return sentences.broken(event)
+        case DeviceReading():
+            value = "no value" if event.value is None else f"{event.value} {event.unit}".rstrip()
+            doubt = "" if event.verified else " (a single source says what this means)"
+            told = f"{event.device} tells {event.name}: {value}{doubt}; on the wire {event.raw}"
+            return sentences.show(told, MAX_TEXT)
+        case ConsoleSighting() | ConsoleLine():
+            said = event.line if isinstance(event, ConsoleSighting) else event.text
+            return f"console prints: {sentences.show(said, MAX_TEXT)}"
     return event.__class__.__name__

@@ -8,10 +8,13 @@ from typing import Final
 
 from fieldkit.events import Endpoint
 from fieldkit.ocpp.secrets import conceal_text
-from fieldkit.reports.document import CertificateEntry, ConnectionEntry, TlsEntry
+from fieldkit.reports.document import CertificateEntry, ConnectionEntry, TlsClientEntry, TlsEntry
 from fieldkit.reports.moments import iso, iso_or_none, seconds
 from fieldkit.safetext import shorten
+from fieldkit.site.certificateread import parsed
 from fieldkit.site.link import Link
+from fieldkit.site.tlsseen import TlsSide
+from fieldkit.trust.certificate import Certificate
 from fieldkit.wire.tlsnames import suite_name, version_name
 
 MAX_CONNECTIONS: Final = 500
@@ -24,6 +27,9 @@ MAX_CHAIN: Final = 8
 MAX_ALERTS: Final = 10
 """Different alerts of one server."""
 MAX_NAME: Final = 200
+MAX_PROTOCOL: Final = 40
+MAX_CLIENTS: Final = 20
+"""Clients of one server, by fingerprint."""
 _FAILED: Final = ("refused", "no-answer")
 
 
@@ -109,25 +115,73 @@ def _tls(links: list[Link]) -> TlsEntry:
     sides = [link.tls for link in links if link.tls is not None]
     chosen = next((side for side in reversed(sides) if side.version is not None), sides[-1])
     chain = next((side.server_chain for side in reversed(sides) if side.server_chain), ())
+    own = next((side.client_chain for side in reversed(sides) if side.client_chain), ())
     alerts: dict[str, None] = {}
     for side in sides:
         for _, from_client, name in side.alerts:
             if name != "close_notify" and len(alerts) < MAX_ALERTS:  # that one is the goodbye of every good connection
                 alerts[f"{shorten(name, 60)} (from the {'client' if from_client else 'server'})"] = None
     offered = sorted({version for side in sides for version in side.offered}, reverse=True)
+    protocols = list(dict.fromkeys(name for side in sides for name in side.protocols))[:MAX_ALERTS]
     return {
         "server": endpoint(links[0].connection.server),
         "server_name": shorten(chosen.server_name, MAX_NAME),
         "version": "" if chosen.version is None else version_name(chosen.version),
         "suite": "" if chosen.suite is None else suite_name(chosen.suite),
+        "alpn": shorten(chosen.alpn, MAX_PROTOCOL),
         "client_versions": [version_name(version) for version in offered if _is_version(version)],
+        "client_protocols": [shorten(name, MAX_PROTOCOL) for name in protocols],
         "client_certificate": any(side.client_chain for side in sides),
         "resumed": sum(side.resumed for side in sides),
         "connections": len(links),
+        "failed": sum(_failed(link) for link in links),
         "alerts": list(alerts),
         "opaque": shorten(next((side.opaque for side in reversed(sides) if side.opaque), ""), MAX_NAME),
+        "unseen": _unseen(chosen, bool(chain)),
         "chain": [described(der, "tls server") for der in chain[:MAX_CHAIN]],
+        "client_chain": [described(der, "tls client") for der in own[:MAX_CHAIN]],
+        "clients": _clients(links),
     }
+
+
+def _failed(link: Link) -> bool:
+    side = link.tls
+    if side is None or not side.ja4:  # joined later than its hello: nobody knows
+        return False
+    unanswered = not side.answered and link.how in ("fin", "rst", "timeout")
+    return unanswered or (side.refused is not None and not link.messages)
+
+
+def _unseen(side: TlsSide, chain: bool) -> str:
+    if chain:
+        return ""
+    if side.version is None:
+        return "No hello of the server was seen."
+    if side.hides_certificates:
+        return (
+            "TLS 1.3 encrypts certificates and alerts: an onlooker sees hellos, sizes and how connections end. With the"
+            " keys (--keylog FILE), or asked by `fieldkit tls`, the certificates are seen."
+        )
+    if side.resumed:
+        return "The session was taken up again: certificates are not sent a second time."
+    return "No certificate was seen: the beginning is not in the capture, or it cannot be read."
+
+
+def _clients(links: list[Link]) -> list[TlsClientEntry]:
+    found: dict[tuple[str, str, str], TlsClientEntry] = {}
+    for link in links:
+        side = link.tls
+        if side is None or not side.ja4:
+            continue
+        name = shorten(link.station, MAX_NAME) or link.connection.client.address
+        when = iso(link.connection.opened)
+        entry = found.get((name, side.ja3, side.ja4))
+        if entry is None:
+            entry = {"client": name, "ja3": side.ja3, "ja4": side.ja4, "connections": 0, "first": when, "last": when}
+            found[name, side.ja3, side.ja4] = entry
+        entry["connections"] += 1
+        entry["first"], entry["last"] = min(entry["first"], when), max(entry["last"], when)
+    return sorted(found.values(), key=lambda entry: -entry["connections"])[:MAX_CLIENTS]
 
 
 def _is_version(number: int) -> bool:
@@ -136,8 +190,11 @@ def _is_version(number: int) -> bool:
 
 
 def described(der: bytes, seen: str) -> CertificateEntry:
-    """What a certificate says, as far as it can be read; without the cryptography package only its fingerprint."""
-    entry: CertificateEntry = {
+    """What a certificate says; of one that cannot be read only its fingerprint."""
+    certificate = parsed(der)
+    if certificate is not None:
+        return certificate_entry(certificate, seen)
+    return {
         "seen": seen,
         "subject": "",
         "issuer": "",
@@ -148,27 +205,20 @@ def described(der: bytes, seen: str) -> CertificateEntry:
         "names": [],
         "fingerprint": hashlib.sha256(der).hexdigest(),
     }
-    try:
-        # Only where a handshake shows a certificate; small routers lack the package.
-        from cryptography import x509
-    except ImportError:
-        return entry
-    try:
-        certificate = x509.load_der_x509_certificate(der)
-        entry["subject"] = shorten(certificate.subject.rfc4514_string(), MAX_NAME)
-        entry["issuer"] = shorten(certificate.issuer.rfc4514_string(), MAX_NAME)
-        entry["serial"] = f"{certificate.serial_number:x}"[:64]
-        entry["not_before"] = iso_or_none(round(certificate.not_valid_before_utc.timestamp()) * 1_000_000_000)
-        entry["not_after"] = iso_or_none(round(certificate.not_valid_after_utc.timestamp()) * 1_000_000_000)
-        key = certificate.public_key()
-        size = getattr(key, "key_size", None)
-        kind = key.__class__.__name__.removesuffix("PublicKey").lstrip("_")
-        curve = getattr(getattr(key, "curve", None), "name", "")
-        entry["key"] = f"EC {curve}" if curve else f"{kind} {size}" if size else kind
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-        entry["names"] = [shorten(str(name.value), MAX_NAME) for name in list(names)[:20]]
-    except (ValueError, TypeError, x509.ExtensionNotFound, x509.DuplicateExtension):
-        pass  # what could be read stands in the entry, the fingerprint in any case
-    except Exception as error:  # what the package raises for broken keys differs from version to version
-        entry["key"] = f"unreadable ({error.__class__.__name__})"
-    return entry
+
+
+def certificate_entry(certificate: Certificate, seen: str) -> CertificateEntry:
+    """A certificate as the document has it."""
+    names = certificate.extensions.alt_names
+    known = [*names.dns, *names.shown_addresses, *names.uris] if names is not None else []
+    return {
+        "seen": seen,
+        "subject": shorten(str(certificate.subject), MAX_NAME),
+        "issuer": shorten(str(certificate.issuer), MAX_NAME),
+        "serial": certificate.serial_hex[:64],
+        "not_before": iso_or_none(certificate.not_before),
+        "not_after": iso_or_none(certificate.not_after),
+        "key": shorten(str(certificate.key), MAX_NAME),
+        "names": [shorten(name, MAX_NAME) for name in known[:20]],
+        "fingerprint": certificate.fingerprint,
+    }

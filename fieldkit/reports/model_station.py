@@ -22,9 +22,11 @@ from fieldkit.reports.document import (
     StationEntry,
     StatusEntry,
 )
+from fieldkit.reports.model_links import certificate_entry
 from fieldkit.reports.model_more import more
 from fieldkit.reports.moments import iso, iso_or_none, milliseconds
 from fieldkit.safetext import mask, shorten
+from fieldkit.site.certificates import CONTRACT
 from fieldkit.site.charging import Profile
 from fieldkit.site.connector import Connector
 from fieldkit.site.errorcodes import ErrorCodes
@@ -124,7 +126,7 @@ def entry(
         "profiles": [_profile(profile, room.periods) for profile in list(station.charging.profiles.values())[-few:]],
         "jobs": [_job(job) for job in list(station.jobs.jobs)[-few:]],
         "errors": _errors(errors, few, show_ids),
-        "certificates": _certificates(station, few),
+        "certificates": _certificates(station, few, show_ids),
         "more": more(station, few, show_ids),
     }
 
@@ -288,21 +290,12 @@ def _errors(errors: ErrorCodes | None, room: int, show_ids: bool) -> list[ErrorC
     ]
 
 
-def _certificates(station: Station, room: int) -> list[CertificateEntry]:
+def _certificates(station: Station, room: int, show_ids: bool) -> list[CertificateEntry]:
     found: list[CertificateEntry] = []
     for seen in list(station.certificates.seen)[-room:]:
         for certificate in seen.chain:
-            found.append(
-                {
-                    "seen": seen.action,
-                    "subject": shorten(str(certificate.subject), MAX_TEXT),
-                    "issuer": shorten(certificate.issuer, MAX_TEXT),
-                    "serial": certificate.serial,
-                    "not_before": iso_or_none(certificate.not_before),
-                    "not_after": iso_or_none(certificate.not_after),
-                    "key": certificate.key,
-                    "names": [],
-                    "fingerprint": certificate.fingerprint,
-                }
-            )
+            entry = certificate_entry(certificate, seen.action)
+            if seen.use == CONTRACT and not certificate.is_ca and not show_ids:
+                entry["subject"] = mask(certificate.common_name)  # it names a contract, and so a person
+            found.append(entry)
     return found[-room:]

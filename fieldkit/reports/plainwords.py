@@ -9,6 +9,7 @@ from fieldkit.checks.finding import Owner
 from fieldkit.checks.words import SECOND, counted, duration, listed
 from fieldkit.reports.document import (
     Capture,
+    CertificateEntry,
     ConnectionEntry,
     ErrorCodeEntry,
     Evidence,
@@ -17,10 +18,14 @@ from fieldkit.reports.document import (
     Rate,
     Report,
     StationEntry,
+    TlsEntry,
     TransactionEntry,
 )
 from fieldkit.reports.moments import CLOCK_TOLERANCE
+from fieldkit.safetext import shorten
 
+MAX_CLIENTS: Final = 8
+"""Fingerprints of one TLS server that are told."""
 OWNERS: Final[dict[Owner, str]] = {
     "station": "charging station",
     "csms": "CSMS",
@@ -229,3 +234,44 @@ def span(capture: Capture) -> str:
     if not capture["first"]:
         return "no times"
     return f"{clock(capture['first'])} to {clock(capture['last'])}, {duration(capture['duration_s'] * SECOND)}"
+
+
+def tls_name(tls: TlsEntry) -> str:
+    """As in "203.0.113.5:443 (csms.example)"."""
+    return tls["server"] + (f" ({shorten(tls['server_name'], 60)})" if tls["server_name"] else "")
+
+
+def tls_line(tls: TlsEntry) -> str:
+    """What was agreed, how often, and how it went."""
+    counts = [counted(tls["connections"], "connection")]
+    counts += [f"{tls['resumed']:,} resumed"] if tls["resumed"] else []
+    counts += [f"{tls['failed']:,} failed"] if tls["failed"] else []
+    facts = [tls["version"] or "no answer seen", tls["suite"], tls["alpn"], *counts, *tls["alerts"], tls["opaque"]]
+    return ", ".join(filter(None, facts))
+
+
+def tls_details(tls: TlsEntry) -> list[str]:
+    """Certificates of both sides, fingerprints, and what could not be seen; a line each."""
+    lines = []
+    for number, one in enumerate(tls["chain"]):
+        lines.append(f"{'issuer' if number else 'certificate'}: {certificate_line(one)}")
+    for one in tls["client_chain"][:1]:
+        lines.append(f"client certificate: {certificate_line(one)}")
+    for client in tls["clients"][:MAX_CLIENTS]:
+        times = counted(client["connections"], "connection")
+        lines.append(f"client {shorten(client['client'], 60)}: JA4 {client['ja4']}, JA3 {client['ja3']}, {times}")
+    if len(tls["clients"]) > MAX_CLIENTS:
+        lines.append(f"... and {counted(len(tls['clients']) - MAX_CLIENTS, 'more fingerprint')}")
+    if tls["unseen"]:
+        lines.append(tls["unseen"])
+    return lines
+
+
+def certificate_line(one: CertificateEntry) -> str:
+    """Who, by whom, until when."""
+    if not one["subject"]:
+        return f"cannot be read (SHA-256 {one['fingerprint'][:16]}...)"
+    by = "itself" if one["subject"] == one["issuer"] else one["issuer"]
+    dates = f"{(one['not_before'] or '?')[:10]} to {(one['not_after'] or '?')[:10]}"
+    names = f", for {', '.join(one['names'][:4])}" if one["names"] else ""
+    return f"{one['subject']} by {by}, valid {dates}, {one['key']}{names}"

@@ -218,6 +218,8 @@ def alert(event: TlsAlert) -> str:
     """A TLS alert with its number and its sender."""
     sender = event.connection.client if event.from_client else event.connection.server
     who = "client" if event.from_client else "server"
+    if event.description < 0:  # nobody can read it; its length shows what it is
+        return f"{show(event.name, 60)} from {who} {endpoint(sender)}"
     kind = "fatal alert" if event.fatal else "alert"
     return f"{kind} {show(event.name, 40)} ({event.description}) from {who} {endpoint(sender)}"
 

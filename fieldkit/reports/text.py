@@ -224,16 +224,10 @@ def _connections(page: _Page, report: Report) -> None:
     if report["tls"]:
         page.title("TLS")
         for tls in report["tls"][:MAX_ROWS]:
-            facts = [tls["version"], tls["suite"], counted(tls["connections"], "connection"), *tls["alerts"]]
-            if tls["chain"] and tls["chain"][0]["subject"]:
-                leaf = tls["chain"][0]
-                facts.append(
-                    f"certificate of {leaf['subject']} by {leaf['issuer']} until {words.clock(leaf['not_after'])}"
-                )
-            if tls["opaque"]:
-                facts.append(tls["opaque"])
-            name = f" ({shorten(tls['server_name'], 60)})" if tls["server_name"] else ""
-            page.put(", ".join(filter(None, facts)), head=f"{tls['server']}{name}: ", indent=4)
+            page.put(words.tls_line(tls), head=f"{words.tls_name(tls)}: ", indent=4)
+            for line in words.tls_details(tls):
+                page.put(line, head="    ", indent=6)
+        page.more(len(report["tls"]) - MAX_ROWS, "more server")
     if not report["capture"]["messages"] and report["capture"]["hosts"]:
         page.title("Hosts in this capture")
         for host in report["capture"]["hosts"]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from fieldkit.events import ConnectionClosed, Event, OcppMessage, Unanswered
+from fieldkit.site.device import Devices
 from fieldkit.site.errorcodes import ErrorCodes
 from fieldkit.site.hosts import Hosts
 from fieldkit.site.link import Links
@@ -25,6 +26,8 @@ class Picture:
         self.links = Links()
         self.hosts = Hosts()
         """Servers that connections went to, OCPP or not."""
+        self.devices = Devices()
+        """What devices on serial ports told."""
         self.outcomes = Outcomes(rules)
         """Charge attempts and uptime."""
         self.errors: dict[str, ErrorCodes] = {}
@@ -60,6 +63,8 @@ class Picture:
                 station.latencies.unanswered(event)
         elif kind in Hosts.WANTS:
             self.hosts.feed(event)
+        elif kind in Devices.WANTS:
+            self.devices.feed(event)
         elif isinstance(event, ConnectionClosed):
             self._span(event.connection.source, event.connection.opened)
             self._span(event.connection.source, time)

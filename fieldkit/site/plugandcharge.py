@@ -42,7 +42,7 @@ def unwrapped(message: OcppMessage) -> OcppMessage:
 
 def _document(data: Any) -> dict[str, Any] | None:
     if data.__class__ is dict:
-        return data  # type: ignore[no-any-return]
+        return data
     if data.__class__ is not str or len(data) > MAX_DATA:
         return None
     try:

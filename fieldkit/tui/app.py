@@ -172,7 +172,14 @@ class FieldkitApp(App[int]):
             drawn: object = (self.screen, None)
         else:
             written = acts.written(self)
-            drawn = (self.screen, engine.history.version, engine.judged.version, engine.state.phase, engine.ready, written)
+            drawn = (
+                self.screen,
+                engine.history.version,
+                engine.judged.version,
+                engine.state.phase,
+                engine.ready,
+                written,
+            )
         if drawn == self._drawn or not self.screen.is_mounted:
             return  # a screen that is still on its way comes when it is there
         self._drawn = drawn

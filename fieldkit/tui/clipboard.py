@@ -18,14 +18,22 @@ from fieldkit.tui.words import plain_raw, told
 def as_json(event: Event, *, show_ids: bool = False) -> str:
     """An OCPP-J frame as it was sent, well laid out; anything else as an object. Without secrets, ids masked."""
     if not isinstance(event, OcppMessage):
-        return json.dumps({"time_ns": event.time, "frames": list(event.frames), "text": told(event)}, ensure_ascii=False)
+        return json.dumps(
+            {"time_ns": event.time, "frames": list(event.frames), "text": told(event)}, ensure_ascii=False
+        )
     raw = plain_raw(event, show_ids=show_ids)
     if event.channel.transport == "json":
         try:
             return json.dumps(json.loads(raw), ensure_ascii=False, indent=2)
         except (ValueError, RecursionError):
             pass  # what is no JSON is handed over as a text in one
-    said = {"station": event.channel.station, "sender": event.sender, "action": event.action, "id": event.id, "raw": raw}
+    said = {
+        "station": event.channel.station,
+        "sender": event.sender,
+        "action": event.action,
+        "id": event.id,
+        "raw": raw,
+    }
     return json.dumps(said, ensure_ascii=False, indent=2)
 
 

@@ -120,7 +120,7 @@ def proposal(engine: Engine, form: Form, folder: Path) -> Path:
 
 
 def form_of(form: Form, target: Path) -> Form:
-    """The form that was chosen, or that of the file's suffix where that is another one. ExportError if there is none."""
+    """The form that was chosen, or that of the file's suffix where that is another one. ExportError without one."""
     suffix = target.suffix.lower()
     if suffix == form.suffix:
         return form
@@ -303,7 +303,9 @@ class Export:
         elif self.form.kind == "lines":
             from fieldkit.reports.lines import LineWriter
 
-            lines = LineWriter(lambda text: write(text.encode("utf-8", "replace")), utc=self.utc, show_ids=self.show_ids)
+            lines = LineWriter(
+                lambda text: write(text.encode("utf-8", "replace")), utc=self.utc, show_ids=self.show_ids
+            )
             see, finish = lines.event, lines.finish
         else:
             from fieldkit.reports.tables import ExchangeTable
@@ -412,7 +414,9 @@ class Export:
         watcher.finish()
         left_out = getattr(watcher, "left_out", 0)
         if left_out:
-            self.notes.append(f"{left_out:,} messages are not in it, because a log has no packets; .jsonl takes them all")
+            self.notes.append(
+                f"{left_out:,} messages are not in it, because a log has no packets; .jsonl takes them all"
+            )
 
     def _wanted(self) -> set[tuple[int, str, str]] | None:
         """The messages of the part; None for all."""

@@ -62,19 +62,22 @@ def told(finding: Collected, *, show_ids: bool = False, utc: bool = False) -> To
         often = f"once, at {begin}" if begin != NO_TIME else "once"
     else:
         often = f"{finding.count} times" + (f", {begin} to {end}" if begin != NO_TIME else "")
-    values = [
-        (name.replace("_", " "), terminal(mask(value) if isinstance(value, Identity) and not show_ids else str(value), _VALUE))
-        for name, value in finding.first_seen.values.items()
-    ]  # fmt: skip
+    what = terminal(finding.explanation(show_ids=show_ids), _TEXT)
+    do = terminal(finding.advice(show_ids=show_ids), _TEXT)
+    values = []
+    for name, value in finding.first_seen.values.items():
+        said = mask(value) if isinstance(value, Identity) and not show_ids else str(value)
+        values.append((name.replace("_", " "), terminal(said, _VALUE)))
     return Told(
         title=terminal(kind.title),
         id=kind.id,
         place=place_of(finding),
         owner=OWNERS[finding.owner],
-        what=terminal(finding.explanation(show_ids=show_ids), _TEXT),
-        advice=advice(terminal(finding.advice(show_ids=show_ids), _TEXT), finding.owner),
+        what=what,
+        advice=advice(do, finding.owner),
         often=often,
-        values=[(name, value) for name, value in values if value],
+        # What stands in the sentences already is not told again.
+        values=[(name, value) for name, value in values if value.strip() and value not in f"{what} {do}"],
         reference=terminal(kind.reference, 200),
         inferred=kind.inferred,
     )

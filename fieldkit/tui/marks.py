@@ -98,7 +98,7 @@ class Notebook:
         self._found = -1
         self._remembered = False
 
-    # --------------------------------------------------------------------------------------------------- what is written
+    # ------------------------------------------------------------------------------------------------ what is written
 
     def note(self, row: int, text: str) -> None:
         """Write beside a row; an empty text marks it."""
@@ -174,7 +174,7 @@ class Notebook:
             found.setdefault((source, remark.frame), []).append(remark.comment)
         return found
 
-    # --------------------------------------------------------------------------------------------------- reading it back
+    # ------------------------------------------------------------------------------------------------ reading it back
 
     def update(self) -> None:
         """Take in what the capture itself says, as far as it has been read. The engine's lock must be held."""

@@ -25,7 +25,10 @@ from fieldkit.events import (
     TlsCertificates,
     TlsHello,
 )
+from fieldkit.pipeline import Pipeline
 from fieldkit.session import Session as Diagnosis
+from fieldkit.wire.pcap import PcapReader
+from fieldkit.wire.tlskeys import KeyLog
 from fieldkit.wire.tlsnames import alert_name
 from tests.traffic.capture import write_pcap
 from tests.traffic.conversation import MONDAY, Session, merged
@@ -257,18 +260,21 @@ def issued(
     def name(common: str) -> x509.Name:
         return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common)])
 
+    authority = subject.startswith("Test ")
     epoch = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
     builder = (
         x509.CertificateBuilder()
         .subject_name(name(subject))
         .issuer_name(name(issuer))
-        .public_key(key_of(key).public_key())
+        .public_key(key_of("rsa" if authority else key).public_key())
         .serial_number(7)
         .not_valid_before(epoch + datetime.timedelta(seconds=begin // SECOND))
         .not_valid_after(epoch + datetime.timedelta(seconds=end // SECOND))
     )
     if names:
         builder = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName(one) for one in names]), False)
+    if authority:
+        builder = builder.add_extension(x509.BasicConstraints(True, None), True)
     if issuer_url:
         access = x509.AccessDescription(
             AuthorityInformationAccessOID.CA_ISSUERS, x509.UniformResourceIdentifier("http://ca.example/ca.crt")
@@ -325,7 +331,8 @@ def test_soon_is_a_warning_in_the_last_week() -> None:
     ("names", "asked", "expected"),
     [
         (("csms.example",), "csms.example", []),
-        (("*.example",), "csms.example", []),
+        (("*.csms.example",), "a.csms.example", []),
+        (("*.example",), "csms.example", ["tls.hostname-mismatch"]),
         (("other.example",), "csms.example", ["tls.hostname-mismatch"]),
         (("other.example",), "", []),
         ((), "csms.example", []),
@@ -372,3 +379,105 @@ def test_a_chain_that_lacks_its_intermediate() -> None:
 
 def test_nonsense_certificates_are_not_judged() -> None:
     assert shown(b"", b"\x30\x82") == []
+
+
+# ------------------------------------------------------------------------------------------ what nobody says in so many
+
+
+def recorded(flights: Iterable[tuple[bool, bytes]], **how: Any) -> TcpTalk:
+    """A conversation whose end is not the client's FIN: ``reset``, ``by_client``, seconds to ``wait``."""
+    tcp = TcpTalk(Clock(how.get("start", MONDAY)), how.get("client", ("192.168.7.20", 50_000)), CSMS)
+    tcp.open()
+    for from_client, data in flights:
+        tcp.send(from_client, data)
+    tcp.clock.wait(how.get("wait", 0))
+    if how.get("reset"):
+        tcp.reset(by_client=how.get("by_client", True))
+    else:
+        tcp.close(by_client=how.get("by_client", True))
+    return tcp
+
+
+def test_tls_13_a_station_without_the_certificate_that_the_csms_demands() -> None:
+    flights = talk((contexts("1.3")[0], contexts("1.3", mutual=True)[1])).flights
+    finding = the(judged(wire(flights)), "tls.server-refuses")
+    assert finding.kind.inferred
+    assert "the client had none to send" in finding.explanation()
+    assert "SignCertificate" in finding.advice()
+    assert ids(judged(wire(talk(contexts("1.3", mutual=True)).flights))) == []
+
+
+def refused_by_client() -> list[tuple[bool, bytes]]:
+    """As a client does that takes its keys before it looks at the certificate: the alert is encrypted."""
+    made = talk(contexts("1.3"))
+    flights: list[tuple[bool, bytes]] = []
+    for from_client, record in made.records:
+        if from_client and record[0] == 23:
+            return [*flights, (True, b"\x17\x03\x03\x00\x13" + bytes(19))]
+        flights.append((from_client, record))
+    raise AssertionError
+
+
+@pytest.mark.parametrize("expecting", [True, False])
+def test_tls_13_a_client_that_refuses_the_certificate(expecting: bool) -> None:
+    capture = write_pcap(Tap().packets(wire(refused_by_client()).segments))
+    events = decode(capture).events if expecting else feed(Pipeline("memory", keys=KeyLog(expecting=False)), capture)
+    finding = the(diagnose_events(events), "tls.client-refuses")
+    assert finding.kind.inferred
+    assert "Which alert it is cannot be read" in finding.explanation()
+
+
+def feed(pipeline: Pipeline, capture: bytes) -> list[Event]:
+    events: list[Event] = []
+    reader = PcapReader()
+    for item in [*reader.feed(capture), *reader.finish()]:
+        if hasattr(item, "starts"):
+            events += pipeline.feed_packets(item)
+    return [*events, *pipeline.finish()]
+
+
+def unfinished() -> list[tuple[bool, bytes]]:
+    """As far as the server's certificate, TLS 1.2."""
+    flights = talk(contexts("1.2")).flights
+    return [flights[0], flights[1]]
+
+
+@pytest.mark.parametrize("reset", [True, False])
+def test_tls_12_a_client_that_goes_away_with_the_certificate(reset: bool) -> None:
+    finding = the(judged(recorded(unfinished(), reset=reset)), "tls.client-gave-up")
+    assert finding.kind.inferred
+    assert '"csms.example"' in finding.explanation()
+
+
+def test_tls_12_clients_that_did_not_give_up() -> None:
+    whole = talk(contexts("1.2"), [], close=False).flights
+    assert ids(judged(recorded(whole))) == [], "it finished, and then had nothing to say"
+    assert ids(judged(recorded(unfinished(), wait=60))) == [], "somebody waited for something"
+    assert ids(judged(recorded(unfinished(), by_client=False))) == []
+
+
+def short(number: int, *, wait: float = 0.2, by_client: bool = False, client: str = "192.168.7.20") -> TcpTalk:
+    flights = talk(contexts("1.3"), close=False).flights
+    start = MONDAY + number * 60 * SECOND
+    return recorded(flights, start=start, wait=wait, by_client=by_client, client=(client, 50_000 + number))
+
+
+def test_connections_that_end_right_behind_the_handshake() -> None:
+    finding = the(judged(*(short(number) for number in range(3))), "tls.ended-early")
+    assert (finding.severity, finding.kind.inferred) == ("info", True)
+    assert "by the server" in finding.explanation()
+
+
+def test_connections_that_end_early_by_chance() -> None:
+    assert ids(judged(*(short(number) for number in range(2)))) == []
+    assert ids(judged(*(short(number, wait=20 if number == 1 else 0) for number in range(4)))) == []
+    assert ids(judged(*(short(number, by_client=number == 1) for number in range(4)))) == []
+    assert ids(judged(*(short(number, client=f"192.168.7.{20 + number}") for number in range(4)))) == []
+
+
+def test_the_certificate_of_a_station_is_judged_too() -> None:
+    own = TlsCertificates(MONDAY, (4,), LINE, True, (issued("SN-1234", end=MONDAY - DAY),))
+    finding = the(shaken(own, lasting=70), "tls.cert-expired")
+    assert finding.severity == "warning", "the CSMS puts up with it"
+    assert "the client 192.168.7.20:50000" in finding.explanation()
+    assert "Operator of the station" in finding.advice()

@@ -37,6 +37,7 @@ from fieldkit.events import (
     OcppError,
     OcppMessage,
     Orphan,
+    PluginFailed,
     Problem,
     Retransmission,
     SerialBytes,
@@ -158,6 +159,7 @@ ONE_OF_EACH: list[Event] = [
     Unanswered(AT, (1,), CALL),
     TORN,
     CaptureDropped(AT, (), "br-lan", 1234),
+    PluginFailed(AT, (), "my-check", "check", f"ValueError: password={SECRET}"),
     SerialBytes(AT, (1,), "/dev/ttyUSB0", False, f"AT+CGDCONT password={SECRET}\r".encode()),
     DeviceReading(
         AT, (2,), "/dev/ttyUSB0", "modbus", "sdm630/1", "voltage_l1", 230.4, "V", "Voltage", "L1", "4366", True

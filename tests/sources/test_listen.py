@@ -10,7 +10,7 @@ from typing import cast
 
 import pytest
 
-from fieldkit.events import CaptureComment, CaptureDropped, Event, PacketBatch
+from fieldkit.events import CaptureComment, CaptureDropped, Event, OcppMessage, PacketBatch
 from fieldkit.pipeline import Pipeline
 from fieldkit.sources import listen
 from fieldkit.sources.afpacket import FrameNumbers
@@ -245,4 +245,5 @@ def test_where_nothing_is_recorded_nothing_is_skipped(monkeypatch: pytest.Monkey
     listener = Listener([tap], Pipeline("stdin"))
     events = heard(listener)
     assert listener.skipped == 0
-    assert sum(isinstance(event, OcppMessage) for event in events) == decode_files(SOMETHING).messages
+    messages = sum(isinstance(event, OcppMessage) for event in events)
+    assert messages == len(decode_files(SOMETHING).messages) > 0

@@ -515,6 +515,21 @@ def sample() -> Report:
                 "alerts": [],
                 "opaque": "no key log",
                 "chain": [certificate(), certificate()],
+                "alpn": "http/1.1",
+                "client_protocols": ["http/1.1"],
+                "failed": 1,
+                "unseen": "",
+                "client_chain": [certificate()],
+                "clients": [
+                    {
+                        "client": "CP-0042",
+                        "ja3": "ada70206e40642a3e4461f35503241d5",
+                        "ja4": "t12d1207h1_8daaf6152771_e5627efa2ab1",
+                        "connections": 2,
+                        "first": at(0),
+                        "last": at(60),
+                    }
+                ],
             }
         ],
         "devices": [],

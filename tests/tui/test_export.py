@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from array import array
 from pathlib import Path
 
@@ -52,8 +51,10 @@ def test_every_form_of_everything(id_: str) -> None:
     assert not made.trouble, made.trouble
     data = made.target.read_bytes()
     assert made.size == len(data) > 100
-    assert {"html": b"<!doctype", "json": b"{", "xml": b"<?xml"}.get(made.target.suffix[1:], data[:1]).lower() in data.lower()
-    assert os.listdir() == [made.target.name], "nothing half-written stays behind"
+    assert {"html": b"<!doctype", "json": b"{", "xml": b"<?xml"}.get(
+        made.target.suffix[1:], data[:1]
+    ).lower() in data.lower()
+    assert list(Path().iterdir()) == [made.target], "nothing half-written stays behind"
 
 
 def test_the_trace_of_the_screen_is_that_of_the_command_line() -> None:
@@ -150,7 +151,7 @@ def test_stopping_leaves_nothing_behind() -> None:
     made.stop()
     made.run()
     assert made.trouble == "stopped: nothing was written"
-    assert not os.listdir()
+    assert not list(Path().iterdir())
 
 
 def test_names_are_new_and_the_suffix_says_the_form() -> None:
@@ -230,4 +231,6 @@ async def test_several_sources_are_saved_together() -> None:
         assert engine is not None
         made = export(engine, "evidence")
         assert not made.trouble
-        assert {str(PLAIN).encode() in made.target.read_bytes(), str(other).encode() in made.target.read_bytes()} == {True}
+        assert {str(PLAIN).encode() in made.target.read_bytes(), str(other).encode() in made.target.read_bytes()} == {
+            True
+        }

@@ -81,7 +81,9 @@ def test_a_window_that_is_closed_under_it(tmp_path: Path) -> None:
     tmux = ["tmux", "-S", str(socket)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "LANG": "C.UTF-8", "PYTHONUTF8": "1"}
     command = f"exec {sys.executable} -m fieldkit watch lo -w {target}"
-    subprocess.run([*tmux, "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", command], env=environment, check=True)
+    subprocess.run(
+        [*tmux, "-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24", command], env=environment, check=True
+    )
     pid = 0
     try:
         screen = ""
@@ -93,7 +95,9 @@ def test_a_window_that_is_closed_under_it(tmp_path: Path) -> None:
                 pytest.skip("no right to capture here")
             screen = shown.stdout
         assert "LIVE" in screen
-        pid = int(subprocess.run([*tmux, "display", "-p", "#{pane_pid}"], capture_output=True, text=True, check=True).stdout)
+        pid = int(
+            subprocess.run([*tmux, "display", "-p", "#{pane_pid}"], capture_output=True, text=True, check=True).stdout
+        )
         subprocess.run([*tmux, "kill-server"], check=True)
         time.sleep(1)
         os.kill(pid, 0)  # it is still there

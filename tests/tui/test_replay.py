@@ -98,7 +98,7 @@ def test_what_is_live_finds_what_reading_finds(tmp_path: Path) -> None:
         recorded = None
 
         def batches(self, keys: Any, schemas: Any, stop: Callable[[], bool]) -> Iterator[list[Event]]:
-            listener = Listener([Wire()], Pipeline("wire0", keys=keys, schemas=schemas, full=False))  # type: ignore[list-item]
+            listener = Listener([Wire()], Pipeline("wire0", keys=keys, schemas=schemas, full=False))
             yield from listener.batches(stop)
 
         def close(self) -> None:
@@ -154,4 +154,9 @@ async def test_two_captures_replay_side_by_side() -> None:
         await d.press("r", "3")
         await d.until(lambda: d.app.engine is not None and d.app.engine.pace is not None)
         assert len(d.app.engine.feed.sources) == 2
-        await d.until(lambda: d.app.engine is not None and len({d.app.engine.history.row(n).source for n in range(d.app.engine.history.end)}) == 2)
+        await d.until(
+            lambda: (
+                d.app.engine is not None
+                and len({d.app.engine.history.row(n).source for n in range(d.app.engine.history.end)}) == 2
+            )
+        )

@@ -35,7 +35,8 @@ def entry(version: str = "TLS 1.2", chain: list[CertificateEntry] | None = None)
     return {
         "server": "203.0.113.5:443", "server_name": "csms.example", "version": version, "suite": "TLS_AES_128_GCM_SHA256",
         "client_versions": ["TLS 1.2"], "client_certificate": False, "resumed": 0, "connections": 1, "alerts": [],
-        "opaque": "", "chain": [certificate()] if chain is None else chain,
+        "opaque": "", "chain": [certificate()] if chain is None else chain, "alpn": "", "client_protocols": [],
+        "failed": 0, "unseen": "", "client_chain": [], "clients": [],
     }  # fmt: skip
 
 

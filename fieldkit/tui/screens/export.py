@@ -28,8 +28,8 @@ class ExportScreen(FieldDialog):
 
     CSS_PATH: ClassVar = styles_of("acts")
     HELP = (
-        "Choose what to save and press Enter, change the name if you like, and press Enter again. Tab changes which part"
-        " of the traffic is meant. The file appears when it is whole, and nothing is written over without a question."
+        "Choose what to save and press Enter, change the name if you like, and press Enter again. Tab chooses which"
+        " part of the traffic is meant. The file appears when it is whole; nothing is written over without a question."
     )
     BINDINGS: ClassVar = [
         bind("export.leave", "escape", "leave", "Back", "Save nothing; stop what is being written."),

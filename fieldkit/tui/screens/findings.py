@@ -177,7 +177,9 @@ class FindingsScreen(FieldScreen):
             f'"{terminal(self.words, 30)}"' if self.words else "",
         ]
         shown = ", ".join(filter(None, limits))
-        text = f" {told_counts or 'no findings'}" + (f"   shown: {len(self._by_key)} ({shown}), Esc: all" if shown else "")
+        text = f" {told_counts or 'no findings'}" + (
+            f"   shown: {len(self._by_key)} ({shown}), Esc: all" if shown else ""
+        )
         self.query_one("#findings-title", Static).update(Content(glyphs.text(text)))
 
     # ---------------------------------------------------------------------------------------------------------- lines
@@ -333,7 +335,7 @@ class FindingsScreen(FieldScreen):
             self._show_evidence(evidence_of(finding))
 
     def on_text_page_opened(self, event: TextPage.Opened) -> None:
-        """This piece of evidence, in the traffic."""
+        """One piece of evidence, in the traffic."""
         piece = self._targets.get(event.target)
         if piece is not None:
             self._show_evidence([piece])

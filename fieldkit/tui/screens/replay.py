@@ -27,7 +27,7 @@ class ReplayScreen(FieldDialog):
     BINDINGS: ClassVar = [
         bind("replay.leave", "escape,r", "leave", "Back", "Close this; a replay goes on."),
         *(
-            bind(f"replay.speed-{speed}", str(digit), f"speed({speed})", f"x{speed}", f"{speed} times as fast as it was.")
+            bind(f"replay.speed-{speed}", str(digit), f"speed({speed})", f"x{speed}", f"{speed} times as fast.")
             for digit, speed in enumerate(SPEEDS, 1)
         ),
         bind("replay.pause", "p,space", "pause", "Pause", "Hold it, or let it go on."),
@@ -42,7 +42,9 @@ class ReplayScreen(FieldDialog):
             yield Static("", id="replay-state")
             with Horizontal():
                 for digit, speed in enumerate(SPEEDS, 1):
-                    yield Button(f"{digit}: ×{speed}" if self.glyphs.unicode else f"{digit}: x{speed}", name=f"speed {speed}")
+                    yield Button(
+                        f"{digit}: ×{speed}" if self.glyphs.unicode else f"{digit}: x{speed}", name=f"speed {speed}"
+                    )
             with Horizontal():
                 if running:
                     yield Button("p: pause or go on", name="pause")
@@ -103,7 +105,9 @@ class ReplayScreen(FieldDialog):
             app.say("only a file can be replayed")
             return
         try:
-            engine = Engine(open_feed(names, utc_offset=getattr(feed, "utc_offset", None)), **self.engine.wishes, speed=speed)
+            engine = Engine(
+                open_feed(names, utc_offset=getattr(feed, "utc_offset", None)), **self.engine.wishes, speed=speed
+            )
         except SourceError as error:
             app.say(str(error))
             return

@@ -56,7 +56,9 @@ class FindScreen(FieldDialog):
         with Vertical(classes="act"):
             yield Static("Look for what?", classes="act-title", markup=False)
             yield Input(
-                known.text if known is not None else "", placeholder="a word, or a filter: latency > 2s", max_length=1000
+                known.text if known is not None else "",
+                placeholder="a word, or a filter: latency > 2s",
+                max_length=1000,
             )
             yield Static("Enter: the next place.  Then . goes on, and , goes back.", markup=False)
             yield Static("", id="act-trouble", classes="level-warn", markup=False)

@@ -208,7 +208,7 @@ class TlsScreen(FieldScreen):
         self.page.show(self.rows.chosen, lambda width: self._text(chosen, width))
 
     def _text(self, server: Server, width: int) -> list[PageLine]:
-        entry, glyphs, utc = server.entry, self.glyphs, self.fieldkit.settings.utc
+        entry, glyphs = server.entry, self.glyphs
         name = terminal(entry["server_name"], 100)
         lines = plain(f"{name or 'no server name'} at {terminal(entry['server'], 60)}", width, "strong")
         for finding in server.findings:
@@ -312,4 +312,3 @@ def _handshake(link: Link, at: int, *, utc: bool) -> str:
     who = terminal(link.station, 30) or model_links.endpoint(link.connection.client)
     how = model_links.close_words(link)
     return f"{clock(at, utc=utc)}  {who}  {terminal(how, 60)}"
-

@@ -1,0 +1,308 @@
+"""``fieldkit link``: the ways out of this site, as its router sees them, and what happens to them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from fieldkit import __version__
+from fieldkit.cli import options
+from fieldkit.cli.exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from fieldkit.links.runner import Runner
+    from fieldkit.links.survey import Asked, Look, Survey
+    from fieldkit.links.uplink import LinkEvent
+    from fieldkit.plugins.host import Host
+
+_EXAMPLES = """
+\b
+Examples:
+  fieldkit link
+  fieldkit link ssh://root@192.168.1.1
+  fieldkit link --watch --every 10s ssh://root@192.168.1.1
+  FIELDKIT_ROUTER_PASSWORD=… fieldkit link --insecure ubus+https://admin@192.168.1.1
+  fieldkit link --record router.jsonl ssh://root@192.168.1.1
+  fieldkit link --json - replay:router.jsonl | jq '.uplinks[] | {id, up, role}'
+
+\b
+Exit codes: 0 an uplink is up, 1 none of them is, 2 wrong command line, 3 nobody here knows this
+router's uplinks, 4 it cannot be reached, 5 an adapter failed, 130 interrupted.
+"""
+
+EVERY: Final = 10.0
+"""Seconds between two looks: each of them makes a modem answer a few questions."""
+SHORTEST: Final = 1.0
+_TURN: Final = 0.1
+
+
+@click.command(name="link", epilog=_EXAMPLES, context_settings={"max_content_width": 100})
+@click.argument("router", metavar="[ROUTER]", default="")
+@click.option("--watch", is_flag=True, help="Go on, and tell what changes.")
+@click.option("--every", metavar="DURATION", help="With --watch: time between two looks (default: 10s).")
+@options.lasting
+@click.option("--json", "json_to", metavar="FILE|-", help="Write one JSON document; with --watch one object a line.")
+@click.option("--record", metavar="FILE", help="Write the router's answers down, identities masked, for replay:FILE.")
+@options.plugin
+@click.option("--ca", metavar="FILE", default="", help="Certificate that the router's must match (PEM).")
+@click.option("--insecure", is_flag=True, help="Do not verify the router's certificate.")
+@options.color
+@options.quiet
+def command(
+    router: str,
+    watch: bool,
+    every: str | None,
+    lasting: str | None,
+    json_to: str | None,
+    record: str | None,
+    plugins: tuple[str, ...],
+    ca: str,
+    insecure: bool,
+    color: str,
+    quiet: bool,
+) -> ExitCode:
+    """See a site's uplinks: which one is used, how good it is, and what happens to it.
+
+    ROUTER is ssh://[USER@]HOST, ubus+http[s]://[USER@]HOST (OpenWrt, RutOS), ncos+http[s]://[USER@]HOST (Cradlepoint),
+    or replay:FILE; without it, this machine. The router is asked and nothing on it is changed. Passwords come from
+    FIELDKIT_ROUTER_PASSWORD or ~/.netrc. docs/link.md explains it.
+    """
+    from fieldkit.cli.moments import seconds
+    from fieldkit.cli.output import check
+    from fieldkit.cli.terminal import wants_color
+    from fieldkit.links.opening import open_runner
+    from fieldkit.links.runner import RunnerError, Unreachable
+    from fieldkit.safetext import terminal
+    from fieldkit.sources.file import SourceError
+
+    if every and not watch:
+        raise click.UsageError("--every goes with --watch")
+    pause = max(seconds("--every", every), SHORTEST) if every else EVERY
+    for name in (record, json_to if json_to != "-" else None):
+        if name:
+            check(name, (router.removeprefix("replay:"),) if router.startswith("replay:") else ())
+
+    def say(text: str) -> None:
+        if not quiet:
+            click.echo(f"fieldkit: {terminal(text)}", err=True)
+
+    with ExitStack() as stack:
+        try:
+            runner = open_runner(router, verify=not insecure, authority=ca)
+        except SourceError as error:
+            raise click.UsageError(str(error)) from None
+        stack.callback(runner.close)
+        if router.partition("://")[0] in ("ubus+http", "ncos+http"):
+            say(f"{router}: the password goes over the network as it is: use https where the router has it")
+        if record:
+            runner = _recorded(runner, record, stack)
+        survey, host = _survey(runner, plugins, say)
+        shown = _Shown(json_to, watch=watch, coloured=wants_color(color, sys.stdout), stack=stack)
+        try:
+            survey.probe()
+            if not any(asked.confidence for asked in survey.present):
+                _tell_nobody(survey, host, runner.name)
+                return ExitCode.SOURCE
+            if not watch:
+                look, _ = survey.news()
+                shown.look(look, survey, host)
+            else:
+                look = _watched(survey, host, shown, pause, seconds("--for", lasting) if lasting else 0.0, say)
+        except Unreachable as error:
+            click.echo(f"fieldkit: {terminal(str(error), 400)}", err=True)
+            return ExitCode.UNREACHABLE
+        except RunnerError as error:
+            click.echo(f"fieldkit: {terminal(str(error), 400)}", err=True)
+            return ExitCode.SOURCE
+    for failure in host.failures:
+        click.echo(f"fieldkit: plugin {terminal(failure.plugin)}: {terminal(failure.reason, 400)}", err=True)
+    for asked in survey.adapters:
+        if asked.state == "failed" or (asked.state == "quarantined" and not asked.plugin):
+            word = "is left out" if asked.state == "quarantined" else "gave no answer"
+            click.echo(f"fieldkit: adapter {terminal(asked.name)} {word}: {terminal(asked.why, 300)}", err=True)
+    if not look.uplinks and not look.failed:
+        click.echo(f"fieldkit: {terminal(runner.name)}: it has no uplink: no default route, no modem", err=True)
+        return ExitCode.FINDINGS
+    if look.failed or host.failures:
+        return ExitCode.INCOMPLETE
+    # Some only say what they are, and not whether they are up: nothing is known to be wrong with them.
+    return ExitCode.FINDINGS if all(one.up is False for one in look.uplinks) else ExitCode.OK
+
+
+def _recorded(runner: Runner, name: str, stack: ExitStack) -> Runner:
+    from pathlib import Path
+
+    from fieldkit.links.recorded import RecordingRunner
+
+    return RecordingRunner(runner, stack.enter_context(Path(name).open("w", encoding="utf-8")))
+
+
+def _survey(runner: Runner, names: tuple[str, ...], say: Any) -> tuple[Survey, Host]:
+    """fieldkit's own adapters and those of all plugins; those that are named first."""
+    from fieldkit.links.survey import Asked, Survey, builtin
+    from fieldkit.plugins.host import UnknownPlugin, chosen, everything
+    from fieldkit.safetext import terminal
+
+    host = everything(tell=say)
+    try:
+        chosen(names, host)
+    except UnknownPlugin as error:
+        raise click.UsageError(f"--plugin: {terminal(str(error))}") from None
+    if host.failures:
+        raise click.UsageError(f"--plugin {host.failures[0].plugin}: {terminal(host.failures[0].reason, 300)}")
+    asked = [
+        Asked(name, registrar.manifest.name, make, registrar.manifest.may)
+        for registrar in host.of_kind("router-adapter")
+        for name, make in registrar.adapters.items()
+    ]
+
+    def failed(one: Asked, why: str) -> None:
+        if one.plugin:
+            host.failed(one.plugin, "router-adapter", f"adapter {one.name}: {why}")
+
+    return Survey(runner, [*asked, *builtin()], on_failure=failed), host
+
+
+def _tell_nobody(survey: Survey, host: Host, name: str) -> None:
+    from fieldkit.safetext import terminal
+
+    click.echo(f"fieldkit: {terminal(name)}: nobody here knows this router's uplinks", err=True)
+    for asked in survey.adapters:
+        if asked.why:
+            click.echo(f"  {terminal(asked.name)}: {terminal(asked.why, 200)}", err=True)
+    for failure in host.failures:
+        click.echo(f"  plugin {terminal(failure.plugin)}: {terminal(failure.reason, 200)}", err=True)
+
+
+def _watched(survey: Survey, host: Host, shown: _Shown, pause: float, lasting: float, say: Any) -> Look:
+    """Until Ctrl-C or the time is over; the last look. A router that goes away is waited for."""
+    from fieldkit.cli.stopping import Stop
+    from fieldkit.links.runner import RunnerError
+    from fieldkit.links.survey import Look
+
+    look, _ = survey.news()
+    shown.look(look, survey, host)
+    survey.listen()
+    away = ""
+    with Stop(seconds=lasting) as stop:
+        due = time.monotonic() + pause
+        while not stop():
+            while not survey.events.empty():
+                shown.event(survey.events.get_nowait())
+            if time.monotonic() < due:
+                time.sleep(_TURN)
+                continue
+            try:
+                look, news = survey.news()
+            except RunnerError as error:
+                if not away:
+                    away = str(error)
+                    say(f"the router does not answer: {error}")
+                look = Look(look.time, look.uplinks, look.uptime, (away,))
+            else:
+                if away:
+                    away = ""
+                    say("the router answers again")
+                for event in news:
+                    shown.event(event)
+                survey.listen()
+            due = time.monotonic() + pause
+        survey.close()
+        while not survey.events.empty():
+            shown.event(survey.events.get_nowait())
+    if survey.lost:
+        say(f"{survey.lost} events came too fast to be shown")
+    return look
+
+
+class _Shown:
+    """Where it all goes: text or JSON, to standard output or a file."""
+
+    def __init__(self, json_to: str | None, *, watch: bool, coloured: bool, stack: ExitStack) -> None:
+        self._json = json_to
+        self._watch = watch
+        self._coloured = coloured
+        self._file = None
+        if json_to and json_to != "-" and watch:
+            from pathlib import Path
+
+            self._file = stack.enter_context(Path(json_to).open("w", encoding="utf-8", buffering=1))  # noqa: SIM115
+
+    def look(self, look: Look, survey: Survey, host: Host) -> None:
+        """The uplinks, once."""
+        document = _document(look, survey, host)
+        if self._watch and self._json:
+            self._line({"look": document})
+        elif self._json == "-":
+            click.echo(json.dumps(document, indent=2))
+        elif self._json:
+            from fieldkit.cli.output import save
+
+            save(self._json, (json.dumps(document, indent=2) + "\n").encode())
+        if self._json != "-":
+            for line in _text(look, survey, coloured=self._coloured):
+                click.echo(line, color=True)
+            sys.stdout.flush()
+
+    def event(self, event: LinkEvent) -> None:
+        """Something that happened."""
+        from fieldkit.links.words import event_json, iso
+        from fieldkit.safetext import terminal
+
+        if self._json:
+            self._line({"event": event_json(event)})
+        if self._json != "-":
+            click.echo(f"{iso(event.time)}  {event.what:<10}  {terminal(event.text, 300)}")
+            sys.stdout.flush()
+
+    def _line(self, entry: dict[str, Any]) -> None:
+        if self._file is not None:
+            self._file.write(json.dumps(entry) + "\n")
+        elif self._json == "-":
+            click.echo(json.dumps(entry))
+            sys.stdout.flush()
+
+
+def _document(look: Look, survey: Survey, host: Host) -> dict[str, Any]:
+    from fieldkit.links.words import iso, uplink_json
+
+    return {
+        "schema": 1,
+        "tool": {"name": "fieldkit", "version": __version__},
+        "router": survey.runner.name,
+        "time": iso(look.time),
+        "uptime_s": look.uptime,
+        "uplinks": [uplink_json(uplink) for uplink in look.uplinks],
+        "adapters": [
+            {"name": asked.name, "plugin": asked.plugin, "state": asked.state, "confidence": asked.confidence,
+             "why": asked.why}
+            for asked in survey.adapters
+        ],
+        "failures": [
+            {"plugin": failure.plugin, "kind": failure.kind, "reason": failure.reason} for failure in host.failures
+        ],
+    }  # fmt: skip
+
+
+def _text(look: Look, survey: Survey, *, coloured: bool) -> list[str]:
+    """For people: an uplink a paragraph."""
+    from fieldkit.links.words import described, duration, standing
+    from fieldkit.safetext import terminal
+
+    def styled(text: str, **how: Any) -> str:
+        return click.style(text, **how) if coloured else text
+
+    names = ", ".join(asked.name for asked in survey.present if asked.confidence > 0)
+    started = f", started {duration(look.uptime)} ago" if look.uptime is not None else ""
+    lines = [f"{terminal(survey.runner.name)} ({terminal(names)}{started})"]
+    for uplink in look.uplinks:
+        colour = "green" if uplink.up else "red" if uplink.up is False else None
+        head = styled(terminal(f"{uplink.id}  {uplink.kind}"), bold=True)
+        lines += ["", f"{head}  {styled(standing(uplink), fg=colour)}"]
+        lines += [f"  {name + ':':<11}{terminal(text, 400)}" for name, text in described(uplink, look.time)]
+    return lines
