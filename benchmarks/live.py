@@ -21,6 +21,7 @@ import struct
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -54,14 +55,32 @@ def cpu(process: int) -> float:
     return (int(fields[11]) + int(fields[12])) / TICKS
 
 
-def await_line(process: subprocess.Popen[bytes], words: bytes) -> None:
-    assert process.stderr is not None
-    said = b""
-    for line in process.stderr:
-        said += line
-        if words in line:
-            return
-    sys.exit(f"{process.args} does not begin: {said.decode()}")
+class Talk:
+    """What a process says on stderr, taken as it comes: a pipe that nobody reads holds up whoever writes into it."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self.said = ""
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stderr is not None
+        for line in self._process.stderr:
+            self.said += line.decode("utf-8", "replace")
+
+    def awaits(self, words: str) -> None:
+        ends = time.monotonic() + 15
+        while words not in self.said:
+            if time.monotonic() > ends or self._process.poll() is not None:
+                sys.exit(f"{self._process.args} does not begin: {self.said}")
+            time.sleep(0.01)
+
+    def whole(self) -> str:
+        """Wait for the end of the process."""
+        self._process.wait()
+        self._reader.join()
+        return self.said
 
 
 def replay(capture: Path, *options: str) -> tuple[int, float]:
@@ -75,18 +94,17 @@ def replay(capture: Path, *options: str) -> tuple[int, float]:
     return int(sent[1]), int(sent[1]) / float(sent[2])
 
 
-def recorded(command: list[str], begins: bytes, capture: Path, *options: str) -> dict[str, float]:
+def recorded(command: list[str], capture: Path, *options: str) -> dict[str, float]:
     """One run: what the process used, what it got and what it lost."""
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    await_line(process, begins)
+    talk = Talk(process)
+    talk.awaits("listening on")
     before = cpu(process.pid)
     sent, rate = replay(capture, *options)
     time.sleep(0.5)
     used = cpu(process.pid) - before
     process.send_signal(signal.SIGINT)
-    assert process.stderr is not None
-    said = process.stderr.read().decode()
-    process.wait()
+    said = talk.whole()
     got = re.search(r"([\d,]+) packets? captured|: ([\d,]+) packets?", said)
     lost = re.search(r"([\d,]+) packets? dropped by kernel|([\d,]+) dropped", said)
     number = [int((match[1] or match[2]).replace(",", "")) if match else 0 for match in (got, lost)]
@@ -111,8 +129,8 @@ def to_a_file(options: argparse.Namespace, folder: Path) -> None:
         for _ in range(options.runs):
             tcpdump = ["tcpdump", "-i", THERE, "-B", str(BUFFER_KIB), "-w", out, *expression]
             ours = [*options.command, "capture", "-i", THERE, "-w", f"{out}.pcapng", "--record-only", *flags]
-            for tool, command, begins in (("tcpdump", tcpdump, b"listening on"), ("fieldkit", ours, b"listening on")):
-                runs[tool].append(recorded(command, begins, options.capture, "--pps", str(options.rate)))
+            for tool, command in (("tcpdump", tcpdump), ("fieldkit", ours)):
+                runs[tool].append(recorded(command, options.capture, "--pps", str(options.rate)))
             ratios.append(runs["fieldkit"][-1]["cpu"] / max(runs["tcpdump"][-1]["cpu"], 0.01))
         for tool, measured in runs.items():
             middle = {key: statistics.median(one[key] for one in measured) for key in measured[0]}
@@ -125,12 +143,14 @@ def diagnosed(options: argparse.Namespace, folder: Path) -> None:
     document = folder / "x.json"
     command = [*options.command, "capture", "-i", THERE, "--fail-on", "never", "--json", str(document)]
     begun = time.monotonic()
-    run = recorded(command, b"listening on", options.capture, "--pps", str(LIVE_RATE))
+    run = recorded(command, options.capture, "--pps", str(LIVE_RATE))
     seen: dict[str, Any] = json.loads(document.read_text())["capture"]
     lasted = run["sent"] / run["rate"]
     truth = options.capture.with_suffix(".jsonl")
     wanted = f" of {sum(1 for _ in truth.open('rb')):,}" if truth.exists() else ""
-    print(f"live diagnosis at {run['rate']:,.0f} packets/s for {lasted:.0f} s ({time.monotonic() - begun:.0f} s in all)")
+    print(
+        f"live diagnosis at {run['rate']:,.0f} packets/s for {lasted:.0f} s ({time.monotonic() - begun:.0f} s in all)"
+    )
     print(f"  {100 * run['cpu'] / lasted:.0f} % of one core, {seen['messages']:,}{wanted} messages, "
           f"{run['lost']:,.0f} dropped")  # fmt: skip
 
@@ -138,7 +158,7 @@ def diagnosed(options: argparse.Namespace, folder: Path) -> None:
 def found(options: argparse.Namespace) -> None:
     command = [*options.command, "capture", "-i", THERE, "--follow", "--fail-on", "never"]
     process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    await_line(process, b"listening on")
+    Talk(process).awaits("listening on")
     assert process.stdout is not None
     os.set_blocking(process.stdout.fileno(), False)
     late = []
@@ -152,7 +172,7 @@ def found(options: argparse.Namespace) -> None:
                     late.append(time.monotonic() - sent)
                 time.sleep(0.001)
     process.send_signal(signal.SIGINT)
-    process.communicate()
+    process.wait()
     print(f"findings: {len(late)} on standard output, {1000 * statistics.median(late):.0f} ms after their packet "
           f"(at most {1000 * max(late):.0f} ms)")  # fmt: skip
 

@@ -24,8 +24,9 @@ from fieldkit.checks.finding import Finding
 from fieldkit.checks.patience import PULSE, Owed, PatientCheck, reason_given, shown
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import MessageType, OcppMessage
-from fieldkit.site.certificates import Certificates, Seen, pointed_at, read_hash
+from fieldkit.site.certificates import Seen, pointed_at, read_hash
 from fieldkit.site.picture import Picture
+from fieldkit.site.plugandcharge import ACTION as DATA_TRANSFER
 from fieldkit.site.reading import member, text
 from fieldkit.site.station import Station
 
@@ -47,7 +48,15 @@ class CertificateFlowCheck(PatientCheck):
         CONTRACT_FAILED,
         OCSP_FAILED,
     )
-    actions = PULSE | Certificates.ACTIONS
+    actions = PULSE | {
+        "SignCertificate",
+        "CertificateSigned",
+        "InstallCertificate",
+        "DeleteCertificate",
+        "Get15118EVCertificate",
+        "GetCertificateStatus",
+        DATA_TRANSFER,
+    }
 
     def judge(self, message: OcppMessage, picture: Picture) -> Iterable[Finding]:
         """Requests, deliveries and what was answered."""

@@ -30,6 +30,7 @@ from fieldkit.checks.tlskinds import (
     NAME_UNKNOWN,
     NO_COMMON,
     REJECTED,
+    SERVER_GAVE_UP,
     SERVER_REFUSES,
     VERSION,
 )
@@ -67,8 +68,8 @@ class TlsCheck(Check):
 
     kinds = (
         UNTRUSTED, INCOMPLETE, EXPIRED_ALERT, REJECTED, NO_COMMON, VERSION, NAME_UNKNOWN, CLIENT_CERT, REVOKED, ALERT,
-        RESET, TIMEOUT, NO_TLS, CLIENT_REFUSES, SERVER_REFUSES, CLIENT_GAVE_UP, ENDED_EARLY, *OLD_VERSIONS.values(),
-        *WEAK_SUITES.values(), *(POSTURE_KINDS[id_] for id_ in sorted(TOLD | OF_CLIENTS)),
+        RESET, TIMEOUT, NO_TLS, CLIENT_REFUSES, SERVER_REFUSES, CLIENT_GAVE_UP, SERVER_GAVE_UP, ENDED_EARLY,
+        *OLD_VERSIONS.values(), *WEAK_SUITES.values(), *(POSTURE_KINDS[id_] for id_ in sorted(TOLD | OF_CLIENTS)),
     )  # fmt: skip
     wants = frozenset({TlsHello, TlsCertificates, TlsAlert, DecodeError, ConnectionClosed})
 

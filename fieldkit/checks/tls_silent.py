@@ -8,7 +8,7 @@ from typing import Final
 from fieldkit.checks.finding import Finding
 from fieldkit.checks.onwire import endpoint, quoted, server_of
 from fieldkit.checks.tls_watched import Verdict, Watched
-from fieldkit.checks.tlskinds import CLIENT_GAVE_UP, ENDED_EARLY
+from fieldkit.checks.tlskinds import CLIENT_GAVE_UP, ENDED_EARLY, SERVER_GAVE_UP
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import ConnectionClosed, TlsHello
 from fieldkit.site.link import Link
@@ -25,7 +25,7 @@ EARLY_TIMES: Final = 3
 
 
 def gave_up(watched: Watched, hello: TlsHello, chain: tuple[Certificate, ...], link: Link | None) -> Iterator[Verdict]:
-    """TLS 1.2: the client goes away with the server's certificate in its hand, without having finished."""
+    """TLS 1.2: one side goes away behind the server's certificate, with the handshake unfinished."""
     closed, tls = watched.closed, link.tls if link is not None else None
     if closed is None or link is None or tls is None or link.last_gap or closed.connection.joined_midstream:
         return
@@ -34,7 +34,9 @@ def gave_up(watched: Watched, hello: TlsHello, chain: tuple[Certificate, ...], l
     # Behind its Finished all is encrypted: where we are left behind there, or read on, the handshake went through.
     finished = tls.opaque or tls.alerts or link.asked is not None or link.messages or link.last_traffic
     after = closed.time - hello.time
-    if finished or closed.how not in ("fin", "rst") or closed.by_client is not True or after > GIVING_UP_NS:
+    if finished or closed.how not in ("fin", "rst") or closed.by_client is None:
+        return
+    if closed.by_client and after > GIVING_UP_NS:
         return
     leaf = chain[0] if chain else None
     cert = f" The certificate is for {quoted(leaf.label)}, issued by {quoted(leaf.issuer.label)}." if leaf else ""
@@ -45,7 +47,8 @@ def gave_up(watched: Watched, hello: TlsHello, chain: tuple[Certificate, ...], l
         "after": duration(after),
         "cert": cert,
     }
-    yield Verdict(CLIENT_GAVE_UP, closed.time, (closed, hello, watched.server_chain), values)
+    kind = CLIENT_GAVE_UP if closed.by_client else SERVER_GAVE_UP
+    yield Verdict(kind, closed.time, (closed, hello, watched.server_chain), values)
 
 
 def ended_early(held: Iterable[Watched], picture: Picture) -> Iterator[Finding]:

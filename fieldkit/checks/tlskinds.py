@@ -119,6 +119,19 @@ CLIENT_GAVE_UP = Kind(
     "RFC 5246 §7.2.2, §7.4.2; github.com/igrr/axtls-8266/issues/13",
     inferred=True,
 )
+SERVER_GAVE_UP = Kind(
+    "tls.server-gave-up",
+    "warning",
+    "unknown",
+    "The server ends the handshake before the client has finished it",
+    "{server} {ended} {after} after its hello, with the handshake unfinished, and gave no reason. The client {client}"
+    " had its certificate, or should have had it.{cert}",
+    "After a few seconds it is the server's time-out: the client is slow, or never got the certificate. On mobile links"
+    " look at the packet size (MTU): the server's certificates are the first large packets. Right after the hello, look"
+    " at the log of the server.",
+    "RFC 5246 §7.3; RFC 4821",
+    inferred=True,
+)
 ENDED_EARLY = Kind(
     "tls.ended-early",
     "info",

@@ -40,6 +40,20 @@ def loaded(names: Sequence[str]) -> tuple[Host, list[Registrar]]:
     return host, found
 
 
+def add_profiles() -> int:
+    """Make the device profiles of all plugins known by their names; how many there are."""
+    from fieldkit import profilestore
+    from fieldkit.plugins.host import everything
+
+    host = everything(tell=lambda line: click.echo(f"fieldkit: {terminal(line)}", err=True))
+    profiles = [profile for registrar in host.of_kind("device-profile") for profile in registrar.profiles]
+    for profile in profiles:
+        profilestore.add(profile)
+    for failure in host.failures:
+        click.echo(f"fieldkit: plugin {terminal(failure.plugin)}: {terminal(failure.reason, 300)}", err=True)
+    return len(profiles)
+
+
 class Plugged:
     """The plugins of one report."""
 

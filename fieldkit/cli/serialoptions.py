@@ -64,7 +64,15 @@ def device(text: str) -> DeviceSpec:
 
 def find_profile(name: str) -> Profile:
     from fieldkit import profilestore
+    from fieldkit.devices.modbus.profileload import ProfileError
 
+    try:
+        return profilestore.find(name)
+    except ProfileError:
+        from fieldkit.cli.plugged import add_profiles
+
+        if not add_profiles():
+            raise
     return profilestore.find(name)
 
 

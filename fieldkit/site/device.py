@@ -91,6 +91,8 @@ class Device:
             self._register(reading)
         elif self._pilot_name == reading.name and str(reading.value) in _PILOT:
             held(self.pilot, str(reading.value), reading.time, reading)
+        elif self.pilot and getattr(self.pilot[-1].told, "name", "") == reading.name:
+            held(self.pilot, "", reading.time, reading)  # "sleeping", a number nobody knows: none of the six states
 
     @property
     def _pilot_name(self) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from functools import lru_cache
+from typing import Final, NamedTuple
 
 from fieldkit.events import TlsAlert, TlsCertificates, TlsHello
 from fieldkit.trust.fingerprints import ja3, ja4, kinship
@@ -20,7 +21,27 @@ MAX_TEXT: Final = 500
 MAX_PROTOCOLS: Final = 8
 ORDERLY: Final = frozenset({0, 90, 100})
 """close_notify, user_canceled, no_renegotiation: alerts that are no failure (RFC 8446 §6.1)."""
+REMEMBERED: Final = 256
+"""Hellos whose fingerprints are not computed again: a station sends the same one each time."""
 TLS13: Final = 0x0304
+
+
+class _Said(NamedTuple):
+    """What fingerprints are made of."""
+
+    version: int
+    versions: tuple[int, ...]
+    suites: tuple[int, ...]
+    extensions: tuple[int, ...]
+    groups: tuple[int, ...]
+    point_formats: tuple[int, ...]
+    signature_algorithms: tuple[int, ...]
+    alpn: tuple[str, ...]
+
+
+@lru_cache(maxsize=REMEMBERED)
+def _fingerprints(said: _Said) -> tuple[str, str, str]:
+    return ja3(said), ja4(said), kinship(said)
 
 
 class SharedChains:
@@ -95,7 +116,17 @@ class TlsSide:
         self.offered = hello.versions[:MAX_CHAIN]
         self.protocols = tuple(name[:MAX_TEXT] for name in hello.alpn[:MAX_PROTOCOLS])
         if not self.ja4:  # of two hellos the first is what the client would send to anybody
-            self.ja3, self.ja4, self.kinship = ja3(hello), ja4(hello), kinship(hello)
+            said = _Said(
+                hello.version,
+                hello.versions,
+                hello.suites,
+                hello.extensions,
+                hello.groups,
+                hello.point_formats,
+                hello.signature_algorithms,
+                hello.alpn,
+            )
+            self.ja3, self.ja4, self.kinship = _fingerprints(said)
 
     def certificates(self, event: TlsCertificates, shared: SharedChains) -> None:
         """A chain of either side."""

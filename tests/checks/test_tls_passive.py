@@ -453,7 +453,12 @@ def test_tls_12_clients_that_did_not_give_up() -> None:
     whole = talk(contexts("1.2"), [], close=False).flights
     assert ids(judged(recorded(whole))) == [], "it finished, and then had nothing to say"
     assert ids(judged(recorded(unfinished(), wait=60))) == [], "somebody waited for something"
-    assert ids(judged(recorded(unfinished(), by_client=False))) == []
+
+
+@pytest.mark.parametrize("wait", [0, 60])
+def test_tls_12_a_server_that_waits_no_longer(wait: float) -> None:
+    finding = the(judged(recorded(unfinished(), by_client=False, wait=wait)), "tls.server-gave-up")
+    assert "MTU" in finding.advice()
 
 
 def short(number: int, *, wait: float = 0.2, by_client: bool = False, client: str = "192.168.7.20") -> TcpTalk:

@@ -53,3 +53,4 @@ def uplinks(plugin_name: str, runner: ReplayRunner, name: str = "") -> dict[str,
 DUMP = ["ubus", "network.interface", "dump"]
 MWAN3 = ["ubus", "mwan3", "status"]
 DEVICES = ["get", "status/wan/devices"]
+GSM = (["ubus-list", "gsm.*"], ["gsm.modem0"])

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from fieldkit.links.merge import merged
 from fieldkit.links.runner import RunnerError
 from fieldkit.links.uplink import Signal, Sim
-from tests.links.routers import DEVICES, DUMP, MWAN3, NOW, adapter, document, router, uplinks
+from tests.links.routers import DEVICES, DUMP, GSM, MWAN3, NOW, adapter, document, router, uplinks
 
 SECOND = 1_000_000_000
 
@@ -20,14 +20,22 @@ SECOND = 1_000_000_000
 
 
 def test_openwrt_where_broadband_is_dead_and_the_modem_carries() -> None:
-    asked = router((DUMP, document("network_interface_dump.json")), (MWAN3, document("mwan3_status_openwrt_24_10.json")))
+    asked = router(
+        (DUMP, document("network_interface_dump.json")), (MWAN3, document("mwan3_status_openwrt_24_10.json"))
+    )
     found = uplinks("openwrt", asked)
     assert sorted(found) == ["wan", "wanb", "wwan"], "lan is no uplink"
     wan, wwan, wanb = found["wan"], found["wwan"], found["wanb"]
     assert (wan.kind, wan.up, wan.role, wan.device, wan.address) == ("ethernet", False, "failed", "eth1", "100.64.0.2")
     assert (wan.since, wan.latency_ms, wan.loss, wan.metered) == (NOW - 37 * SECOND, None, 1.0, None)
     assert wan.notes == ("the interface is up, and nothing comes through it: mwan3's test addresses do not answer",)
-    assert (wwan.kind, wwan.up, wwan.role, wwan.device, wwan.address) == ("cellular", True, "active", "wwan0", "10.64.0.2")
+    assert (wwan.kind, wwan.up, wwan.role, wwan.device, wwan.address) == (
+        "cellular",
+        True,
+        "active",
+        "wwan0",
+        "10.64.0.2",
+    )
     assert (wwan.since, wwan.latency_ms, wwan.loss, wwan.metered) == (NOW - 5120 * SECOND, 48, 0, True)
     assert (wanb.up, wanb.role, wanb.state) == (False, "failed", "down: its device is missing (NO_DEVICE)")
 
@@ -47,7 +55,9 @@ def test_rutos_states_that_openwrt_does_not_know() -> None:
 
 def test_ucode_says_nan_and_its_shares_are_whole_numbers() -> None:
     status = document("mwan3_status_openwrt_24_10.json")
-    status["policies"] = {"ipv4": {"balanced": [{"interface": "wwan", "percent": 0}, {"interface": "wan", "percent": 0}]}}
+    status["policies"] = {
+        "ipv4": {"balanced": [{"interface": "wwan", "percent": 0}, {"interface": "wan", "percent": 0}]}
+    }
     status["interfaces"]["wwan"] |= {"online": "NaN", "score": "NaN"}
     status["interfaces"]["wwan"]["track_ip"][0]["latency"] = "NaN"
     found = uplinks("openwrt", router((DUMP, document("network_interface_dump.json")), (MWAN3, status)))
@@ -138,9 +148,6 @@ def test_the_bus_object_of_openwrts_modemmanager() -> None:
     assert (modem.signal.rsrp, modem.sim.iccid, modem.device) == (-112, "89…99", "wwan0")
 
 
-GSM = (["ubus-list", "gsm.*"], ["gsm.modem0"])
-
-
 def test_rutos_modem_joins_the_interface_of_its_sim() -> None:
     dump = {"interface": [{"interface": name, "modem": "3-1"} for name in ("lan", "mob1s2a1", "mob1s1a1")]}
     asked = router(GSM, (["ubus", "gsm.modem0", "info"], document("rutos_gsm_modem0_info.json")), (DUMP, dump))
@@ -188,7 +195,13 @@ def test_uqmi() -> None:
         ([*uqmi, "--get-data-status"], '"connected"'),
     )
     (modem,) = uplinks("openwrt", asked, "uqmi").values()
-    assert (modem.id, modem.device, modem.up, modem.roaming, modem.operator) == ("wwan", "wwan0", True, False, "Example")
+    assert (modem.id, modem.device, modem.up, modem.roaming, modem.operator) == (
+        "wwan",
+        "wwan0",
+        True,
+        False,
+        "Example",
+    )
     assert (modem.technology, modem.signal) == ("LTE", Signal(rsrp=-92, rsrq=-11, sinr=7.6, rssi=-61))
 
 
@@ -264,7 +277,9 @@ def test_starlink_as_its_python_package_has_it() -> None:
 
 
 def test_netifd_and_the_modem_speak_of_one_uplink() -> None:
-    asked = router((DUMP, document("network_interface_dump.json")), (MWAN3, document("mwan3_status_openwrt_24_10.json")))
+    asked = router(
+        (DUMP, document("network_interface_dump.json")), (MWAN3, document("mwan3_status_openwrt_24_10.json"))
+    )
     network = uplinks("openwrt", asked).values()
     modems = uplinks("modemmanager", modem_manager()).values()
     together = {one.id: one for one in merged([network, modems])}

@@ -37,7 +37,9 @@ def test_every_switch_of_the_recorded_run_is_in_what_ip_monitor_says() -> None:
     # Before S1 the three links come up; what a monitor's start does not say it cannot know.
     at = truth()
     assert [one[1:3] for one in told[:3]] == [("up", "lan"), ("up", "eth1"), ("up", "wwan0")]
-    rest = [(event.time / 1e9, event.what, event.uplink) for event in found[3:] if ":" not in event.after + event.before]
+    rest = [
+        (event.time / 1e9, event.what, event.uplink) for event in found[3:] if ":" not in event.after + event.before
+    ]
     expected = [
         (at["S1_route_switch_A_to_B_no_flush"], "route", "wwan0"),
         (at["S2_failback_B_to_A_with_conntrack_flush"], "route", "wwan0"),
@@ -228,7 +230,9 @@ def test_a_cable_that_is_pulled_and_a_route_that_moves(lab: str) -> None:
     run("ip", "link", "set", f"{lab}f1", "down")
     down = watch.until("down", "wwan0")
     assert down["text"] == "wwan0 has no carrier: the cable, or what is at its other end"
-    told = time.mktime(time.strptime(down["time"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float(down["time"][19:23])
+    told = (
+        time.mktime(time.strptime(down["time"][:19], "%Y-%m-%dT%H:%M:%S")) - time.timezone + float(down["time"][19:23])
+    )
     assert abs(told - pulled) < 0.3
     run("ip", "link", "set", f"{lab}f1", "up")
     watch.until("up", "wwan0")
@@ -260,7 +264,11 @@ def test_connections_are_heard_of_from_the_kernel_itself(lab: str) -> None:
         "print(seen)\n"
     )
     done = subprocess.run(
-        ["ip", "netns", "exec", lab, sys.executable, "-c", program], capture_output=True, text=True, timeout=20, cwd=ROOT
+        ["ip", "netns", "exec", lab, sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=20,
+        cwd=ROOT,
     )
     assert done.returncode == 0, done.stderr
     assert "('new', '127.0.0.1', '127.0.0.1', False)" in done.stdout

@@ -110,7 +110,9 @@ def test_one_that_is_cut_off_again_and_again_is_left_out() -> None:
 
 def test_who_does_not_know_the_router_is_not_asked_about_it() -> None:
     never = Adapter(raising(AssertionError()), probe=raising(NotHere("no mmcli")))
-    asked, failed = survey(router(), never=never, zero=Adapter(raising(AssertionError()), probe=lambda r: 0), good=Adapter())
+    asked, failed = survey(
+        router(), never=never, zero=Adapter(raising(AssertionError()), probe=lambda r: 0), good=Adapter()
+    )
     assert [one.name for one in asked.probe()] == ["good"]
     assert len(asked.look().uplinks) == 1
     assert (failed, asked.adapters[0].why) == ([], "no mmcli")

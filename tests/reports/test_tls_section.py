@@ -48,7 +48,7 @@ def test_tls_12_with_certificates_of_both_sides() -> None:
     (client,) = tls["clients"]
     assert client["client"] == "192.168.7.20"
     assert client["ja4"].startswith("t12d")
-    for page in rendered(report):
+    for page in (one.replace("\\", "") for one in rendered(report)):  # Markdown escapes
         assert client["ja4"] in page
         assert client["ja3"] in page
         assert "CN=csms.example" in page
