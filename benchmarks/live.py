@@ -199,7 +199,7 @@ def main() -> None:
     if missing or os.geteuid():
         sys.exit(f"this needs {'root' if os.geteuid() else ', '.join(missing)}")
     with tempfile.TemporaryDirectory() as folder, cable():
-        os.chmod(folder, 0o777)  # tcpdump and fieldkit give up root's rights
+        Path(folder).chmod(0o777)  # tcpdump and fieldkit give up root's rights
         if options.only in (None, "file"):
             to_a_file(options, Path(folder))
         if options.only in (None, "live"):

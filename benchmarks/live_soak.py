@@ -121,7 +121,7 @@ class Station:
         shaken = [self._packet(0, flags=0x02), self._packet(1, flags=0x12)]
         self._seq = [(seq + 1) & 0xFFFFFFFF for seq in self._seq]
         key = base64.b64encode(self._random.randbytes(16)).decode()
-        accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()  # noqa: S324
+        accept = base64.b64encode(hashlib.sha1((key + GUID).encode()).digest()).decode()
         ask = (f"GET /ocpp/{self.name} HTTP/1.1\r\nHost: csms.example:8080\r\nUpgrade: websocket\r\n"
                f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
                "Sec-WebSocket-Protocol: ocpp1.6\r\n\r\n")  # fmt: skip

@@ -1,6 +1,6 @@
 """An hour on the screen: traffic without end, replayed a hundred times as fast, somebody who looks about, and memory.
 
-    soak.py CAPTURE.pcap [--seconds 3600] [--speed 100]
+    soak.py CAPTURE.pcap [--seconds 3600] [--speed 100] [--rows 200000]
 
 The capture comes over and over, each time an hour later, so that after some minutes every bound that fieldkit has is
 reached: rows leave, connections are forgotten. From the middle of the run on memory has to stay where it is. The exit
@@ -44,6 +44,13 @@ _KEYS: Final = (
 )
 """What somebody presses who looks about, one key every look."""
 _GROWTH: Final = 0.10
+_BOUNDED: Final = """
+from fieldkit.history import History
+History.__init__.__defaults__ = ({rows}, 128 << 20)
+from fieldkit.cli import main
+main()
+"""
+"""fieldkit that keeps fewer rows than usual, so that a minute and not a quarter of an hour goes by until they leave."""
 
 
 def main() -> None:
@@ -51,13 +58,15 @@ def main() -> None:
     parser.add_argument("capture", type=Path)
     parser.add_argument("--seconds", type=float, default=3600)
     parser.add_argument("--speed", type=float, default=100)
+    parser.add_argument("--rows", type=int, default=200_000, help="rows that are kept (%(default)s)")
     parser.add_argument("--python", default=sys.executable)
     options = parser.parse_args()
     source = subprocess.Popen(
         [sys.executable, str(HERE / "repeat_capture.py"), str(options.capture), "100000"], stdout=subprocess.PIPE
     )
     assert source.stdout is not None
-    command = [options.python, "-m", "fieldkit", "watch", "--replay", f"{options.speed:g}", "-"]
+    code = _BOUNDED.format(rows=options.rows)
+    command = [options.python, "-c", code, "watch", "--replay", f"{options.speed:g}", "-"]
     samples: list[int] = []
     slowest = 0.0
     try:
@@ -82,9 +91,7 @@ def main() -> None:
     third = max(len(half) // 3, 1)
     begin, end = statistics.median(half[:third]), statistics.median(half[-third:])
     growth = end / begin - 1
-    print(
-        print(f"{options.seconds:.0f} s at ×{options.speed:g}: {begin / 1e6:.0f} MB midway, {end / 1e6:.0f} at the end")
-    )
+    print(f"{options.seconds:.0f} s at ×{options.speed:g}: {begin / 1e6:.0f} MB midway, {end / 1e6:.0f} at the end")
     print(
         f"({growth:+.1%}, at most {max(samples) / 1e6:.0f} MB); the slowest answer to a key: {slowest:.2f} s;", end=" "
     )

@@ -48,8 +48,8 @@ DEVICE = Kind(
     "info",
     "station",
     "The modem's clock is wrong, the station's is not",
-    "The modem on {port} says {said} at {at}, {off} the station's timestamps and the clock of this machine, which agree "
-    "to {close}. Times in the modem's own log are shifted by as much.",
+    "The modem on {port} says {said} at {at}, {off} the station's timestamps and the clock of this machine, which "
+    "agree to {close}. Times in the modem's own log are shifted by as much.",
     "Nothing to do unless the station takes its time from the modem; then have the network time switched on in it.",
     "3GPP TS 27.007 §8.15",
     inferred=True,

@@ -39,8 +39,8 @@ LOST = Kind(
     "warning",
     "uplink",
     "The connection was lost while the modem had no network",
-    "The connection to {server} ended ({how}) at {at}, {silent} after the last traffic. The modem on {port} said in that "
-    "time that it was {state} ({said}, at {modem_at}).",
+    "The connection to {server} ended ({how}) at {at}, {silent} after the last traffic. The modem on {port} said in "
+    "that time that it was {state} ({said}, at {modem_at}).",
     "Uplink, not CSMS: check antenna and its cable, SIM and contract (denied), coverage at the site; ask the operator "
     "of the network for the cell and minute given here.",
     "3GPP TS 27.007 §7.2",

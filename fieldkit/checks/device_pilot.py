@@ -46,8 +46,8 @@ PILOT = Kind(
     "warning",
     "station",
     "The reported status is not what the control pilot says",
-    "{device} tells the pilot state {state} ({meaning}) while the station reports the connector as {status}. Both stood "
-    "for {stood} and more while both were heard.",
+    "{device} tells the pilot state {state} ({meaning}) while the station reports the connector as {status}. Both "
+    "stood for {stood} and more while both were heard.",
     "Look at the connector: if the controller is right, the station does not learn of changes (the line between "
     "controller and station, its firmware); restart it and report it to the manufacturer. If the station is right, "
     "check pilot wire, cable and controller.",

@@ -148,9 +148,7 @@ def command(
             checks = plugged.checks if plugged else ()
             session = chosen.session_for(Policy(security_profile=min_profile), written, matching, checks)
             decoding = plugged.begin(session) if plugged else None
-            diagnosis.run(
-                taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate, decoding=decoding
-            )
+            diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate, decoding=decoding)
             status = outcome.exit_code()
             if status is ExitCode.SOURCE and session.tally.nothing:
                 outcome.conclude(taken.opened)

@@ -1,7 +1,8 @@
 """Connections that the router's NAT moves to another uplink: the proof that the uplink changed under a live session.
 
 The same five-tuple is destroyed and then tracked anew in mid-connection (ESTABLISHED, nothing seen from the other
-side), with another address of the router in the replies' destination. Nothing else looks like that.
+side), with another address of the router in the replies' destination. Nothing else looks like that; where the end was
+not reported, "taken up in the middle" is left, which a flushed table alone causes as well.
 """
 
 from __future__ import annotations
@@ -70,14 +71,20 @@ class Rebinds:
         if flow.what != "new":
             return []
         before = self._ended.pop(flow.key, None)
-        if before is None or flow.time - before.time > FORGET or not flow.established or flow.replied:
-            return []
-        if before.outside == flow.outside:
+        if not flow.established or flow.replied:
             return []
         source, port, destination, other = flow.key
+        ends = f"the connection of {_end(source, port)} to {_end(destination, other)}"
+        if before is None or flow.time - before.time > FORGET:
+            # Since Linux 5.19 the end of a connection that began before anybody listened is not reported: only that it
+            # was taken up again in the middle.
+            text = f"{ends} was taken up in the middle, and leaves as {flow.outside}: it left another way before, or the table was emptied"
+            return [LinkEvent(flow.time, ADAPTER, "nat-rebind", "", text, "", flow.outside, exact=True)]
+        if before.outside == flow.outside:
+            return []
         text = (
-            f"the connection of {_end(source, port)} to {_end(destination, other)} now leaves as {flow.outside} and no "
-            f"longer as {before.outside}: the other side does not know it from there"
+            f"{ends} now leaves as {flow.outside} and no longer as {before.outside}: the other side does not know it "
+            "from there"
         )
         return [LinkEvent(flow.time, ADAPTER, "nat-rebind", "", text, before.outside, flow.outside, exact=True)]
 

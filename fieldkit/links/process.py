@@ -65,7 +65,7 @@ class Programs:
         return self._closed
 
     def end(self, process: subprocess.Popen[bytes], *readers: threading.Thread) -> None:
-        """Whatever it takes. ``readers`` of its pipes see their end first: a number that is closed is soon another file."""
+        """Whatever it takes. ``readers`` of its pipes see their end first: a closed number is soon another file's."""
         kill(process)
         for reader in readers:
             reader.join(1)

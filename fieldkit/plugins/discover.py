@@ -82,7 +82,8 @@ def by_path(path: str | Path) -> Found:
 
 
 def _places() -> Iterator[tuple[Origin, tuple[Path, ...]]]:
-    yield "shipped", next(((place,) for place in SHIPPED if place.is_dir()), ())
+    # Beside an installed fieldkit a directory of that name is somebody else's.
+    yield "shipped", next(((place,) for place in SHIPPED if (place / "openwrt" / MANIFEST).is_file()), ())
     yield "system", SYSTEM
     yield "user", (user_directory(),)
     more = os.environ.get(PATH_VARIABLE, "")

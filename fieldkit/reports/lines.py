@@ -276,7 +276,8 @@ class LineWriter:
         self._page.line(event.time, "", "!", "LOST", f"{event.count} packets{where} were not captured", YELLOW)
 
     def _plugin_failed(self, event: PluginFailed) -> None:
-        what = f"the plugin {terminal(event.plugin, 40)} failed and is switched off: {sentences.show(event.reason, 300)}"
+        why = sentences.show(event.reason, 300)
+        what = f"the plugin {terminal(event.plugin, 40)} failed and is switched off: {why}"
         self._page.line(event.time, "", "!", "PLUGIN", what, YELLOW)
 
     def _comment(self, event: CaptureComment) -> None:

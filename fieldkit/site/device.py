@@ -21,6 +21,8 @@ MAX_HISTORY: Final = 256
 """Readings kept of one quantity (the last ones): four minutes at one a second, hours at one a minute."""
 MAX_STATES: Final = 64
 """Changes kept of one state (the last ones)."""
+_LARGEST: Final = 1e15
+"""Of a number that is believed, in base units; neither infinity nor "not a number" is."""
 PILOT_NAMES: Final = ("pilot_state", "vehicle_state", "charging_state", "evse_state", "status", "state")
 """Values that may be a state of IEC 61851-1, the most direct first: what the profiles and RAPI call it."""
 _PILOT: Final = {letter + suffix for letter in "ABCD" for suffix in ("", "1", "2")} | {"E", "F"}
@@ -110,6 +112,8 @@ class Device:
         if known is not None:
             value, base = value * known.factor + known.offset, known.base
         if base != natural_unit(reading.measurand):
+            return
+        if not abs(value) < _LARGEST:
             return
         key = (reading.measurand, reading.phase)
         kept = self.measured.get(key)

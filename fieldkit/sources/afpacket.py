@@ -13,9 +13,11 @@ import mmap
 import os
 import socket
 import struct
+import sys
 import time
 from array import array
 from dataclasses import dataclass
+from operator import add
 from typing import Final
 
 from fieldkit.events import PacketBatch
@@ -31,6 +33,7 @@ from fieldkit.sources.packetsocket import (
     use_hardware_time,
     why,
 )
+from fieldkit.sources.recordblocks import nanoseconds
 
 BLOCK: Final = 1 << 19
 """Bytes of a block: what is decoded at once, as with files."""
@@ -57,6 +60,9 @@ _BLOCK_HEADER: Final = struct.Struct("=IIII").unpack_from
 """From byte 8 of a block: its status, number of packets, offset of the first, bytes in use."""
 _PACKET: Final = struct.Struct("=I8xI4xIHxx").unpack_from
 """Of a packet's header: offset of the next, bytes kept, status, offset of its first byte."""
+_HEAD: Final = 28
+_WORDS: Final = _HEAD // 4
+"""Of a header, what is looked at of all packets of a block at once."""
 _TIME: Final = struct.Struct("=II").unpack_from
 _MACS: Final = 12
 """Bytes in front of a VLAN tag."""
@@ -72,24 +78,29 @@ class _RingLayout:
     """Bytes from a packet's header to its first byte."""
     shift: int = 0
     """Nanoseconds to be added to what the header says."""
-    aligned: bool = False
-    """All headers lie as the kernel has laid them, at multiples of four bytes."""
 
     def time(self, buffer: bytes, start: int) -> int:
         """Nanoseconds since the epoch of the packet that begins at ``start``."""
         seconds, nanoseconds = _TIME(buffer, start - self.lead + 4)
         return int(seconds * 1_000_000_000 + nanoseconds) + self.shift
 
-    def times(self, buffer: bytes, starts: list[int]) -> list[int]:
-        """The same of many at once."""
-        if not self.aligned:
-            return [self.time(buffer, start) for start in starts]
-        words, back, shift = array("I", buffer), self.lead - 4, self.shift
-        return [words[at] * 1_000_000_000 + words[at + 1] + shift for at in [start - back >> 2 for start in starts]]
-
     def interface(self, buffer: bytes, start: int) -> int:
         """A ring has one interface."""
         return 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PlainLayout(_RingLayout):
+    """The same for a block in which all packets begin equally far behind their headers, which are at hand."""
+
+    starts: list[int]
+    heads: array[int]
+
+    def times(self, buffer: bytes, starts: list[int]) -> array[int]:
+        """Of many packets at once."""
+        if starts is self.starts:
+            return nanoseconds(self.heads[1::_WORDS], self.heads[2::_WORDS])
+        return array("Q", [self.time(buffer, start) for start in starts])
 
 
 class PacketRing:
@@ -190,22 +201,23 @@ class PacketRing:
 
     def _plain(self, block: bytes, packets: int, first: int) -> PacketBatch | None:
         """The same in half the time, where all begin equally far behind their header and nothing is special."""
-        words = array("I", block)
-        headers: list[int] = []
-        at = first >> 2
-        for _ in range(packets):
-            headers.append(at)
-            at += words[at] >> 2
-        leads = {words[header + 6] for header in headers}
-        status = 0
-        for one in {words[header + 5] for header in headers}:
-            status |= one
-        if len(leads) != 1 or status & (_VLAN_VALID | _BY_HARDWARE):
-            return None
         lead = _PACKET(block, first)[3]
-        starts = [(header << 2) + lead for header in headers]
-        ends = [(header << 2) + lead + words[header + 3] for header in headers]
-        layout = _RingLayout(lead, aligned=True)
+        words = memoryview(block).cast("I")
+        headers: list[int] = []
+        append = headers.append
+        at = first
+        for _ in range(packets):
+            append(at)
+            at += words[at >> 2]
+        heads = array("I", b"".join([block[header : header + _HEAD] for header in headers]))
+        leads = heads[6::_WORDS]
+        special = array("I", (_VLAN_VALID | _BY_HARDWARE,)) * packets
+        statuses = int.from_bytes(heads[5::_WORDS].tobytes(), sys.byteorder)
+        if leads != leads[:1] * packets or statuses & int.from_bytes(special.tobytes(), sys.byteorder):
+            return None
+        starts = [header + lead for header in headers]
+        ends = list(map(add, starts, heads[3::_WORDS]))
+        layout = _PlainLayout(lead, starts=starts, heads=heads)
         return PacketBatch(block, starts, ends, self.linktype, self._numbers.take(packets), layout)
 
     def _split(self, block: bytes, starts: list[int], ends: list[int], leads: list[int]) -> list[PacketBatch]:

@@ -168,6 +168,16 @@ class Engine:
             recorded=feed.recorded,
         )
 
+    def take(self, events: Sequence[Event]) -> None:
+        """Events of another source on the same timeline, as a device on a serial port. Only while this one is live:
+        what a device says now has nothing to do with an old capture."""
+        session = self._session
+        if session is None or self._phase != "live" or not events:
+            return
+        with self.lock:
+            session.feed(events)
+            self._judge(session)
+
     def report(self, *, show_ids: bool = False) -> Report:
         """The document of what has come so far. Takes the lock, and a second for a large site."""
         from fieldkit.reports.model import build

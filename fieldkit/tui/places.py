@@ -44,7 +44,7 @@ _ALL: Final = (
     Place("chargers", "2", "Chargers", "Each charger and how it fares.", "chargers", "ChargersScreen"),
     Place("findings", "3", "Findings", "What is wrong, and who has to act.", "findings", "FindingsScreen"),
     Place("tls", "4", "TLS", "Encryption and certificates.", "tls", "TlsScreen"),
-    Place("serial", "5", "Serial", "Devices on serial ports.", "serial", "SerialScreen"),
+    Place("serial", "5", "Serial", "Devices on serial ports.", "serial", "SerialScreen", needs_engine=False),
     Place("links", "6", "Links", "Uplinks and their quality.", "links", "LinksScreen"),
     Place("detector", "7", "Detector", "What is unusual.", "detector", "DetectorScreen"),
 )

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -85,6 +86,13 @@ def test_an_ordinary_life_of_a_connection_is_no_event() -> None:
     # Picked up again in mid-connection with the same address: the table was emptied, the uplink is the same.
     rebinds.feed(Flow(5, "destroy", 6, key, "10.0.0.1", True, True, False))
     assert rebinds.feed(Flow(6, "new", 6, key, "10.0.0.1", True, False, False)) == []
+
+
+def test_a_connection_whose_end_was_not_reported() -> None:
+    key = ("192.168.1.50", 1234, "9.9.9.9", 443)
+    (event,) = Rebinds().feed(Flow(1, "new", 6, key, "10.0.0.1", True, False, False))
+    assert (event.what, event.before, event.after) == ("nat-rebind", "", "10.0.0.1")
+    assert "was taken up in the middle" in event.text
 
 
 def test_the_kernel_says_many_things_twice() -> None:
@@ -206,6 +214,8 @@ class Watch:
         self.lines: Any = self.process.stdout
         self.look = json.loads(self.lines.readline())["look"]
         time.sleep(0.4)  # the listeners begin behind the first look
+        self._guard = threading.Timer(15, self.process.kill)
+        self._guard.start()
 
     def until(self, what: str, uplink: str = "") -> dict[str, Any]:
         for line in self.lines:
@@ -215,6 +225,7 @@ class Watch:
         raise AssertionError(what)
 
     def end(self) -> int:
+        self._guard.cancel()
         self.process.terminate()
         self.process.communicate(timeout=10)
         return self.process.returncode
@@ -273,3 +284,83 @@ def test_connections_are_heard_of_from_the_kernel_itself(lab: str) -> None:
     assert done.returncode == 0, done.stderr
     assert "('new', '127.0.0.1', '127.0.0.1', False)" in done.stdout
     assert "('update', '127.0.0.1', '127.0.0.1', True)" in done.stdout
+
+
+@pytest.fixture
+def site(lab: str) -> Iterator[tuple[str, str]]:
+    """Behind the router a charger, in front of it a network in which both uplinks lead to one server."""
+    far, charger = f"{lab}n", f"{lab}c"
+    try:
+        for name in (far, charger):
+            run("ip", "netns", "add", name)
+            run("ip", "-n", name, "link", "set", "lo", "up")
+        run("ip", "-n", far, "addr", "add", "9.9.9.9/32", "dev", "lo")
+        for number in (1, 2):
+            run("ip", "link", "set", f"{lab}f{number}", "netns", far)
+            run("ip", "-n", far, "link", "set", f"{lab}f{number}", "up")
+            run("ip", "-n", far, "addr", "add", f"10.99.{number}.1/30", "dev", f"{lab}f{number}")
+        run("ip", "link", "add", "lan", "netns", lab, "type", "veth", "peer", "name", "eth0", "netns", charger)
+        run("ip", "-n", lab, "link", "set", "lan", "up")
+        run("ip", "-n", lab, "addr", "add", "192.168.77.1/24", "dev", "lan")
+        run("ip", "-n", charger, "link", "set", "eth0", "up")
+        run("ip", "-n", charger, "addr", "add", "192.168.77.50/24", "dev", "eth0")
+        run("ip", "-n", charger, "route", "add", "default", "via", "192.168.77.1")
+        run("ip", "netns", "exec", lab, "sysctl", "-qw", "net.ipv4.ip_forward=1")
+        rules = (
+            "table ip n { chain post { type nat hook postrouting priority 100; "
+            'oifname "wwan0" masquerade; oifname "eth1" masquerade; }; }'
+        )
+        run("ip", "netns", "exec", lab, "nft", rules)
+        yield far, charger
+    finally:
+        for name in (far, charger):
+            subprocess.run(["ip", "netns", "del", name], capture_output=True)
+
+
+SERVER = (
+    "import socket\n"
+    "server = socket.create_server(('9.9.9.9', 9000)); print('ready', flush=True)\n"
+    "while True:\n"
+    "    peer = server.accept()[0]\n"
+    "    while data := peer.recv(100): peer.send(data)\n"
+)
+CHARGER = (
+    "import socket, sys\n"
+    "client = None\n"
+    "for word in sys.stdin:\n"
+    "    client = client or socket.create_connection(('9.9.9.9', 9000), 5)\n"
+    "    client.send(b'x'); print('sent', flush=True)\n"
+)
+
+
+@needs_namespaces
+@needs_nft
+def test_a_live_session_that_the_nat_moves_to_the_other_uplink(lab: str, site: tuple[str, str]) -> None:
+    far, charger = site
+    python = [sys.executable, "-u", "-c"]
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with (
+        subprocess.Popen(["ip", "netns", "exec", far, *python, SERVER], **pipes) as server,
+        subprocess.Popen(["ip", "netns", "exec", charger, *python, CHARGER], **pipes) as client,
+    ):
+        try:
+            assert server.stdout is not None
+            assert client.stdin is not None
+            assert client.stdout is not None
+            assert server.stdout.readline() == "ready\n"
+            watch = Watch(lab)
+            client.stdin.write("one\n")
+            client.stdin.flush()
+            assert client.stdout.readline() == "sent\n"
+            time.sleep(0.2)
+            run("ip", "-n", lab, "route", "del", "default", "via", "10.99.1.1", "metric", "10")
+            client.stdin.write("two\n")
+            client.stdin.flush()
+            moved = watch.until("nat-rebind")
+            assert (moved["before"], moved["after"]) == ("10.99.1.2", "10.99.2.2")
+            assert "the connection of 192.168.77.50:" in moved["text"]
+            watch.end()
+        finally:
+            watch.process.kill()
+            server.kill()
+            client.kill()

@@ -31,7 +31,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def recording(path: Path, *answers: tuple[list[str], Any]) -> str:
     lines = [{"recording": "fieldkit-link", "schema": 1, "router": "ssh://root@gw", "time": NOW}]
-    lines += [{"time": NOW, "ask": ask, "answer": answer} for ask, answer in answers]  # type: ignore[dict-item]
+    lines += [{"time": NOW, "ask": ask, "answer": answer} for ask, answer in answers]
     path.write_text("\n".join(map(json.dumps, lines)) + "\n")
     return f"replay:{path}"
 

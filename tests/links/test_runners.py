@@ -107,7 +107,7 @@ def ubus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_ubus_through_its_program(here: LocalRunner, ubus: Path) -> None:
     assert here.ubus("mwan3", "status") == document("mwan3_status_openwrt_24_10.json")
     assert here.ubus_objects("network*") == ["network.interface"]
-    with pytest.raises(NotHere, match="gsm.modem0 info: there is no such object here"):
+    with pytest.raises(NotHere, match=r"gsm.modem0 info: there is no such object here"):
         here.ubus("gsm.modem0", "info")
     (ubus / "answer").write_text("{broken")
     with pytest.raises(RunnerError, match="not JSON"):
@@ -251,7 +251,7 @@ def test_ubus_over_http(password: None) -> None:
         runner = open_runner(f"ubus+{base}")
         assert runner.ubus("mwan3", "status") == document("mwan3_status_rutos_7_20.json")
         assert runner.ubus_objects("*") == ["mwan3", "file"]
-        with pytest.raises(NotHere, match="gsm.modem0 info"):
+        with pytest.raises(NotHere, match=r"gsm.modem0 info"):
             runner.ubus("gsm.modem0", "info")
         with pytest.raises(RunnerError, match="'root' may not ask for that"):
             runner.ubus("file", "read")
@@ -301,7 +301,7 @@ def test_a_self_signed_router(password: None, tmp_path: Path) -> None:
         with pytest.raises(Unreachable, match=r"cannot be verified .* name it with --ca FILE, or --insecure"):
             open_runner(f"ncos+{base}").get("status/wan/devices")
         for options in ({"verify": False}, {"authority": str(tmp_path / "cert.pem")}):
-            assert open_runner(f"ncos+{base}", **options).get("status/wan/devices")  # type: ignore[arg-type]
+            assert open_runner(f"ncos+{base}", **options).get("status/wan/devices")
 
 
 @pytest.mark.parametrize(

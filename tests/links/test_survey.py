@@ -39,7 +39,7 @@ def survey(runner: Runner, **adapters: Any) -> tuple[Survey, list[str]]:
     return Survey(runner, asked, on_failure=lambda one, why: failed.append(f"{one.name}: {why}")), failed
 
 
-def raising(error: Exception) -> Any:
+def raising(error: BaseException) -> Any:
     def work(runner: Runner) -> Any:
         raise error
 
@@ -214,6 +214,6 @@ def test_a_failover_seen_in_two_answers_of_the_router() -> None:
     for status in (before, after):
         asked = router((DUMP, document("network_interface_dump.json")), (MWAN3, status))
         looks.append(list(adapter("openwrt").snapshot(asked)))
-    assert [(event.what, event.uplink, event.after) for event in changes(*looks, NOW)] == [
+    assert [(event.what, event.uplink, event.after) for event in changes(looks[0], looks[1], NOW)] == [
         ("down", "wan", "down"), ("role", "wan", "failed"), ("role", "wwan", "active"),
     ]  # fmt: skip

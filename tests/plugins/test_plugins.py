@@ -243,7 +243,7 @@ def test_a_name_that_is_none() -> None:
         UnknownPlugin, match=r"there is no plugin 'nope' \(there are: .*openwrt.*\); or name its directory"
     ):
         chosen(["nope"], Host(discover()))
-    with pytest.raises(UnknownPlugin, match="there is no fieldkit-plugin.toml in it"):
+    with pytest.raises(UnknownPlugin, match=r"there is no fieldkit-plugin.toml in it"):
         chosen(["/tmp"], Host([]))
 
 

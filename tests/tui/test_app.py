@@ -21,7 +21,7 @@ from fieldkit.tui.screens.ask import AskScreen
 from fieldkit.tui.screens.help import HelpScreen
 from fieldkit.tui.screens.live import LiveScreen
 from fieldkit.tui.settings import Settings
-from tests.tui.driving import CAPTURES, driving
+from tests.tui.driving import CAPTURES, WIDE, driving
 
 PLAIN = CAPTURES / "ocpp16j_vcp_ocpprpc_plain.pcap"
 
@@ -106,7 +106,7 @@ async def test_the_palette_finds_everything() -> None:
 
 
 async def test_the_users_own_keys() -> None:
-    async with driving(PLAIN, settings=Settings(utc=True, keys={"live.freeze": "f9"})) as d:
+    async with driving(PLAIN, settings=Settings(utc=True, keys={"live.freeze": "f9"}), size=WIDE) as d:
         assert "F9 Freeze" in d.lines[-1]
         follow = d.app.screen.query_one("TrafficList").follow  # type: ignore[attr-defined]
         await d.press("f9")

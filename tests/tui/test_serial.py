@@ -1,0 +1,169 @@
+"""The Serial screen on real pseudo terminals: everything is heard, nothing is sent."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fieldkit.devices.modbus.framing import rtu_frame
+from fieldkit.tui.glyphs import ASCII
+from fieldkit.tui.screens.serial import SerialScreen
+from tests.sources.serial.ptys import Pty
+from tests.tui.driving import CAPTURES, SMALL, WIDE, Driver, driving
+
+PLAIN = CAPTURES / "ocpp16j_vcp_ocpprpc_plain.pcap"
+
+
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("XDG_STATE_HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.setenv(name, str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def pty() -> Iterator[Pty]:
+    device = Pty()
+    device.listen()
+    yield device
+    device.unplug()
+
+
+def screen(d: Driver) -> SerialScreen:
+    assert isinstance(d.app.screen, SerialScreen)
+    return d.app.screen
+
+
+async def listening(d: Driver, pty: Pty, line: str = "115200") -> None:
+    """To the screen, its speed, the port, and the yes."""
+    await d.press("5")
+    await d.press("l")
+    d.app.screen.query_one("Input").value = line  # type: ignore[attr-defined]
+    await d.press("enter", "o")
+    d.app.screen.query_one("Input").value = pty.path  # type: ignore[attr-defined]
+    await d.press("enter")
+    assert "Nothing is sent" in d.text
+    await d.press("tab", "enter")
+    await d.until(lambda: "LISTENING" in d.text)
+
+
+async def test_a_console_is_heard_and_what_it_means_stands_out(pty: Pty, home: Path) -> None:
+    async with driving(size=WIDE) as d:
+        await listening(d, pty)
+        pty.say(b"CP state changed: B -> C\r\nBrownout detector was triggered\r\n")
+        await d.until(lambda: "ALERT" in d.text)
+        assert "✖ ALERT" in d.line_with("reset.brownout")
+        assert "▲ SEEN" in d.line_with("pilot.change")
+        assert "CP state changed: B -> C" in d.text
+        assert "115200 8N1" in d.text
+        assert "0 sent" in d.text
+        row = d.line_with("  Brownout detector")
+        assert row[2] == ":" and row[8] == "." and "+0." in row, "the time of day and that since the row before"
+        logs = list(home.rglob("*.serial.jsonl"))
+        assert len(logs) == 1 and bytes.hex(b"Brownout") in logs[0].read_text()
+    assert bytes(pty.heard) == b""
+
+
+async def test_a_bus_is_shown_as_hex_with_its_meaning(pty: Pty) -> None:
+    async with driving(size=WIDE) as d:
+        await listening(d, pty, "9600,8N1")
+        await d.press("d")
+        d.app.screen.query_one("Input").value = "modbus:sdm630"  # type: ignore[attr-defined]
+        await d.press("enter")
+        for _ in range(3):
+            pty.say(rtu_frame(1, bytes.fromhex("0400000002")))
+            await d.pilot.pause(0.06)
+            pty.say(rtu_frame(1, bytes.fromhex("04044366199a")))
+            await d.pilot.pause(0.06)
+        await d.until(lambda: "voltage_l1" in d.text)
+        assert "01 04 00 00 00 02 71 cb" in d.text
+        assert d.line_with("read input registers").split()[2] == "="
+        assert "sdm630" in d.line_with("0 sent")
+    assert bytes(pty.heard) == b""
+
+
+async def test_no_key_of_the_screen_sends_anything(pty: Pty) -> None:
+    async with driving(size=WIDE) as d:
+        await listening(d, pty)
+        pty.say(b"Hit any key to stop autoboot:  3 \r\nlogin: \x05\x1b[6n")
+        await d.until(lambda: "boot.countdown" in d.text)
+        for key in [chr(code) for code in range(0x21, 0x7F) if chr(code) not in "q5"]:
+            named = {"/": "slash", "?": "question_mark"}.get(key, key)
+            await d.pilot.press(named)
+            await d.pilot.press("escape")
+            d.app.action_go("serial")
+        await d.press("enter", "escape", "space", "tab", "backspace")
+        await d.pilot.pause(0.2)
+    assert bytes(pty.heard) == b""
+
+
+async def test_without_a_yes_nothing_is_opened(pty: Pty) -> None:
+    async with driving(size=SMALL) as d:
+        await d.press("5", "o")
+        d.app.screen.query_one("Input").value = pty.path  # type: ignore[attr-defined]
+        await d.press("enter", "enter")
+        assert screen(d).lanes == {}
+        await d.press("o")
+        d.app.screen.query_one("Input").value = "usb:ffff:ffff"  # type: ignore[attr-defined]
+        await d.press("enter")
+        assert "no such adapter is plugged in" in d.text
+
+
+async def test_a_port_that_is_not_there_says_why() -> None:
+    async with driving(size=WIDE) as d:
+        await d.press("5", "o")
+        d.app.screen.query_one("Input").value = "/dev/nothing-here"  # type: ignore[attr-defined]
+        await d.press("enter", "tab", "enter")
+        await d.until(lambda: "CLOSED" in d.text)
+        assert "✖ CLOSED" in d.line_with("/dev/nothing-here")
+        assert screen(d).lane is not None
+
+
+async def test_stopping_is_asked_about_and_keeps_the_rows(pty: Pty) -> None:
+    async with driving(size=SMALL, glyphs=ASCII) as d:
+        await listening(d, pty)
+        pty.say(b"one line of text\r\n")
+        await d.until(lambda: "one line of text" in d.text)
+        await d.press("enter", "tab", "enter")
+        assert "STOPPED" in d.text
+        assert "one line of text" in d.text
+        assert d.text.isascii()
+
+
+async def test_nothing_that_is_printed_is_obeyed(pty: Pty) -> None:
+    async with driving(size=WIDE) as d:
+        await listening(d, pty)
+        pty.say(b"[bold red]not markup[/] \x1b[2J\x1b]0;title\x07 still here\r\n")
+        await d.until(lambda: "still here" in d.text)
+        assert "[bold red]not markup[/]" in d.text
+        assert "\x1b" not in d.text
+
+
+async def test_what_a_device_tells_joins_a_live_capture_only(pty: Pty) -> None:
+    async with driving(PLAIN, size=WIDE) as d:
+        engine = d.app.engine
+        assert engine is not None
+        await listening(d, pty)
+        pty.say(b"CP state changed: B -> C\r\n")
+        await d.until(lambda: "pilot.change" in d.text)
+        assert not engine.session.picture.devices.all, "an old capture has nothing to do with what is said now"
+        engine._phase = "live"
+        pty.say(b"CP state changed: C -> B\r\n")
+        await d.until(lambda: engine.session.picture.devices.all)
+        (device,) = engine.session.picture.devices.all.values()
+        assert [state.state for state in device.pilot] == ["B"]
+        engine._phase = "done"
+
+
+async def test_a_flood_is_kept_bounded(pty: Pty, home: Path) -> None:
+    async with driving(size=WIDE) as d:
+        await listening(d, pty)
+        for number in range(300):
+            pty.say(b"".join(b"line %d of a flood\r\n" % (number * 10 + at) for at in range(10)))
+        await d.until(lambda: "line 2999 of a flood" in d.text)
+        (log,) = home.rglob("*.serial.jsonl")
+        heard = b"".join(bytes.fromhex(one["r"]) for one in map(json.loads, log.read_text().splitlines()) if "r" in one)
+        assert heard.count(b"\n") == 3000
