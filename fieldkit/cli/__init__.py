@@ -17,7 +17,7 @@ _COMMANDS = {
     "report": "Say what is wrong in captures and logs, who has to act, and what to do next.",
     "decode": "Show the OCPP messages in captures and logs.",
     "capture": "Listen to interfaces or routers: record, diagnose while it happens, and leave a report.",
-    "tls": "See which TLS an endpoint speaks, whether stations can trust it, and whether it meets OCPP's security profiles.",
+    "tls": "See which TLS an endpoint speaks, whether stations can trust it, and which security profiles it meets.",
     "proxy": "Sit between chargers and their CSMS: record, diagnose, make faults on purpose.",
     "cert": "Judge certificates, chains, requests and revocation data in files.",
     "serial": "Talk to charge controllers, meters, modems and consoles, safely.",

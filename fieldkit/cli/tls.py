@@ -107,7 +107,7 @@ class FileError(click.ClickException):
 @click.option("--utc", is_flag=True, expose_value=False, help="Times in UTC: they always are.")
 @click.option("-v", "--verbose", is_flag=True, help="Say more on stderr.")
 def command(**given: Any) -> ExitCode:
-    """See which TLS an endpoint speaks, whether stations can trust it, and whether it meets OCPP's security profiles.
+    """See which TLS an endpoint speaks, whether stations can trust it, and which security profiles it meets.
 
     TARGET is HOST, HOST:PORT or wss://HOST[:PORT]/PATH (ws:// for one without TLS). Up to 40 short connections are
     made, four at a time, and it takes at most ten seconds. Nothing is written to the server but TLS hellos and one or

@@ -78,7 +78,10 @@ class Rebinds:
         if before is None or flow.time - before.time > FORGET:
             # Since Linux 5.19 the end of a connection that began before anybody listened is not reported: only that it
             # was taken up again in the middle.
-            text = f"{ends} was taken up in the middle, and leaves as {flow.outside}: it left another way before, or the table was emptied"
+            text = (
+                f"{ends} was taken up in the middle, and leaves as {flow.outside}: it left another way before, or the "
+                "table was emptied"
+            )
             return [LinkEvent(flow.time, ADAPTER, "nat-rebind", "", text, "", flow.outside, exact=True)]
         if before.outside == flow.outside:
             return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import shutil
 import signal
 import subprocess
 import sys
@@ -149,3 +150,13 @@ def test_asked_twice_it_stops_at_once(running: Start, tmp_path: Path) -> None:
     assert "Traceback" not in run.err
     assert not (tmp_path / "x.html").exists()
     assert decode_files(tmp_path / "out.pcapng").lines == decode_files(PENDING).lines
+
+
+@pytest.mark.skipif(shutil.which("ssh") is None, reason="needs ssh")
+def test_a_source_that_never_began_ends_it_at_once_and_leaves_no_report(running: Start, tmp_path: Path) -> None:
+    """What one of two sources gives is not what was asked for; found out days later, it would be too late."""
+    run = ended(running("-i", "ssh://nosuchhost.invalid/br-lan", "-o", tmp_path / "x.json"))
+    assert (run.code, run.out) == (ExitCode.UNREACHABLE, "")
+    assert run.err.count("its name cannot be resolved") == 1
+    assert "ssh://nosuchhost.invalid/br-lan cannot be captured" in run.err
+    assert not (tmp_path / "x.json").exists()

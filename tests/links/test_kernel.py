@@ -343,12 +343,12 @@ def test_a_live_session_that_the_nat_moves_to_the_other_uplink(lab: str, site: t
         subprocess.Popen(["ip", "netns", "exec", far, *python, SERVER], **pipes) as server,
         subprocess.Popen(["ip", "netns", "exec", charger, *python, CHARGER], **pipes) as client,
     ):
+        watch = Watch(lab)
         try:
             assert server.stdout is not None
             assert client.stdin is not None
             assert client.stdout is not None
             assert server.stdout.readline() == "ready\n"
-            watch = Watch(lab)
             client.stdin.write("one\n")
             client.stdin.flush()
             assert client.stdout.readline() == "sent\n"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -61,9 +62,9 @@ async def test_a_console_is_heard_and_what_it_means_stands_out(pty: Pty, home: P
         assert "115200 8N1" in d.text
         assert "0 sent" in d.text
         row = d.line_with("  Brownout detector")
-        assert row[2] == ":" and row[8] == "." and "+0." in row, "the time of day and that since the row before"
-        logs = list(home.rglob("*.serial.jsonl"))
-        assert len(logs) == 1 and bytes.hex(b"Brownout") in logs[0].read_text()
+        assert re.match(r"\d\d:\d\d:\d\d\.\d{3} +\+\d+\.\d{3} ", row), "the time of day, and that since the row before"
+    (log,) = home.rglob("*.serial.jsonl")
+    assert bytes.hex(b"Brownout") in log.read_text()
     assert bytes(pty.heard) == b""
 
 
@@ -90,12 +91,11 @@ async def test_no_key_of_the_screen_sends_anything(pty: Pty) -> None:
         await listening(d, pty)
         pty.say(b"Hit any key to stop autoboot:  3 \r\nlogin: \x05\x1b[6n")
         await d.until(lambda: "boot.countdown" in d.text)
-        for key in [chr(code) for code in range(0x21, 0x7F) if chr(code) not in "q5"]:
-            named = {"/": "slash", "?": "question_mark"}.get(key, key)
-            await d.pilot.press(named)
-            await d.pilot.press("escape")
-            d.app.action_go("serial")
-        await d.press("enter", "escape", "space", "tab", "backspace")
+        bindings = [active.binding for active in d.app.screen.active_bindings.values()]
+        keys = [one.key for one in bindings if (one.id or "").startswith("serial.")]
+        assert len(keys) >= 6
+        for key in [*keys, "enter", "space", "backspace", "ctrl+c", "a"]:
+            await d.pilot.press(key, "escape")
         await d.pilot.pause(0.2)
     assert bytes(pty.heard) == b""
 
@@ -164,6 +164,6 @@ async def test_a_flood_is_kept_bounded(pty: Pty, home: Path) -> None:
         for number in range(300):
             pty.say(b"".join(b"line %d of a flood\r\n" % (number * 10 + at) for at in range(10)))
         await d.until(lambda: "line 2999 of a flood" in d.text)
-        (log,) = home.rglob("*.serial.jsonl")
-        heard = b"".join(bytes.fromhex(one["r"]) for one in map(json.loads, log.read_text().splitlines()) if "r" in one)
-        assert heard.count(b"\n") == 3000
+    (log,) = home.rglob("*.serial.jsonl")
+    heard = b"".join(bytes.fromhex(one["r"]) for one in map(json.loads, log.read_text().splitlines()) if "r" in one)
+    assert heard.count(b"\n") == 3000

@@ -65,10 +65,11 @@ class SerialScreen(FieldScreen):
     TITLE = "Serial"
     CSS_PATH = styles_of("chargers", "serial")
     HELP = (
-        "Serial ports by what is plugged in. Enter listens to one (or stops); nothing is ever sent from here. Speed "
-        "and language are found by listening unless you choose them. Each row has the time of day and the time since the "
-        "row before; hex stands with its meaning (=) below it. What is grave has a sign and a word. Everything is in a "
-        "log. While a capture runs, what a device tells is held against the station's messages: see Findings."
+        "Serial ports by what is plugged in. Enter listens to one (or stops); nothing is ever sent from here. "
+        "Speed and language are found by listening unless you choose them. Each row has the time of day and the "
+        "time since the row before; hex stands with its meaning (=) below it. What is grave has a sign and a word. "
+        "Everything is in a log. While a capture runs, what a device tells is held against the station's messages: "
+        "see Findings."
     )
     AUTO_FOCUS = "#serial-ports"
     BINDINGS: ClassVar = [

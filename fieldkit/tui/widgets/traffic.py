@@ -135,7 +135,11 @@ class TrafficList(ScrollView, can_focus=True):
         """The row at a position of the list."""
         if not 0 <= position < self._count:
             return None
-        return self.engine.history.first + position if self.search is None else self.search.rows[position]
+        if self.search is not None:
+            return self.search.rows[position]
+        # Since the rows were counted, more may have left at the beginning than have come.
+        number = self.engine.history.first + position
+        return number if number < self.engine.history.end else None
 
     def position_of(self, number: int) -> int:
         """Where a row is in the list, or where it would be."""
