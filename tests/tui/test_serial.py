@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.devices.modbus.framing import rtu_frame
+from fieldkit.sources.serial.settings import parse_line
 from fieldkit.tui.glyphs import ASCII
 from fieldkit.tui.screens.serial import SerialScreen
 from tests.sources.serial.ptys import Pty
@@ -39,6 +40,14 @@ def screen(d: Driver) -> SerialScreen:
 
 
 async def listening(d: Driver, pty: Pty, line: str = "115200") -> None:
+    """As after the yes."""
+    await d.press("5")
+    screen(d)._line = parse_line(line)
+    screen(d)._agreed(pty.path, True)
+    await d.until(lambda: "LISTENING" in d.text)
+
+
+async def listening_by_keys(d: Driver, pty: Pty, line: str) -> None:
     """To the screen, its speed, the port, and the yes."""
     await d.press("5")
     await d.press("l")
@@ -60,7 +69,7 @@ async def test_a_console_is_heard_and_what_it_means_stands_out(pty: Pty, home: P
         assert "▲ SEEN" in d.line_with("pilot.change")
         assert "CP state changed: B -> C" in d.text
         assert "115200 8N1" in d.text
-        assert "0 sent" in d.text
+        assert "listening only" in d.text
         row = d.line_with("  Brownout detector")
         assert re.match(r"\d\d:\d\d:\d\d\.\d{3} +\+\d+\.\d{3} ", row), "the time of day, and that since the row before"
     (log,) = home.rglob("*.serial.jsonl")
@@ -70,7 +79,7 @@ async def test_a_console_is_heard_and_what_it_means_stands_out(pty: Pty, home: P
 
 async def test_a_bus_is_shown_as_hex_with_its_meaning(pty: Pty) -> None:
     async with driving(size=WIDE) as d:
-        await listening(d, pty, "9600,8N1")
+        await listening_by_keys(d, pty, "9600,8N1")
         await d.press("d")
         d.app.screen.query_one("Input").value = "modbus:sdm630"  # type: ignore[attr-defined]
         await d.press("enter")
@@ -82,7 +91,7 @@ async def test_a_bus_is_shown_as_hex_with_its_meaning(pty: Pty) -> None:
         await d.until(lambda: "voltage_l1" in d.text)
         assert "01 04 00 00 00 02 71 cb" in d.text
         assert d.line_with("read input registers").split()[2] == "="
-        assert "sdm630" in d.line_with("0 sent")
+        assert "sdm630" in d.line_with("listening only")
     assert bytes(pty.heard) == b""
 
 

@@ -43,7 +43,9 @@ def test_status_colours_on_every_ground(theme: Theme, least: float) -> None:
 
 
 @pytest.mark.parametrize("name", ["field-sun", "field-night"])
-@pytest.mark.parametrize("keys", [[], ["n"], ["tab", "down"], ["enter"], ["question_mark"], ["slash", "a", "c"], ["0"]])
+@pytest.mark.parametrize(
+    "keys", [[], ["n"], ["tab", "down"], ["enter"], ["question_mark"], ["slash", "a", "c"], ["0"], ["5"]]
+)
 async def test_everything_on_the_screen_can_be_read(name: str, keys: list[str]) -> None:
     async with driving("demo", size=WIDE, settings=Settings(theme=name, utc=True)) as d:
         await d.press("n", *keys)

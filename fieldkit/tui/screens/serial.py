@@ -273,7 +273,8 @@ class SerialScreen(FieldScreen):
             recording = lane.port.recording
             log = f"  log {recording.path.name}" if recording is not None else ""
             dialect = lane.dialect or "language not known yet"
-            text = f" {lane.line}  {dialect}  view {lane.view}  {spaced(lane.port.heard)} bytes heard, 0 sent{log}"
+            heard = f"{spaced(lane.port.heard)} bytes heard, listening only"
+            text = f" {lane.line}  {dialect}  view {lane.view}  {heard}{log}"
             seen = "\n".join(
                 f" {self._sign(row)[0]} {clock(row.time, utc=self.fieldkit.settings.utc)} {row.text}"
                 for row in lane.sightings(SEEN)
