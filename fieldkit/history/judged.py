@@ -7,7 +7,7 @@ several messages, the message's id.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.finding import SEVERITIES, Severity
@@ -15,6 +15,9 @@ from fieldkit.events import Event, Exchange, OcppMessage, Orphan, Unanswered
 from fieldkit.history.history import History
 
 _Key: TypeAlias = tuple[str, int]
+
+MAX_FRAMES: Final = 100_000
+"""Frames that are remembered; all findings together name 60,000 at most."""
 
 
 class Judged:
@@ -31,6 +34,14 @@ class Judged:
     def update(self, found: Iterable[Collected]) -> None:
         """Take in findings that are new or have occurred again."""
         changed = False
+        found = list(found)
+        if len(self._by_frame) > MAX_FRAMES:
+            # The latest evidence changes all the time; frames that no finding names any more are forgotten.
+            self._by_frame.clear()
+            self._worst.clear()
+            for finding in found:
+                self._take(finding)
+            changed = True
         for finding in found:
             known = self._counts.get(id(finding))
             if known is None or known[1] != finding.count or known[2] != finding.severity:
