@@ -118,7 +118,7 @@ def main() -> None:
     """The console script: runs a command and turns the ways it can end into exit codes."""
     _fill_streams()
     try:
-        status = cli.main(standalone_mode=False)
+        status = cli.main(prog_name="fieldkit", standalone_mode=False)
     except click.exceptions.Exit as stop:
         status = stop.exit_code
     except click.Abort:
