@@ -15,6 +15,7 @@ from textual.pilot import Pilot
 
 from fieldkit.tui.app import FieldkitApp
 from fieldkit.tui.glyphs import ASCII, UNICODE
+from fieldkit.tui.screens import search
 from fieldkit.tui.settings import Settings
 from fieldkit.tui.themes import CHOICES
 from tests.tui.driving import CAPTURES, SMALL, WIDE
@@ -51,6 +52,8 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("NO_COLOR", raising=False)
     # A picture is of the screen, not of who draws it: no blinking, no clock.
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    # Loaded sources are shared between tests, and what was looked for in them is remembered.
+    search._LAST.clear()
 
 
 def picture(
