@@ -54,7 +54,7 @@ OBIS: Final = {
 
 
 class Identification(NamedTuple):
-    """``/XXXZident``."""
+    """Who answers (IEC 62056-21 §6.3.2): "/", three letters of the maker, a character for the speed, the identification."""
 
     maker: str
     speed: int

@@ -7,6 +7,7 @@ and in a test, its rights can be held to what its manifest declares, and it can 
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from typing import Any, Final, Protocol
 
@@ -74,11 +75,12 @@ class Runner(Protocol):
         """Give up whatever is under way: who waits gets CutOff. Nothing can be asked afterwards."""
 
 
-class Commands:
+class Commands(ABC):
     """The ubus questions of a runner that can run programs."""
 
+    @abstractmethod
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
-        raise NotImplementedError
+        """What a program prints, as ``Runner.run`` has it."""
 
     def ubus(self, name: str, method: str, **arguments: Any) -> Any:
         """Through the ubus program, whose own limit is below ours."""

@@ -8,6 +8,7 @@ journal repeats its prefix on every line ("… manager[4009]: "), that is taken 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Final
 
@@ -82,7 +83,7 @@ def ends_open(line: str, search: int) -> int:
     return begun.start() if begun is not None else -1
 
 
-class Unclosed:
+class Unclosed(ABC):
     """An open frame: lines are offered to it until it ends."""
 
     def __init__(self, where: Surroundings, line: str, begin: int) -> None:
@@ -111,16 +112,17 @@ class Unclosed:
         self._lines.append(line if end < 0 else line[:end])
         return end if end < 0 else end + self._peeled
 
+    @abstractmethod
     def whole(self) -> Whole | None:
         """The frame, once ``offer`` has said where it ends; None if it is none after all."""
-        raise NotImplementedError
 
+    @abstractmethod
     def as_far_as_it_goes(self) -> Whole | None:
         """The frame, if nothing more belongs to it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _take(self, line: str) -> int:
-        raise NotImplementedError
+        """Where the frame ends on this line, or ``GOES_ON``, or ``ENDS_BEFORE``."""
 
     def _begins_line(self, line: str) -> bool:
         """Is this how a line of the log begins?"""

@@ -6,6 +6,7 @@ where the blocks were cut.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Generator
 from typing import ClassVar, Final, TypeAlias
 
@@ -41,7 +42,7 @@ SAMPLE = 64
 CUT = "the file was still being written or its transfer was cut"
 
 
-class RecordReader:
+class RecordReader(ABC):
     """The half that pcap and pcapng share: blocks in, batches out.
 
     ``_parse`` is written as if the whole capture lay before it. It reads in ``_buffer`` from ``_offset`` on and asks
@@ -94,16 +95,17 @@ class RecordReader:
 
     # ------------------------------------------------------------------------------------ for those who implement it
 
+    @abstractmethod
     def _parse(self) -> Steps:
-        raise NotImplementedError
+        """Read record after record, asking for bytes with ``_need``."""
 
+    @abstractmethod
     def _search(self, first: int, stop: int, end: int, *, whole: bool, strict: bool) -> int | None:
         """The first place from ``first`` to before ``stop`` where a record seems to begin.
 
         Only bytes before ``end`` may be looked at; with ``whole`` the capture ends there. ``strict``: better none than
         a doubtful one. What it costs is taken off ``_effort``.
         """
-        raise NotImplementedError
 
     def _need(self, count: int) -> Asking:
         """Have ``count`` bytes in the buffer from the offset on; False when the capture ends before that."""

@@ -69,9 +69,9 @@ def test_brew_must_not_be_run_as_root(only: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_python_packages_go_where_this_python_looks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "prefix", "/home/x/.local/share/pipx/venvs/fieldkit")
+    monkeypatch.setattr(sys, "prefix", "/srv/tools/pipx/venvs/fieldkit")
     assert machine.install_python("scapy") == ("pipx inject fieldkit scapy",)
-    monkeypatch.setattr(sys, "prefix", "/home/x/.local/share/uv/tools/fieldkit")
+    monkeypatch.setattr(sys, "prefix", "/srv/tools/uv/tools/fieldkit")
     assert machine.install_python("numpy<2") == ("uv tool install --with 'numpy<2' fieldkit",)
 
 

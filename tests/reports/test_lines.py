@@ -414,7 +414,7 @@ def test_a_log_is_named_once_a_station() -> None:
     first = OcppChannel("CP001", "1.6", "json", None, False, True, True)
     second = OcppChannel("?", "", "json", None, True, True, False)
     lines = page(
-        call("Heartbeat", {}, channel=first, source="/home/someone/exports/of/last/month/steve.log"),
+        call("Heartbeat", {}, channel=first, source="/data/someone/exports/of/last/month/steve.log"),
         call("Heartbeat", {}, channel=first),
         call("Heartbeat", {}, channel=second),
     )

@@ -167,5 +167,5 @@ def test_where_files_wait_can_be_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(os, "geteuid", lambda: 0)
     assert default_folder() == Path("/var/spool/fieldkit")
     monkeypatch.setattr(os, "geteuid", lambda: 1000)
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/x/.state")
-    assert default_folder() == Path("/home/x/.state/fieldkit/spool")
+    monkeypatch.setenv("XDG_STATE_HOME", "/srv/state")
+    assert default_folder() == Path("/srv/state/fieldkit/spool")

@@ -19,6 +19,8 @@ _PLENTY: Final = 512
 _SOME: Final = 48
 _SOON: Final = 3 * SECOND // 2
 _LATE: Final = 3 * SECOND
+_SETTLING: Final = SECOND // 10
+"""So long after a change what arrives may still have been heard at the setting before."""
 _SURE: Final = 0.85
 
 
@@ -42,9 +44,11 @@ class AutoSpeed:
 
     def feed(self, data: bytes, now: int) -> None:
         """Bytes that were heard."""
-        if self.settled is None and len(self._heard) < MOST_HEARD:
+        if self.settled is not None or now < self._since + _SETTLING:
+            return
+        if len(self._heard) < MOST_HEARD:
             self._heard += data
-            self.tick(now)
+        self.tick(now)
 
     def tick(self, now: int) -> None:
         """Whether it is time to judge, and to go on."""

@@ -21,7 +21,9 @@ from fieldkit.sources.serial.trouble import PortError, Reason
 _BLOCK: Final = 65_536
 
 SETTING_ERRORS: tuple[type[Exception], ...] = (OSError, ValueError, NotImplementedError)
-"""What pyserial raises where a port cannot be set or opened. Not all of it is an OSError."""
+"""What pyserial raises where a port cannot be set or opened: the last one where a kind of port does not know a
+setting, as ``write_timeout`` over RFC 2217."""
+
 try:
     import termios
 except ImportError:  # Windows
@@ -92,12 +94,7 @@ class DescriptorChannel:
         return data
 
     def transmit(self, data: bytes) -> None:
-        if not self._sending:
-            raise PortError(Reason.SETTINGS, "this port was opened for listening only")
-        try:
-            self._held.write(data)
-        except (OSError, TypeError) as error:
-            raise gone(error) from error
+        _write(self._held, data, sending=self._sending)
 
     def apply(self, settings: PortSettings) -> None:
         configure(self._held, settings)
@@ -134,12 +131,7 @@ class PyserialChannel:
             raise gone(error) from error
 
     def transmit(self, data: bytes) -> None:
-        if not self._sending:
-            raise PortError(Reason.SETTINGS, "this port was opened for listening only")
-        try:
-            self._held.write(data)
-        except (OSError, TypeError) as error:
-            raise gone(error) from error
+        _write(self._held, data, sending=self._sending)
 
     def apply(self, settings: PortSettings) -> None:
         configure(self._held, settings)
@@ -151,6 +143,15 @@ class PyserialChannel:
     def close(self) -> None:
         with suppress(OSError, TypeError, AttributeError):
             self._held.close()
+
+
+def _write(held: Any, data: bytes, *, sending: bool) -> None:
+    if not sending:
+        raise PortError(Reason.SETTINGS, "this port was opened for listening only")
+    try:
+        held.write(data)
+    except (OSError, TypeError) as error:
+        raise gone(error) from error
 
 
 def configure(held: Any, settings: PortSettings) -> None:

@@ -195,14 +195,9 @@ class Asker:
         self._talk.steps(session)
         done = Pass(session.readings)
         for outcome in session.outcomes:
-            if outcome.cause is RapiCause.ANSWERED:
-                done.answered += 1
-            elif outcome.cause is RapiCause.REFUSED:
-                done.refused += 1
-                done.problems.append(f"${outcome.word}: this firmware does not have it")
-            else:
-                done.failed += 1
-                done.problems.append(f"${outcome.word}: {_RAPI_WORDS[outcome.cause]}")
+            refused = outcome.cause is RapiCause.REFUSED
+            trouble = "this firmware does not have it" if refused else _RAPI_WORDS.get(outcome.cause, "")
+            _count(done, f"${outcome.word}", outcome.cause is RapiCause.ANSWERED, refused, trouble)
         return done
 
     def _at(self) -> Pass:
@@ -210,14 +205,9 @@ class Asker:
         self._talk.steps(session)
         done = Pass(session.readings)
         for outcome in session.outcomes:
-            if outcome.cause is AtCause.ANSWERED:
-                done.answered += 1
-            elif outcome.cause is AtCause.REFUSED:
-                done.refused += 1
-                done.problems.append(f"{outcome.line}: {outcome.text}")
-            else:
-                done.failed += 1
-                done.problems.append(f"{outcome.line}: {outcome.text or outcome.cause.value}")
+            refused = outcome.cause is AtCause.REFUSED
+            trouble = outcome.text if refused else outcome.text or outcome.cause.value
+            _count(done, outcome.line, outcome.cause is AtCause.ANSWERED, refused, trouble)
         return done
 
     def _sml(self) -> Pass:
@@ -264,6 +254,18 @@ class _SmlPass:
             self.damaged += not telegram.intact
             if not self.readings:
                 self.readings = list(sml.readings(telegram, self._port))
+
+
+def _count(done: Pass, name: str, answered: bool, refused: bool, trouble: str) -> None:
+    """One question's end into the sum of the pass; ``trouble`` says what was wrong where it was not answered."""
+    if answered:
+        done.answered += 1
+        return
+    if refused:
+        done.refused += 1
+    else:
+        done.failed += 1
+    done.problems.append(f"{name}: {trouble}")
 
 
 _RAPI_WORDS: Final = {

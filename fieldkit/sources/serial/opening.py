@@ -35,6 +35,7 @@ from fieldkit.sources.serial.settings import PortSettings
 from fieldkit.sources.serial.trouble import PortError, Reason
 
 _ADDRESS: Final = re.compile(r"(socket|rfc2217|loop|spy|alt|hwgrep)://", re.IGNORECASE)
+_ADDRESS_ERRORS: Final[tuple[type[Exception], ...]] = (*SETTING_ERRORS, KeyError)
 _USB: Final = re.compile(r"usb:([0-9a-f]{4}):([0-9a-f]{4})(?::(.+))?", re.IGNORECASE)
 _WRITE_TIMEOUT: Final = 5.0
 """Seconds after which a port that takes no bytes (flow control, a dead adapter) is given up."""
@@ -188,7 +189,7 @@ def _open_address(name: str, settings: PortSettings, *, sending: bool) -> Channe
             # pyserial 3.5 starts its thread for RFC 2217 in a way that Python calls deprecated.
             warnings.simplefilter("ignore", DeprecationWarning)
             held.open()
-    except (OSError, ValueError, KeyError, NotImplementedError) as error:
+    except _ADDRESS_ERRORS as error:
         text = str(error).strip() or type(error).__name__
         if "'control'" in text:
             text += f" (a server without control lines: {name}?ign_set_control)"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, Final
 
@@ -29,6 +29,11 @@ class _Form(FieldDialog):
     YES = "Open"
     NOTE = ""
 
+    def __init__(self, named: Callable[[Mapping[str, str]], str]) -> None:
+        """``named``: what stands in the fields, by id, to the name of the source; SourceError with what is wrong."""
+        super().__init__()
+        self._named = named
+
     def compose(self) -> ComposeResult:
         """Labels beside fields."""
         values = self.remembered()
@@ -54,11 +59,7 @@ class _Form(FieldDialog):
 
     def result(self) -> str:
         """The name of the source; SourceError with what is wrong."""
-        raise NotImplementedError
-
-    def value(self, id_: str) -> str:
-        """What stands in a field."""
-        return self.query_one(f"#{id_}", Input).value.strip()
+        return self._named({id_: self.query_one(f"#{id_}", Input).value.strip() for id_, _, _ in self.FIELDS})
 
     def _judge(self) -> None:
         verdict = self.query_one(".form-verdict", Static)
@@ -97,6 +98,29 @@ class _Form(FieldDialog):
             self._judge()
 
 
+def router_named(values: Mapping[str, str]) -> str:
+    """The address of an interface on a router."""
+    from fieldkit.sources.sshcommand import parse
+
+    host, user, port = values["ssh-host"], values["ssh-user"], values["ssh-port"]
+    if not host:
+        raise SourceError("give the router's name or address")
+    if "@" in host or "/" in host:
+        raise SourceError("the host alone: user and interface have fields of their own")
+    host = f"[{host}]" if ":" in host and not host.startswith("[") else host
+    address = f"{user}@{host}" if user else host
+    return str(parse(f"ssh://{address}{f':{port}' if port else ''}/{values['ssh-interface']}"))
+
+
+def proxy_named(values: Mapping[str, str]) -> str:
+    """The name of a proxy: where it listens and where it leads."""
+    from fieldkit.tui.proxyfeed import named
+
+    if not values["proxy-upstream"]:
+        raise SourceError("give the address of the CSMS, as it stands in the charger now")
+    return named(values["proxy-listen"], values["proxy-upstream"])
+
+
 class RouterScreen(_Form):
     """user@host:port and an interface there."""
 
@@ -110,6 +134,9 @@ class RouterScreen(_Form):
         ("ssh-port", "Port", "empty: 22"),
         ("ssh-interface", "Interface", "empty: any; such as br-lan"),
     )
+
+    def __init__(self) -> None:
+        super().__init__(router_named)
 
     def remembered(self) -> dict[str, str]:
         """The last router."""
@@ -125,19 +152,6 @@ class RouterScreen(_Form):
                 return {"ssh-host": target.host, "ssh-user": target.user, "ssh-port": port,
                         "ssh-interface": target.interface}  # fmt: skip
         return {"ssh-user": "root", "ssh-interface": "any"}
-
-    def result(self) -> str:
-        """The address."""
-        from fieldkit.sources.sshcommand import parse
-
-        host, user, port = self.value("ssh-host"), self.value("ssh-user"), self.value("ssh-port")
-        if not host:
-            raise SourceError("give the router's name or address")
-        if "@" in host or "/" in host:
-            raise SourceError("the host alone: user and interface have fields of their own")
-        host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        address = f"{user}@{host}" if user else host
-        return str(parse(f"ssh://{address}{f':{port}' if port else ''}/{self.value('ssh-interface')}"))
 
 
 class ProxyScreen(_Form):
@@ -155,6 +169,9 @@ class ProxyScreen(_Form):
         ("proxy-upstream", "CSMS", "such as wss://csms.example/ocpp"),
     )
 
+    def __init__(self) -> None:
+        super().__init__(proxy_named)
+
     def remembered(self) -> dict[str, str]:
         """The last proxy."""
         from fieldkit.tui.proxyfeed import is_proxy, parts
@@ -164,14 +181,6 @@ class ProxyScreen(_Form):
                 listen, upstream = parts(one.names[0])
                 return {"proxy-listen": listen, "proxy-upstream": upstream}
         return {"proxy-listen": ":9000"}
-
-    def result(self) -> str:
-        """The name."""
-        from fieldkit.tui.proxyfeed import named
-
-        if not self.value("proxy-upstream"):
-            raise SourceError("give the address of the CSMS, as it stands in the charger now")
-        return named(self.value("proxy-listen"), self.value("proxy-upstream"))
 
 
 class MendScreen(FieldDialog):

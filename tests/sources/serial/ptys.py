@@ -73,6 +73,11 @@ class Pty:
         """What the other end has set."""
         return int(termios.tcgetattr(self.master)[5])
 
+    @property
+    def parity(self) -> bool:
+        """Has the other end set one?"""
+        return bool(termios.tcgetattr(self.master)[2] & termios.PARENB)
+
     def unplug(self) -> None:
         self.stop.set()
         for thread in self._threads:
