@@ -54,7 +54,7 @@ OBIS: Final = {
 
 
 class Identification(NamedTuple):
-    """Who answers (IEC 62056-21 §6.3.2): "/", three letters of the maker, a character for the speed, the identification."""
+    """Who answers, IEC 62056-21 §6.3.2: a slash, the maker in three letters, its speed, what it is."""
 
     maker: str
     speed: int
