@@ -16,14 +16,18 @@ from fieldkit.site.light import bounded, light
 from fieldkit.site.reading import flag, member, moment, number, text, whole
 from fieldkit.site.register import register_of
 from fieldkit.site.remotestart import RemoteStarts
+from fieldkit.site.room import Room
 from fieldkit.site.transaction import PLACEHOLDERS, Found, Transaction
 
 MAX_OPEN: Final = 256
 """Transactions of one station that are going on at once."""
 MAX_CLOSED: Final = 2000
-"""Ended transactions that are kept (the last ones); all are counted."""
+"""Ended transactions that are kept (the last ones), as long as the site has room; all are counted."""
 MAX_WHOLE: Final = 16
 """Of the ended ones, so many keep the messages of their start and end whole; the others only what points to them."""
+LEAST_CLOSED: Final = 16
+LEAST_WHOLE: Final = 2
+"""What every station may keep, however many there are."""
 OFFLINE: Final = 300 * 1_000_000_000
 """A start that comes so much later than its timestamp, measured by the quickest message of the station, was queued."""
 _LONGEST_ID: Final = 100
@@ -44,8 +48,9 @@ class Ledger:
         }
     )
 
-    def __init__(self, station: str) -> None:
+    def __init__(self, station: str, room: Room | None = None) -> None:
         self.station = station
+        self._room = room if room is not None else Room()
         self.open: dict[str, Transaction] = {}
         """Going on, by id (those without an id yet: by "?" and the message id of their start)."""
         self.closed: deque[Transaction] = deque()
@@ -64,6 +69,8 @@ class Ledger:
         self.remote = RemoteStarts()
         self._ended: dict[str, Transaction] = {}
         """The closed ones by id."""
+        self._whole: deque[Transaction] = deque()
+        """The last of the closed ones, with their messages whole."""
         self._at: dict[str, Transaction] = {}
         """The latest that goes on at each connector."""
         self._lag: int | None = None
@@ -409,11 +416,13 @@ class Ledger:
         closed.append(made)
         if made.id:
             self._ended[made.id] = made
-        if len(closed) > MAX_WHOLE:
-            old = closed[-1 - MAX_WHOLE]
+        whole = self._room.whole(MAX_WHOLE, LEAST_WHOLE)
+        while len(self._whole) >= whole:
+            old = self._whole.popleft()
             old.begin = light(old.begin) if old.begin is not None else None
             old.end = light(old.end) if old.end is not None else None
-        if len(closed) > MAX_CLOSED:
+        self._whole.append(made)
+        while len(closed) > self._room.closed(MAX_CLOSED, LEAST_CLOSED):
             gone = closed.popleft()
             if self._ended.get(gone.id) is gone:
                 del self._ended[gone.id]

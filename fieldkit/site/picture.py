@@ -10,6 +10,7 @@ from fieldkit.site.errorcodes import ErrorCodes
 from fieldkit.site.hosts import Hosts
 from fieldkit.site.link import Links
 from fieldkit.site.outcomes import Outcomes, Rules
+from fieldkit.site.room import Room
 from fieldkit.site.station import Station
 
 MAX_STATIONS: Final = 10_000
@@ -38,6 +39,7 @@ class Picture:
         """Messages of stations beyond ``MAX_STATIONS``."""
         self.time = 0
         """Of the latest event."""
+        self._room = Room()
 
     def feed(self, event: Event) -> None:
         """Take in an event; checks that look at it afterwards find it in the picture."""
@@ -82,7 +84,9 @@ class Picture:
         if station is None:
             if len(self.stations) >= MAX_STATIONS:
                 return None
-            station = self.stations[channel.station] = Station(channel.station, inferred=channel.station_inferred)
+            self._room.stations += 1
+            station = Station(channel.station, inferred=channel.station_inferred, room=self._room)
+            self.stations[channel.station] = station
         return station
 
     def _told(self, message: OcppMessage) -> None:

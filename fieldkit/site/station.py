@@ -22,6 +22,7 @@ from fieldkit.site.locallist import LocalList
 from fieldkit.site.meter import Meters
 from fieldkit.site.payment import Payments
 from fieldkit.site.reservation import Reservations
+from fieldkit.site.room import Room
 from fieldkit.site.tariff import Tariffs
 from fieldkit.site.v2x import V2x
 
@@ -57,7 +58,7 @@ _CONCERNED: Final[dict[str, tuple[str, ...]]] = {
 class Station:
     """Everything known of one station."""
 
-    def __init__(self, identity: str, *, inferred: bool) -> None:
+    def __init__(self, identity: str, *, inferred: bool, room: Room | None = None) -> None:
         self.identity = identity
         self.inferred = inferred
         """Nothing in the capture names it: ``identity`` is its address."""
@@ -74,7 +75,7 @@ class Station:
         self.clock = StationClock()
         self.latencies = Latencies()
         self.connectors = Connectors()
-        self.transactions = Ledger(identity)
+        self.transactions = Ledger(identity, room)
         self.meters = Meters()
         self._feeds: dict[str, tuple[Callable[[OcppMessage], None], ...]] = {}
         """By action, of those that this station uses: the parts that it concerns."""

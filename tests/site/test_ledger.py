@@ -9,7 +9,8 @@ from hypothesis import given, settings
 
 from fieldkit.events import Event, MessageType, OcppChannel, OcppError, OcppMessage
 from fieldkit.site.connector import Connectors
-from fieldkit.site.ledger import MAX_CLOSED, MAX_OPEN, MAX_WHOLE, Ledger
+from fieldkit.site.ledger import LEAST_CLOSED, LEAST_WHOLE, MAX_CLOSED, MAX_OPEN, MAX_WHOLE, Ledger
+from fieldkit.site.room import SITE_CLOSED, Room
 from fieldkit.site.transaction import Transaction
 from tests.traffic.mangled import EXTREMES, mangled
 from tests.traffic.segments import SECOND
@@ -390,6 +391,29 @@ def test_memory_is_bounded() -> None:
     assert book.ledger.count == MAX_CLOSED + 19
     assert book.ledger.find("1") is None
     assert sum(bool(done.begin and done.begin.raw) for done in book.ledger.closed) == MAX_WHOLE
+
+
+@pytest.mark.parametrize(
+    "stations, closed, whole",
+    [(1, MAX_CLOSED, MAX_WHOLE), (100, SITE_CLOSED // 100, 10), (9000, LEAST_CLOSED, LEAST_WHOLE)],
+)
+def test_the_stations_of_a_site_share_its_memory(stations: int, closed: int, whole: int) -> None:
+    book, room = Book(), Room()
+    room.stations = 1
+    book.ledger = Ledger("CP", room)
+    for number in range(1, MAX_CLOSED + 2):
+        book.start(number, at=number)
+        book.stop(number, at=number)
+    room.stations = stations
+    book.start(MAX_CLOSED + 2, at=MAX_CLOSED + 2)
+    book.stop(MAX_CLOSED + 2, at=MAX_CLOSED + 2)
+    assert len(book.ledger.closed) == closed
+    assert book.ledger.count == MAX_CLOSED + 2
+    assert [bool(done.begin and done.begin.raw) for done in book.ledger.closed] == [False] * (closed - whole) + [
+        True
+    ] * whole
+    assert book.ledger.find(str(MAX_CLOSED + 2 - closed)) is None
+    assert book.ledger.find(str(MAX_CLOSED + 3 - closed)) is book.ledger.closed[0]
 
 
 @settings(max_examples=60, deadline=None)
