@@ -67,7 +67,24 @@ def without_ids(text: str, message: OcppMessage) -> str:
     for told in (message, message.call):
         if told is not None:
             known |= phrases.tokens_told(told.raw) if told.payload is None else phrases.tokens_in(told.payload)
+    if message.action in _SHOWING_CONTRACTS:
+        text = _CONTRACT.sub(_without_contract, text)
     return phrases.masked(text, known)
+
+
+_SHOWING_CONTRACTS: Final = frozenset({"Authorize", "Get15118EVCertificate", "DataTransfer"})
+"""What carries a vehicle's contract or provisioning certificate (2.x Part 2 C07, M01; in 1.6 within a DataTransfer).
+Its name is the eMAID or the vehicle's PCID, in base64 as good as in clear."""
+_CONTRACT: Final = re.compile(
+    r"""-----BEGIN\ CERTIFICATE-----(?P<pem>.*?)(?:-----END\ CERTIFICATE-----|\Z)"""
+    r"""|(?P<name>exi(?:Request|Response)(?:\\{0,7}["'])?\s{0,3}[:=>]\s{0,3}(?:\\{0,7}["'])?)(?P<exi>[\w+/=\\-]{8,})""",
+    re.DOTALL,
+)
+
+
+def _without_contract(found: re.Match[str]) -> str:
+    held = found["pem"] if found["exi"] is None else found["exi"]
+    return f"{found['name'] or ''}(certificate of a contract or vehicle, {len(held)} characters)"
 
 
 def _transferred(message: OcppMessage, payload: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import importlib.util
 import json
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from hypothesis import strategies as st
 
 from fieldkit.events import MessageType, OcppChannel, OcppError, OcppMessage
 from fieldkit.ocpp import gist as gists
-from fieldkit.ocpp.gist import GIST_LIMIT, gist
+from fieldkit.ocpp.gist import GIST_LIMIT, gist, without_ids
 from fieldkit.safetext import mask
 
 NOON = 1_773_230_400 * 10**9
@@ -553,6 +554,45 @@ def test_an_error_does_not_quote_the_card_of_its_call(asked: OcppMessage, spelt:
     refused = error(asked, "SecurityError", f"who is {spelt}? tag {spelt} unknown")
     assert gist(refused) == f"SecurityError: who is {mask(spelt)}? tag {mask(spelt)} unknown"
     assert spelt in gist(refused, show_ids=True)
+
+
+@pytest.mark.parametrize(
+    "payload, action",
+    [
+        ({"idToken": {"idToken": TAG, "type": "eMAID"}, "certificate": "PEM"}, "Authorize"),
+        ({"vendorId": "org.openchargealliance.iso15118pnc", "messageId": "Authorize", "data": '{"certificate": "PEM"}'}, "DataTransfer"),
+        ({"iso15118SchemaVersion": "urn:iso:15118:2:2013:MsgDef", "action": "Update", "exiRequest": "EXI"}, "Get15118EVCertificate"),
+        ({"vendorId": "org.openchargealliance.iso15118pnc", "messageId": "Get15118EVCertificate", "data": '{"exiRequest": "EXI"}'}, "DataTransfer"),
+    ],
+    ids=["2.x contract", "1.6 contract", "2.x EXI", "1.6 EXI"],
+)  # fmt: skip
+@pytest.mark.parametrize("cut", [0, 40], ids=["whole", "cut off"])
+def test_a_contract_certificate_names_its_owner(payload: dict[str, Any], action: str, cut: int) -> None:
+    """Its subject is the eMAID: base64 hides nothing."""
+    body = base64.b64encode(b"\x55\x04\x03\x0c\x0eDE8AAA12345678X and the rest of it").decode()
+    pem = f"-----BEGIN CERTIFICATE-----\n{body}\n-----END CERTIFICATE-----\n"
+    inner = json.loads(json.dumps(payload).replace("EXI", body)) if action == "Get15118EVCertificate" else dict(payload)
+    for name in ("certificate", "data"):
+        if name in inner:
+            said = (
+                pem if inner[name] == "PEM" else inner[name].replace("EXI", body).replace("PEM", json.dumps(pem)[1:-1])
+            )
+            inner[name] = said
+    message = call(action, inner)
+    text = without_ids(message.raw[: len(message.raw) - cut], message)
+    assert body[:20] in message.raw
+    assert body[:20] not in text
+    assert body[20:40] not in text
+    assert "(certificate of a contract or vehicle, " in text
+    assert text.startswith(f'[2, "19223201", "{action}"')
+
+
+def test_the_certificate_of_a_root_is_no_secret() -> None:
+    message = call(
+        "InstallCertificate",
+        {"certificateType": "V2GRootCertificate", "certificate": "-----BEGIN CERTIFICATE-----\nMIIB"},
+    )
+    assert without_ids(message.raw, message) == message.raw
 
 
 def test_an_error_may_say_itself_that_it_is_about_a_card() -> None:
