@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Final, Literal, TypeAlias, get_args
 
 LegName: TypeAlias = Literal["path_lost", "detected", "first_syn", "handshake", "upgrade", "boot", "first_message"]
@@ -34,7 +35,7 @@ CAUSES: Final[tuple[Cause, ...]] = get_args(Cause)
 """All there are: documents promise no other."""
 
 Party: TypeAlias = Literal["station", "csms", "site-network", "uplink", "operator", "unknown"]
-"""Who has to act, as findings name their owners. uplink: the carrier's side of the router; site-network: the router's."""
+"""Who has to act, as findings name their owners. uplink: the carrier's side; site-network: the router and the LAN."""
 
 PathKind: TypeAlias = Literal["broadband", "cellular", "geo-satellite", "leo-satellite", "local", "unknown"]
 """What a path probably is, from its round trips alone; "local" has no wide area in it."""
@@ -137,7 +138,4 @@ class Outage:
     @property
     def spans(self) -> tuple[tuple[LegName, int, int], ...]:
         """The legs that lasted: name, from, to. The first one known has no length and is left out."""
-        moments = self.moments
-        return tuple(
-            (name, begin, max(begin, end)) for (_, begin), (name, end) in zip(moments, moments[1:], strict=False)
-        )
+        return tuple((name, begin, max(begin, end)) for (_, begin), (name, end) in pairwise(self.moments))
