@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -14,3 +15,7 @@ settings.register_profile(
     "ci", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 settings.load_profile("ci" if os.environ.get("CI") else "here")
+
+# Whoever starts tests in the background of a script starts them with Ctrl-C ignored, and so would be all the programs
+# that they start to send them one.
+signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -34,9 +34,6 @@ def give_up_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-_give_up_stdout = give_up_stdout  # the proxy's decoder knows it by this name
-
-
 class _LazyGroup(click.Group):
     """Knows the names and one-line descriptions of its commands without importing them."""
 

@@ -303,15 +303,11 @@ class Run:
     ) -> None:
         options, plan, voice = self._options, self._plan, self._voice
         wishes = documents.Wishes(show_ids=options.show_ids, color=wants_color(options.color, sys.stdout))
-        if plan.text_wanted:
-            documents.show(documents.render("text", report, wishes))
-        if options.json_to == "-":
-            documents.show(documents.render("jsonreport", report, wishes))
         try:
-            if plan.json_file:
-                output.save(plan.json_file, documents.render("jsonreport", report, wishes).encode("utf-8", "replace"))
-                self._written.append(plan.json_file)
-            self._written[:0] = written.finish(session, report, sources)
+            headless.hand_over(
+                session, report, written, sources,
+                wishes=wishes, text=plan.text_wanted, json_to=options.json_to or "", names=self._written,
+            )  # fmt: skip
         except output.OutputError as error:
             voice.complain(error.message)
             self._failed = ExitCode.INCOMPLETE

@@ -7,12 +7,12 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Protocol
 
 import click
 
 from fieldkit.checks.words import counted, duration
-from fieldkit.cli import diagnosis
+from fieldkit.cli import diagnosis, documents, output
 from fieldkit.cli.outcome import Outcome
 from fieldkit.cli.output import OutputError
 from fieldkit.cli.stopping import Every
@@ -24,6 +24,7 @@ from fieldkit.sources.listen import SKIPPED
 
 if TYPE_CHECKING:
     from fieldkit.checks.collector import Collected
+    from fieldkit.reports.document import Report
     from fieldkit.session import Session, Watcher
     from fieldkit.site.picture import Picture
     from fieldkit.sources.listen import Listener
@@ -39,6 +40,14 @@ MAX_COMMENTS: Final = 200
 _SECOND: Final = 1_000_000_000
 
 
+class Measured(Protocol):
+    """What knows how much was heard, and when: a listener, or what a proxy overhears."""
+
+    bytes: int
+    first: int
+    last: int
+
+
 class Heard:
     """What a report says of a source that was listened to."""
 
@@ -46,22 +55,22 @@ class Heard:
     zone_assumed = False
     date_assumed = False
 
-    def __init__(self, name: str, listener: Listener) -> None:
+    def __init__(self, name: str, measured: Measured) -> None:
         self.name = name
-        self._listener = listener
+        self._measured = measured
 
     @property
     def read(self) -> int:
         """Bytes."""
-        return self._listener.bytes
+        return self._measured.bytes
 
     @property
     def first(self) -> int:
-        return self._listener.first
+        return self._measured.first
 
     @property
     def last(self) -> int:
-        return self._listener.last
+        return self._measured.last
 
 
 class Recorded(diagnosis.Sources):
@@ -82,6 +91,30 @@ class Recorded(diagnosis.Sources):
 def nothing() -> diagnosis.Sources:
     """Where no packet was kept there is none to be looked at again."""
     return diagnosis.Sources((), utc_offset=None, outcome=Outcome(quiet=True))
+
+
+def hand_over(
+    session: Session,
+    report: Report,
+    written: documents.Documents,
+    sources: diagnosis.Sources,
+    *,
+    wishes: documents.Wishes,
+    text: bool,
+    json_to: str,
+    names: list[str],
+) -> None:
+    """All documents of a run that has ended; what was written is put into ``names``. OutputError."""
+    if text:
+        documents.show(documents.render("text", report, wishes))
+    if json_to:
+        document = documents.render("jsonreport", report, wishes)
+        if json_to == "-":
+            documents.show(document)
+        else:
+            output.save(json_to, document.encode("utf-8", "replace"))
+            names.append(json_to)
+    names[:0] = written.finish(session, report, sources)
 
 
 class Careful:

@@ -60,18 +60,18 @@ listen, 4 the CSMS was never reached, 5 something is missing in the recording or
               help="Oldest TLS on either side; below 1.2 with all old ciphers, said in every report.")  # fmt: skip
 @click.option("-w", "--write", "recordings", metavar="FILE", multiple=True,
               help="Record: .pcapng (the charger's leg, in clear) or .jsonl (Open OCPP Trace).")  # fmt: skip
-@click.option("--ring", "ring_text", metavar="NxSIZE", help="Record into a ring of pcapng files, as in 10x20MB.")
+@options.ring
 @click.option("--fault", "fault_texts", metavar="FAULT", multiple=True, help="Make a fault on purpose; see below.")
-@click.option("--for", "lasting", metavar="DURATION", help="End after so long: 90s, 10m, 1h30m.")
-@click.option("--until", metavar="TIME", help="End at a time: 17:30, 2026-08-31T17:30Z.")
+@options.lasting
+@options.until
 @click.option("-o", "--output", "outputs", metavar="FILE", multiple=True,
               help="Write a document at the end; the suffix says which, as for `fieldkit report`.")  # fmt: skip
-@click.option("--json", "json_to", metavar="FILE|-", help="Write the report as one JSON document.")
-@click.option("--follow", is_flag=True, help="Findings on standard output as they happen, one JSON object a line.")
+@options.json_to
+@options.follow
 @options.validate
 @options.fail_on
 @options.min_profile
-@click.option("--show-ids", is_flag=True, help="Show id tokens in full (they are masked otherwise).")
+@options.show_ids
 @click.option("--include-secrets", is_flag=True, help="Keep passwords and keys in the recording.")
 @click.option("--utc", is_flag=True, help="Show times in UTC, and read --until so.")
 @options.color

@@ -15,7 +15,7 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import click
 
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
     from fieldkit.cli import documents, headless
     from fieldkit.events import Event
-    from fieldkit.reports.document import Report
     from fieldkit.session import Session
     from fieldkit.site.picture import Picture
     from fieldkit.sources.proxy.overheard import Overheard
@@ -85,9 +84,9 @@ def decode(tap: socket.socket, not_ours: socket.socket | None, wanted: Wanted) -
         error.show()
         status = ExitCode(getattr(error, "exit_code", ExitCode.INCOMPLETE))
     except BrokenPipeError:
-        from fieldkit.cli import _give_up_stdout
+        from fieldkit.cli import give_up_stdout
 
-        _give_up_stdout()
+        give_up_stdout()
         status = ExitCode.OK
     except OSError as error:
         click.echo(f"fieldkit: the output cannot be written: {error.strerror or error}", err=True)
@@ -148,19 +147,6 @@ class _Trace:
         except OSError as error:
             self.failed = True
             self._complain(f"{self.name}: {error.strerror or error}; it is given up, all else goes on")
-
-
-class _Heard:
-    """What a report says of what was heard without a recording."""
-
-    is_log = False
-    zone_assumed = False
-    date_assumed = False
-
-    def __init__(self, name: str, overheard: Overheard) -> None:
-        self.name = name
-        self.read = overheard.bytes
-        self.first, self.last = overheard.first, overheard.last
 
 
 class _Run:
@@ -299,10 +285,10 @@ class _Run:
 
     def _ask_for_end(self) -> None:
         """Nobody reads standard output any more."""
-        from fieldkit.cli import _give_up_stdout
+        from fieldkit.cli import give_up_stdout
         from fieldkit.sources.proxy.tap import STOP
 
-        _give_up_stdout()
+        give_up_stdout()
         self._tap.sendall(STOP)
 
     # ------------------------------------------------------------------------------------------------------------ end
@@ -316,26 +302,32 @@ class _Run:
         trace: _Trace | None,
         orderly: bool,
     ) -> ExitCode:
-        from fieldkit.cli import headless, output
+        from fieldkit.cli import documents, headless, output
         from fieldkit.cli.report import verdict
+        from fieldkit.cli.terminal import wants_color
         from fieldkit.reports.model import build
 
         wanted, voice = self._wanted, self._voice
         voice.clear()
         sources = headless.Recorded(recording) if recording is not None else headless.nothing()
+        names: list[str] = []
         failed = not orderly or bool(
             overheard.recording_failed or overheard.decoding_failed or self._session_failed
             or (trace is not None and trace.failed)
         )  # fmt: skip
         try:
-            heard: list[Any] = [*sources.opened] or [_Heard(wanted.name, overheard)]
-            report = build(session, sources=heard, show_ids=wanted.show_ids)
+            heard = [headless.Heard(wanted.name, overheard)]
+            report = build(session, sources=sources.opened or heard, show_ids=wanted.show_ids)
             report["capture"]["notes"] += self._notes(overheard, orderly)
+            wishes = documents.Wishes(show_ids=wanted.show_ids, color=wants_color(wanted.color, sys.stdout))
             try:
-                names = self._write(session, report, written, sources)
+                headless.hand_over(
+                    session, report, written, sources,
+                    wishes=wishes, text=wanted.text, json_to=wanted.json_to, names=names,
+                )  # fmt: skip
             except output.OutputError as error:
                 voice.complain(error.message)
-                names, failed = [], True
+                failed = True
         finally:
             sources.close()
         if not wanted.text:
@@ -368,19 +360,3 @@ class _Run:
         if not orderly:
             notes.append("The proxy ended without a word: what came last may be missing.")
         return notes
-
-    def _write(self, session: Session, report: Report, written: documents.Documents, sources: Any) -> list[str]:
-        from fieldkit.cli import documents, output
-        from fieldkit.cli.terminal import wants_color
-
-        wanted = self._wanted
-        wishes = documents.Wishes(show_ids=wanted.show_ids, color=wants_color(wanted.color, sys.stdout))
-        if wanted.text:
-            documents.show(documents.render("text", report, wishes))
-        if wanted.json_to == "-":
-            documents.show(documents.render("jsonreport", report, wishes))
-        names = []
-        if wanted.json_to not in ("", "-"):
-            output.save(wanted.json_to, documents.render("jsonreport", report, wishes).encode("utf-8", "replace"))
-            names.append(wanted.json_to)
-        return [*written.finish(session, report, sources), *names]

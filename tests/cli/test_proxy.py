@@ -37,7 +37,7 @@ class Proxy:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
         self.port = 0
-        deadline = time.monotonic() + 15
+        deadline = time.monotonic() + 60
         while not self.port:
             if time.monotonic() > deadline or self.process.poll() is not None:
                 self.process.kill()
@@ -54,8 +54,11 @@ class Proxy:
 
     def end(self, number: int = signal.SIGTERM) -> Run:
         self.process.send_signal(number)
+        limit = threading.Timer(60, self.process.kill)
+        limit.start()
         out = self.process.stdout.read().decode()
         code = self.process.wait(15)
+        limit.cancel()
         self._reader.join(5)
         return Run(code, out, "\n".join(self.said))
 
