@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
-from importlib import import_module
 from typing import Any
 
 import click
 
 from fieldkit import __version__, safetext
 from fieldkit.cli.exitcodes import ExitCode
+from fieldkit.cli.lazygroup import LazyGroup
 
 _COMMANDS = {
     "watch": "See traffic on the screen: message by message, charger by charger, and what is wrong.",
@@ -34,19 +34,7 @@ def give_up_stdout() -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-class _LazyGroup(click.Group):
-    """Knows the names and one-line descriptions of its commands without importing them."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command = import_module(f"fieldkit.cli.{cmd_name.replace('-', '')}").command
-        assert isinstance(command, click.Command)
-        return command
-
+class _Commands(LazyGroup):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -55,13 +43,11 @@ class _LazyGroup(click.Group):
             give_up_stdout()
             return ExitCode.OK
 
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
 
 @click.group(
-    cls=_LazyGroup,
+    cls=_Commands,
+    lines=_COMMANDS,
+    modules="fieldkit.cli.",
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Example: fieldkit report site.pcapng -o site.html",

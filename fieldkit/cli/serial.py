@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-
 import click
+
+from fieldkit.cli.lazygroup import LazyGroup
 
 _EXAMPLES = """
 \b
@@ -30,24 +30,13 @@ _COMMANDS = {
 }
 
 
-class _LazyGroup(click.Group):
-    """As the main one: a command is imported when it is called."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command = import_module(f"fieldkit.cli.serial{cmd_name}").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
-
-
-@click.group(name="serial", cls=_LazyGroup, epilog=_EXAMPLES, context_settings={"max_content_width": 100})
+@click.group(
+    name="serial",
+    cls=LazyGroup,
+    lines=_COMMANDS,
+    modules="fieldkit.cli.serial",
+    epilog=_EXAMPLES,
+    context_settings={"max_content_width": 100},
+)
 def command() -> None:
     """Talk to charge controllers, meters, modems and consoles, safely."""
