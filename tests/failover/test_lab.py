@@ -1,0 +1,122 @@
+"""One run of each scenario: that the lab did what it says, and what fieldkit saw of it on the router itself."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fieldkit.events import ConnectionOpened, DecodeError, HttpResponse
+from fieldkit.site.outage import CAUSES, LEGS
+from tests.failover.network import LEASE, A, B, needs_failover_lab
+from tests.failover.run import record_all
+from tests.failover.scenarios import IDLE, QUICK, SCENARIOS
+from tests.failover.truth import Truth, load
+from tests.traffic.decoded import decode_files
+
+pytestmark = needs_failover_lab
+
+SOON = 500_000_000
+"""ns within which fieldkit must have been told by the kernel."""
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    folder = tmp_path_factory.mktemp("failover")
+    record_all([(name, 0, folder / name) for name in SCENARIOS], QUICK, len(SCENARIOS))
+    return {name: folder / name for name in SCENARIOS}
+
+
+def _events(folder: Path) -> list[dict[str, Any]]:
+    entries = [json.loads(line) for line in (folder / "link.jsonl").read_text().splitlines()]
+    return [entry["event"] for entry in entries if "event" in entry]
+
+
+def _nanoseconds(event: dict[str, Any]) -> int:
+    from datetime import datetime
+
+    return round(datetime.fromisoformat(event["time"]).timestamp() * 1e9)
+
+
+def _told(folder: Path, what: str, when: int) -> list[dict[str, Any]]:
+    return [
+        event
+        for event in _events(folder)
+        if event["what"] == what and event["exact"] and abs(_nanoseconds(event) - when) < SOON
+    ]
+
+
+@pytest.mark.parametrize("name", list(SCENARIOS))
+def test_what_happened_is_written_down(runs: dict[str, Path], name: str) -> None:
+    truth = load(runs[name])
+    assert truth.cause == SCENARIOS[name].cause
+    assert truth.cause in CAUSES
+    assert truth.acts
+    assert len(truth.troubles) == {"flapping": 4, "nat-idle": 2}.get(name, 1)
+    for trouble in truth.troubles:
+        legs = [asdict(trouble)[leg] for leg in LEGS]
+        if name == "satellite":
+            assert not trouble.broken
+            assert legs[1:] == [None] * 6
+        else:
+            assert trouble.broken
+            assert None not in legs
+            assert legs == sorted(legs)
+
+
+def _minimum(truth: Truth) -> int:
+    """How many connections the station made at least."""
+    return 1 + sum(trouble.broken for trouble in truth.troubles)
+
+
+@pytest.mark.parametrize("name", list(SCENARIOS))
+def test_the_captures_hold_it(runs: dict[str, Path], name: str) -> None:
+    truth = load(runs[name])
+    inside = decode_files(runs[name] / "lan.pcap")
+    assert not inside.of(DecodeError)
+    assert sum(answer.status == 101 for answer in inside.of(HttpResponse)) >= _minimum(truth)
+    moved = truth.troubles[0].switched and name != "sim-change"
+    for uplink in (A, B) if moved else (A,):
+        assert decode_files(runs[name] / f"{uplink}.pcap").of(ConnectionOpened)
+
+
+@pytest.mark.parametrize("name", ["switch-flush", "switch-no-flush", "blackhole", "flapping", "backup-unusable"])
+def test_a_moved_route_is_told_as_it_happens(runs: dict[str, Path], name: str) -> None:
+    for trouble in load(runs[name]).troubles:
+        assert trouble.switched
+        assert _told(runs[name], "route", trouble.switched)
+
+
+def test_a_flush_and_a_flow_left_behind_are_told_apart(runs: dict[str, Path]) -> None:
+    flushed, stranded = load(runs["switch-flush"]).troubles[0], load(runs["switch-no-flush"]).troubles[0]
+    assert _told(runs["switch-flush"], "nat-flush", flushed.path_lost)
+    whats = {event["what"] for event in _events(runs["switch-no-flush"])}
+    assert "nat-rebind" in whats
+    assert "nat-flush" not in whats
+    assert stranded.detected
+    # The router drops the first packet and moves the flow with the second: the station must have repeated itself.
+    assert stranded.detected - stranded.path_lost > 200_000_000
+
+
+def test_another_sim_is_another_address(runs: dict[str, Path]) -> None:
+    trouble = load(runs["sim-change"]).troubles[0]
+    assert trouble.switched
+    assert _told(runs["sim-change"], "down", trouble.path_lost)
+    told = _told(runs["sim-change"], "address", trouble.switched)
+    addresses = {(event["before"], event["after"]) for event in told}
+    old, new = (address.partition("/")[0] for address in LEASE[A])
+    assert addresses >= {(old, ""), ("", new)}
+
+
+@pytest.mark.parametrize("name", ["satellite", "nat-idle"])
+def test_what_the_router_cannot_know_it_does_not_tell(runs: dict[str, Path], name: str) -> None:
+    assert not _events(runs[name])
+
+
+def test_a_carrier_forgets_in_silence(runs: dict[str, Path]) -> None:
+    for trouble in load(runs["nat-idle"]).troubles:
+        assert trouble.detected
+        assert trouble.detected - trouble.path_lost > (QUICK.idle - IDLE) * 1e9
