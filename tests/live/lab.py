@@ -39,11 +39,12 @@ def _why_not() -> str:
     missing = [name for name in ("ocpp", "websockets") if find_spec(name) is None]
     if missing:
         return f"needs the Python packages ocpp and websockets (pip install {' '.join(missing)})"
-    made = subprocess.run(["ip", "netns", "add", "fkprobe"], capture_output=True, text=True)
+    name = f"fkprobe{os.getpid()}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True)
     if made.returncode:
         return f"this machine makes no network namespaces: {made.stderr.strip()}"
-    inside = subprocess.run(["ip", "netns", "exec", "fkprobe", "true"], capture_output=True, text=True)
-    subprocess.run(["ip", "netns", "del", "fkprobe"], check=True)
+    inside = subprocess.run(["ip", "netns", "exec", name, "true"], capture_output=True, text=True)
+    subprocess.run(["ip", "netns", "del", name], check=True)
     return f"this machine lets nobody into a network namespace: {inside.stderr.strip()}" if inside.returncode else ""
 
 

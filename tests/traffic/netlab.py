@@ -27,12 +27,13 @@ def _why_not() -> str:
         return "needs root: virtual interfaces and packet sockets"
     if shutil.which("ip") is None:
         return "needs ip (apt-get install iproute2)"
+    here, there = (f"fkt{end}{os.getpid() % 10_000}" for end in "ab")
     made = subprocess.run(
-        ["ip", "link", "add", "fkprobe0", "type", "veth", "peer", "name", "fkprobe1"], capture_output=True, text=True
+        ["ip", "link", "add", here, "type", "veth", "peer", "name", there], capture_output=True, text=True
     )
     if made.returncode:
         return f"this machine makes no virtual interfaces: {made.stderr.strip()}"
-    subprocess.run(["ip", "link", "del", "fkprobe0"], check=True)
+    subprocess.run(["ip", "link", "del", here], check=True)
     return ""
 
 
