@@ -12,7 +12,7 @@ from re import compile as regex
 from typing import Final
 
 from fieldkit.checks.check import Check
-from fieldkit.checks.devicejoin import only_station
+from fieldkit.checks.devicejoin import owner
 from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
@@ -71,13 +71,14 @@ class DeviceClockCheck(Check):
         if not isinstance(event, DeviceReading) or event.name != "clock" or event.dialect != "at":
             return
         offset = _offset(event)
-        if offset is None or picture.devices.of(event) is None:
+        device = picture.devices.of(event)
+        if offset is None or device is None:
             return
         first = self._first.get(event.port)
         if first is None or abs(first[1] - offset) > CLOSE:
             self._first[event.port] = (event.time, offset)
             return
-        station = only_station(picture)
+        station = owner(picture, device)
         if station is not None and event.time - first[0] >= AGAIN:
             yield from _compared(event, offset, station)
 

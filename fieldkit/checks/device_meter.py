@@ -15,7 +15,7 @@ from itertools import permutations
 from typing import Final, NamedTuple
 
 from fieldkit.checks.check import Check
-from fieldkit.checks.devicejoin import only_station
+from fieldkit.checks.devicejoin import devices_of, measures
 from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.measured import PHASES, amount_words, fits_its_unit, is_live, remember, where
 from fieldkit.checks.policy import Policy
@@ -174,8 +174,8 @@ class DeviceMeterCheck(Check):
             while self._waiting and event.time - self._waiting[0].time > APART:
                 yield from self._judge(self._waiting.popleft(), picture)
         elif isinstance(event, OcppMessage) and event.type is MessageType.CALL:
-            station = only_station(picture)
-            if station is None or not station.meters.fresh:
+            station = picture.stations.get(event.channel.station)
+            if station is None or not station.meters.fresh or not devices_of(picture, station):
                 return
             offset = station.clock.offset or 0
             by_time: dict[int, list[Sample]] = {}
@@ -192,19 +192,21 @@ class DeviceMeterCheck(Check):
             yield from self._judge(self._waiting.popleft(), picture)
 
     def _judge(self, waiting: _Waiting, picture: Picture) -> Iterator[Finding]:
-        if only_station(picture) is None:
-            return
-        for device in picture.devices.all.values():
+        station = picture.stations.get(_station(waiting))
+        for device in devices_of(picture, station) if station is not None else ():
             if not device.measured:
                 continue
             for sample in waiting.samples:
+                if not measures(picture, device, sample.connector):
+                    continue
                 if sample.measurand == REGISTER:
                     if not sample.phase:
                         yield from self._register(sample, waiting, device)
                 else:
                     yield from self._value(sample, waiting, device)
-            for measurand in LEAST:
-                yield from self._phases(measurand, waiting, device)
+            if any(measures(picture, device, sample.connector) for sample in waiting.samples):
+                for measurand in LEAST:
+                    yield from self._phases(measurand, waiting, device)
 
     # -------------------------------------------------------------------------------------------- one value at a time
 
@@ -217,7 +219,7 @@ class DeviceMeterCheck(Check):
             return
         evidence = (found[0].reading, waiting.message)
         factor = _factor(sample.value / own, SAME)
-        place = (device.port, device.name, sample.connector, sample.measurand, phase or "")
+        place = _place(waiting, device, sample.connector, sample.measurand, phase or "")
         row = self._row("scale", place)
         if row.held(factor, evidence):
             yield self._scale(sample, waiting, device, own, factor or 0, row)
@@ -250,7 +252,7 @@ class DeviceMeterCheck(Check):
             return
         # Between two phases that read the same nobody sees a swap: the one that stands out is enough.
         told = [mine[at].value for at in range(3)]
-        row = self._row("phase", (device.port, device.name, mine[0].connector, measurand))
+        row = self._row("phase", _place(waiting, device, mine[0].connector, measurand))
         fitting = [order for order in permutations(range(3)) if _fits(told, own, order, most)]
         alike = min(abs(own[a] - own[b]) for a, b in ((0, 1), (0, 2), (1, 2))) < TOLD_APART * most
         stands_out = max(own) - min(own) >= TOLD_APART * most
@@ -286,7 +288,7 @@ class DeviceMeterCheck(Check):
             waiting.message,
             before.reading,
         )
-        key = (device.port, device.name, sample.connector)
+        key = _place(waiting, device, sample.connector)
         known = self._counting.get(key)
         if known is None:
             if count.slack >= 0:
@@ -319,7 +321,7 @@ class DeviceMeterCheck(Check):
         if own < COUNTED or uncertain > SAME_ENERGY * own or told <= 0 or coarse:
             return
         factor = _factor(told / own, SAME_ENERGY + uncertain / own)
-        row = self._row("scale", (device.port, device.name, sample.connector, REGISTER))
+        row = self._row("scale", _place(waiting, device, sample.connector, REGISTER))
         if row.held(factor, (count.reading, count.message)) and factor is not None:
             values = _values(sample, device, amount_words(own, "Wh") + " more than at first", row) | {
                 "told": amount_words(told, "Wh") + " more",
@@ -368,6 +370,11 @@ def _finding(kind: Kind, sample: Sample, waiting: _Waiting, row: _Row, values: d
 
 def _station(waiting: _Waiting) -> str:
     return waiting.message.channel.station
+
+
+def _place(waiting: _Waiting, device: Device, *of: str) -> tuple[str, ...]:
+    """What is compared: a quantity of a station with one of a device."""
+    return (_station(waiting), *device.key, *of)
 
 
 def _values(sample: Sample, device: Device, own: str, row: _Row) -> dict[str, object]:

@@ -11,13 +11,14 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple
 
 from fieldkit.checks.check import Check
-from fieldkit.checks.devicejoin import only_station, said
+from fieldkit.checks.devicejoin import owner, said
 from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import ConnectionClosed, DeviceReading, Event
 from fieldkit.site.device import Device, Held
 from fieldkit.site.picture import Picture
+from fieldkit.site.station import Station
 
 BEFORE: Final = 10 * SECOND
 """The modem may notice so much earlier than the last byte that still went through."""
@@ -70,6 +71,8 @@ HOW: Final = {
 class _Loss(NamedTuple):
     closed: ConnectionClosed
     silent: int
+    station: str
+    """Whose connection it was; empty where nothing on it says so."""
 
 
 class DeviceModemCheck(Check):
@@ -90,14 +93,12 @@ class DeviceModemCheck(Check):
             return
         if isinstance(event, ConnectionClosed):
             link = picture.links.get(event.connection)
-            station = only_station(picture)
-            lost = link is not None and link.ocpp and link.close_by_client is None and event.how in HOW
-            if station is None or link is None or not lost or link.station not in ("", station.identity):
+            if link is None or not link.ocpp or link.close_by_client is not None or event.how not in HOW:
                 return
-            loss = _Loss(event, link.idle_at_end)
+            loss = _Loss(event, link.idle_at_end, link.station)
             self._losses.append(loss)
             for device in picture.devices.all.values():
-                if device.dialect == "at":
+                if device.dialect == "at" and (station := _loser(loss, device, picture)) is not None:
                     yield from self._signal(loss, device, station.identity)
         elif isinstance(event, DeviceReading):
             while self._losses and event.time - self._losses[0].closed.time > AFTER:
@@ -108,12 +109,10 @@ class DeviceModemCheck(Check):
             yield from self._judge(self._losses.popleft(), picture)
 
     def _judge(self, loss: _Loss, picture: Picture) -> Iterator[Finding]:
-        station = only_station(picture)
-        if station is None:
-            return
         for device in picture.devices.all.values():
             state = _without(device, loss)
-            if state is None:
+            station = None if state is None else _loser(loss, device, picture)
+            if state is None or station is None:
                 continue
             closed = loss.closed
             values = {
@@ -153,6 +152,14 @@ class DeviceModemCheck(Check):
                 }
                 yield Finding(FAINT, closed.time, station, tuple(evidence), values, group=device.title)
             return
+
+
+def _loser(loss: _Loss, device: Device, picture: Picture) -> Station | None:
+    """The station that lost the connection, if the modem is its own. Without a name it is that of the only station."""
+    station = owner(picture, device)
+    if station is None or loss.station not in ("", station.identity):
+        return None
+    return station if loss.station or len(picture.stations) == 1 else None
 
 
 def _without(device: Device, loss: _Loss) -> Held | None:

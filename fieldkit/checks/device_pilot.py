@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from fieldkit.checks.check import Check
-from fieldkit.checks.devicejoin import only_connector, only_station
+from fieldkit.checks.devicejoin import connector_of, owner
 from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
@@ -71,18 +71,17 @@ class DevicePilotCheck(Check):
         if device is None or not device.pilot:
             return
         pilot = device.pilot[-1]
-        station = only_station(picture)
-        connector = only_connector(station) if station is not None else None
+        station = owner(picture, device)
+        connector = connector_of(picture, device, station) if station is not None else None
         if station is None or connector is None or not connector.history:
             return
         if pilot.state[:1] not in EXCLUDED.get(connector.status, ()):
             return
         since = max(pilot.since, connector.since)
         stood = min(_seen_until(device, pilot), station.heard.get("station", 0)) - since
-        key = (device.port, device.dialect, device.name)
-        if stood < STANDS or self._told.get(key) == since:
+        if stood < STANDS or self._told.get(device.key) == since:
             return
-        self._told[key] = since
+        self._told[device.key] = since
         values = {
             "device": device.title,
             "state": pilot.state,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from fieldkit.cli import reading
@@ -68,8 +68,10 @@ def run(
     quiet: bool,
     validate: bool = True,
     decoding: Decoding | None = None,
+    beside: Callable[[Iterator[list[Event]]], Iterator[list[Event]]] | None = None,
 ) -> None:
-    """Read it all; afterwards the session is finished. ``decoding``: by plugins, besides."""
+    """Read it all; afterwards the session is finished. ``decoding``: by plugins, besides. ``beside``: puts what was
+    recorded elsewhere between the events."""
     outcome.tally = session.tally
     opened = sources.opened
     live = any(not source.size for source in opened)
@@ -77,7 +79,8 @@ def run(
         keys = reading.keys(keylog, opened)
         schemas = reading.schemas() if validate else None
         with VisibleProgress(opened, quiet=quiet) as progress:
-            for events in reading.events(opened, keys, schemas, full=False, progress=progress):
+            found = reading.events(opened, keys, schemas, full=False, progress=progress)
+            for events in beside(found) if beside else found:
                 session.feed(decoding.through(events) if decoding else events)
     except SourceError as error:
         outcome.unusable(str(error))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.cli import options, output
+from fieldkit.cli import options, output, serialjoin
 from fieldkit.cli.exitcodes import ExitCode
 from fieldkit.cli.outcome import Outcome
 from fieldkit.safetext import terminal
@@ -27,6 +27,7 @@ Examples:
   fieldkit report --fail-on warning -o acceptance.xml commissioning.pcapng
   fieldkit report --anonymize for-vendor.jsonl site.pcapng
   fieldkit report --filter 'station = CP_7' depot.pcapng
+  fieldkit report site.pcapng ttyUSB0-20260831-080000-123.serial.jsonl --serial-station CP_7
   ssh router tcpdump -i any -U -w - tcp | fieldkit report -
 
 \b
@@ -69,6 +70,8 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @options.fail_on
 @options.min_profile
 @options.plugin
+@serialjoin.station
+@serialjoin.device
 @options.show_ids
 @click.option(
     "--anonymize",
@@ -95,6 +98,8 @@ def command(
     fail_on: str,
     min_profile: int | None,
     plugins: tuple[str, ...],
+    serial_station: tuple[str, ...],
+    serial_device: tuple[str, ...],
     show_ids: bool,
     anonymize: tuple[str, ...],
     include_secrets: bool,
@@ -105,8 +110,9 @@ def command(
     """Say what is wrong in captures and logs, who has to act, and what to do next.
 
     SOURCE is a pcap or pcapng file (also gzipped), a log or export with OCPP messages in it (Open OCPP Trace, JSON,
-    CSV, text), or - for standard input. Several sources are one site. Without -o the report is text on standard
-    output. docs/report.md explains it, docs/findings.md has every finding.
+    CSV, text), a recording of a serial port beside these (docs/serial.md), or - for standard input. Several sources
+    are one site. Without -o the report is text on standard output. docs/report.md explains it, docs/findings.md has
+    every finding.
     """
     import time
 
@@ -116,6 +122,7 @@ def command(
     from fieldkit.reports.model import build
 
     begun = time.monotonic()
+    joined = serialjoin.Joined(sources, serial_station, serial_device)
     plugged = None
     if plugins:
         from fieldkit.cli.plugged import Plugged
@@ -140,7 +147,7 @@ def command(
     # Many small objects, hardly any cycles: let the collector look less often.
     gc.set_threshold(500_000, 50, 50)
     outcome = Outcome(quiet=quiet)
-    taken = diagnosis.Sources(sources, utc_offset=offset, outcome=outcome)
+    taken = diagnosis.Sources(joined.others, utc_offset=offset, outcome=outcome)
     if not taken.opened:
         return outcome.exit_code()
     try:
@@ -148,12 +155,15 @@ def command(
             checks = plugged.checks if plugged else ()
             session = chosen.session_for(Policy(security_profile=min_profile), written, matching, checks)
             decoding = plugged.begin(session) if plugged else None
-            diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate, decoding=decoding)
+            joined.begin(session.picture, outcome)
+            diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate, decoding=decoding,
+                          beside=joined.among)  # fmt: skip
             status = outcome.exit_code()
             if status is ExitCode.SOURCE and session.tally.nothing:
                 outcome.conclude(taken.opened)
                 return status
             report = build(session, sources=taken.opened, show_ids=show_ids)
+            report["capture"]["notes"] += joined.notes(session.picture)
             if matching is not None:
                 matching.narrow(report)
             elif not session.tally.messages:

@@ -92,8 +92,7 @@ class Listening:
         from fieldkit.sources.serial.port import SerialPort
 
         directory = serialoptions.log_directory(self._given["log_to"])
-        dialect = self._spec.dialect if self._spec is not None else ""
-        maker = serialoptions.recorder(directory, name, self._settings, "listen", dialect)
+        maker = serialoptions.recorder(directory, name, self._settings, "listen", self._spec)
         return SerialPort(name, self._settings, recording=maker)
 
     def run(self, stop: Stop) -> ExitCode:
@@ -121,13 +120,13 @@ class Listening:
 
     def decoder(self, port: SerialPort) -> Decoder:
         from fieldkit.sources.serial.decoding import USB_GAP, Decoder
+        from fieldkit.sources.serial.overhearing import ANYTHING
 
         return Decoder(
             port.settings.line,
             port.name,
             view=self._given["view"],
-            dialect=self._spec.dialect if self._spec is not None else "",
-            profile=self._spec.profile if self._spec is not None else None,
+            expected=self._spec.expected if self._spec is not None else ANYTHING,
             gap=(self._given["gap"] or 0) * 1_000_000 or USB_GAP,
         )
 

@@ -52,14 +52,14 @@ def port_settings(line_text: str | None, usual: object = None, *, dtr: str = "of
     return PortSettings(chosen, "on" if dtr == "on" else "off", "on" if rts == "on" else "off")
 
 
-def device(text: str) -> DeviceSpec:
-    """``--device``; UsageError says what is wrong."""
+def device(text: str, option: str = "--device") -> DeviceSpec:
+    """``--device``, or another option; UsageError says what is wrong."""
     from fieldkit.sources.serial.device import parse_device
 
     try:
         return parse_device(text, find_profile)
     except ValueError as error:
-        raise click.UsageError(f"--device: {error}") from None
+        raise click.UsageError(f"{option}: {error}") from None
 
 
 def find_profile(name: str) -> Profile:
@@ -83,18 +83,20 @@ def log_directory(log_to: str | None) -> Path:
     return Path(log_to) if log_to else data_directory() / "logs"
 
 
-def recorder(directory: Path, name: str, settings: PortSettings, mode: str, dialect: str = "") -> RecordingMaker:
-    return RecordingMaker(directory, name, settings, mode, dialect)
+def recorder(
+    directory: Path, name: str, settings: PortSettings, mode: str, spec: DeviceSpec | None = None
+) -> RecordingMaker:
+    return RecordingMaker(directory, name, settings, mode, spec)
 
 
 class RecordingMaker:
     """Makes a port's recording when the port is open, and remembers where it is."""
 
-    def __init__(self, directory: Path, name: str, settings: PortSettings, mode: str, dialect: str) -> None:
+    def __init__(self, directory: Path, name: str, settings: PortSettings, mode: str, spec: DeviceSpec | None) -> None:
         self.base: Path | None = None
         """The files' common name, without suffixes."""
         self._directory, self._name, self._settings = directory, name, settings
-        self._mode, self._dialect = mode, dialect
+        self._mode, self._spec = mode, spec
 
     def __call__(self, port: Port) -> Recording:
         from fieldkit.sources.serial.port import now
@@ -102,7 +104,9 @@ class RecordingMaker:
 
         started = now()
         self.base = self._directory / recording_name(self._name, started)
-        about = About(self._name, str(port.identity), str(self._settings), started, self._mode, self._dialect)
+        spec = self._spec
+        dialect, device = ("", "") if spec is None else (spec.dialect, spec.text)
+        about = About(self._name, str(port.identity), str(self._settings), started, self._mode, dialect, device)
         return Recording(self.base.with_name(self.base.name + SUFFIX), about)
 
 

@@ -154,7 +154,7 @@ class _Reading:
         given, spec = self._given, self._spec
         settings = serialoptions.port_settings(given["line_text"], spec.line, dtr=given["dtr"], rts=given["rts"])
         directory = serialoptions.log_directory(given["log_to"])
-        maker = serialoptions.recorder(directory, self._name, settings, "read", spec.dialect)
+        maker = serialoptions.recorder(directory, self._name, settings, "read", spec)
         port = SerialPort(self._name, settings, Rights(asking=spec.asking), recording=maker)
         try:
             # Listening begins before the port is open, so that its first bytes are not missed.

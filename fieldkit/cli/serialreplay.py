@@ -46,22 +46,17 @@ def command(recording: Path, **given: Any) -> ExitCode:
     from fieldkit.cli.terminal import wants_color
     from fieldkit.sources.serial.decoding import USB_GAP, Decoder, Row
     from fieldkit.sources.serial.recording import RecordingError, read_recording
+    from fieldkit.sources.serial.retold import expected_of
     from fieldkit.sources.serial.settings import parse_line
 
     spec = serialoptions.device(given["device_text"]) if given["device_text"] else None
     try:
         about, items = read_recording(recording)
-        line = parse_line(about.settings)
+        expected = spec.expected if spec is not None else expected_of(about, serialoptions.find_profile)
+        gap = (given["gap"] or 0) * 1_000_000 or USB_GAP
+        decoder = Decoder(parse_line(about.settings), about.port, view=given["view"], expected=expected, gap=gap)
     except (OSError, RecordingError, ValueError) as error:
         raise serialoptions.PortFailure(str(error)) from error
-    decoder = Decoder(
-        line,
-        about.port,
-        view=given["view"],
-        dialect=spec.dialect if spec is not None else about.dialect,
-        profile=spec.profile if spec is not None else None,
-        gap=(given["gap"] or 0) * 1_000_000 or USB_GAP,
-    )
     events = given["form"] == "events"
     coloured = not events and wants_color(given["color"], sys.stdout)
     lines = RowLines(stamps=given["stamps"], utc=given["utc"], coloured=coloured)

@@ -94,11 +94,11 @@ class _Writing:
         from fieldkit.sources.serial.writing import names_before
 
         plan, given = self._plan, self._given
-        spec = DeviceSpec("modbus", plan.profile, plan.unit)
+        spec = DeviceSpec("modbus", plan.profile, plan.unit, text=f"modbus:{plan.profile.id}@{plan.unit}")
         audit = Audit(Path(given["audit_to"]) if given["audit_to"] else None)
         settings = serialoptions.port_settings(given["line_text"], spec.line, dtr=given["dtr"], rts=given["rts"])
         maker = serialoptions.recorder(
-            serialoptions.log_directory(given["log_to"]), self._name, settings, "write", "modbus"
+            serialoptions.log_directory(given["log_to"]), self._name, settings, "write", spec
         )
         rights = Rights(asking=spec.asking, writing=True, audit=audit)
         port = SerialPort(self._name, settings, rights, recording=maker)

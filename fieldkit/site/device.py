@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from fieldkit.events import ConsoleLine, ConsoleSighting, DeviceReading, Event
+from fieldkit.site.deviceowner import Key, Owners
 from fieldkit.site.units import natural_unit, unit
 
 MAX_DEVICES: Final = 64
@@ -73,6 +74,11 @@ class Device:
     """"registered" or what a modem is instead, oldest first."""
     heard: int = 0
     """When it last said anything."""
+
+    @property
+    def key(self) -> Key:
+        """What it is known by."""
+        return self.port, self.dialect, self.name
 
     @property
     def title(self) -> str:
@@ -173,8 +179,10 @@ class Devices:
     WANTS: Final = frozenset[type[Event]]({DeviceReading, ConsoleSighting, ConsoleLine})
 
     def __init__(self) -> None:
-        self.all: dict[tuple[str, str, str], Device] = {}
+        self.all: dict[Key, Device] = {}
         """By port, dialect and name."""
+        self.owners = Owners()
+        """Whose they are."""
         self.crowded_out = 0
         """Events of devices beyond ``MAX_DEVICES``."""
 
@@ -184,6 +192,7 @@ class Devices:
             device = self._device(event.port, event.dialect, event.device)
             if device is not None:
                 device.take(event)
+                self.owners.told(event, device.key)
         elif isinstance(event, ConsoleSighting):
             device = self._device(event.port, "console", "")
             if device is not None:
@@ -195,6 +204,7 @@ class Devices:
             known = self.all.get((event.port, "console", ""))
             if known is not None:
                 known.heard = max(known.heard, event.time)
+            self.owners.told(event, (event.port, "console", ""))
 
     def of(self, event: Event) -> Device | None:
         """The device that an event is of."""

@@ -59,6 +59,8 @@ class Picture:
                 self.outcomes.feed(event, station)
                 if event.action in ErrorCodes.ACTIONS:
                     self._told(event)
+                if event.action == "BootNotification":
+                    self.devices.owners.booted(event)
         elif isinstance(event, Unanswered):
             station = self.stations.get(event.call.channel.station)
             if station is not None:

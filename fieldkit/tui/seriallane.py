@@ -15,6 +15,7 @@ from fieldkit.sources.serial.audit import data_directory
 from fieldkit.sources.serial.autospeed import AutoSpeed
 from fieldkit.sources.serial.decoding import Decoder, Row, View
 from fieldkit.sources.serial.opening import is_address
+from fieldkit.sources.serial.overhearing import ANYTHING
 from fieldkit.sources.serial.port import SLACK, SerialPort, now
 from fieldkit.sources.serial.recording import SUFFIX, About, Chunk, Recording, recording_name
 from fieldkit.sources.serial.settings import PortSettings
@@ -164,8 +165,7 @@ class Lane:
             self.port.settings.line,
             self.name,
             view=self.view,
-            dialect=spec.dialect if spec is not None else "",
-            profile=spec.profile if spec is not None else None,
+            expected=spec.expected if spec is not None else ANYTHING,
         )
 
     def _recording(self, port: Port) -> Recording:

@@ -6,6 +6,7 @@ and says so in its name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
@@ -39,6 +40,8 @@ TECHNOLOGIES: Final = {
 """27.007 §7.3 <AcT>; 8 as Quectel has it."""
 
 _REGISTERED: Final = ("1", "5")
+_ADDRESS: Final = re.compile(r"(?!0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}")
+"""IPv4; IPv6 comes as sixteen numbers with dots between them, or with colons (27.007 AT+CGPIAF)."""
 
 
 class AtValue(NamedTuple):
@@ -217,6 +220,13 @@ def _attached(fields: list[str], line: str) -> Iterator[AtValue]:
     yield AtValue("attached", {"0": "no", "1": "yes"}.get(fields[0], fields[0][:8]), "", line, fields[0] == "0")
 
 
+def _addresses(fields: list[str], line: str) -> Iterator[AtValue]:
+    """One line for each context (27.007 §10.1.23); a second address, of IPv6, is not needed to know who it is."""
+    context, address = fields[0], fields[1] if len(fields) > 1 else ""
+    if context.isdecimal() and len(context) <= 2 and _ADDRESS.fullmatch(address):
+        yield AtValue(f"address_{context}", address, "", line)
+
+
 def _functionality(fields: list[str], line: str) -> Iterator[AtValue]:
     words = {"0": "minimum", "1": "full", "4": "radio off"}.get(fields[0], fields[0][:8])
     yield AtValue("radio", words, "", line, fields[0] in ("0", "4"))
@@ -241,6 +251,7 @@ _READERS: Final[dict[str, Callable[[list[str], str], Iterator[AtValue]]]] = {
     "+QENG": _qeng,
     "+CCLK": _clock,
     "+CGATT": _attached,
+    "+CGPADDR": _addresses,
     "+CFUN": _functionality,
 }
 

@@ -15,6 +15,7 @@ from typing import Final, NamedTuple
 
 from fieldkit.devices.checksums import crc16
 from fieldkit.devices.modbus.framing import MAX_RTU
+from fieldkit.devices.modbus.line import FORGOTTEN, MOST_UNSETTLED
 from fieldkit.devices.modbus.pdu import (
     FIRST_UNIT,
     LAST_UNIT,
@@ -50,6 +51,8 @@ class Overheard(NamedTuple):
     asked: Heard
     answer: Heard | None
     """None: none came before the next request."""
+    doubtful: bool = False
+    """An earlier request that looks alike is still without its answer: this may be that one, come late."""
 
     @property
     def unit(self) -> int:
@@ -113,6 +116,8 @@ class Sniffer:
         self._gap = max(settings.frame_gap, _LUMP) if settings is not None else _LUMP
         self._buffer = bytearray()
         self._last = 0
+        self._unsettled: deque[Heard] = deque(maxlen=MOST_UNSETTLED)
+        """Reads without an answer, which may still come: nothing in an answer says what it answers."""
         self._asked_last: Heard | None = None
         """The request whose answer is due: a bus has one master, and that asks one by one."""
 
@@ -211,7 +216,17 @@ class Sniffer:
         self._asked_last = None
         traffic.answers += 1
         traffic.exceptions += bool(heard.pdu[0] & REFUSED)
-        self._give(Overheard(asked, heard))
+        self._give(Overheard(asked, heard, self._doubtful(asked, heard)))
+
+    def _doubtful(self, asked: Heard, answer: Heard) -> bool:
+        """Whether it may answer an earlier request. If it cannot, that settles them: units answer in order."""
+        waiting = [one for one in self._unsettled if one.unit == asked.unit and answer.time - one.time <= FORGOTTEN]
+        if any(_answers(one, answer) for one in waiting):
+            return True
+        kept = [one for one in self._unsettled if one.unit != asked.unit]
+        self._unsettled.clear()
+        self._unsettled.extend(kept)
+        return False
 
     def _asked(self, heard: Heard, traffic: Traffic) -> None:
         traffic.requests += 1
@@ -221,6 +236,7 @@ class Sniffer:
             return
         if self._asked_last is not None:
             self.units[self._asked_last.unit].unanswered += 1
+            self._unsettled.append(self._asked_last)
             self._give(Overheard(self._asked_last, None))
         self._asked_last = heard
 

@@ -11,10 +11,9 @@ from typing import Final, Literal, NamedTuple, TypeAlias
 from fieldkit.devices.console.lines import ConsoleReader
 from fieldkit.devices.console.recognise import Recogniser
 from fieldkit.devices.detect import judge
-from fieldkit.devices.modbus.profile import Profile
 from fieldkit.devices.modbus.timing import MILLISECOND, LineSettings
 from fieldkit.events import ConsoleLine, ConsoleSighting, DeviceReading
-from fieldkit.sources.serial.overhearing import Overhearing
+from fieldkit.sources.serial.overhearing import ANYTHING, Expected, Overhearing
 from fieldkit.sources.serial.recording import Chunk, Item, Notice
 from fieldkit.sources.serial.settings import parse_line
 
@@ -59,8 +58,7 @@ class Decoder:
         port: str = "",
         *,
         view: View = "auto",
-        dialect: str = "",
-        profile: Profile | None = None,
+        expected: Expected = ANYTHING,
         gap: int = USB_GAP,
     ) -> None:
         self.view: View = view
@@ -68,7 +66,7 @@ class Decoder:
         self.settings = settings
         self.at_password = False
         """What is typed now is a password."""
-        self._port, self._dialect, self._profile, self._gap = port, dialect, profile, gap
+        self._port, self._expected, self._gap = port, expected, gap
         self._fixed = view != "auto"
         self._recogniser = Recogniser()
         self._scanning = False
@@ -118,7 +116,7 @@ class Decoder:
     def _begin(self) -> None:
         """Another connection or speed: nothing that came before goes on."""
         self._reader = ConsoleReader(self._port)
-        self._overhearing = Overhearing(self.settings, self._port, self._dialect, self._profile)
+        self._overhearing = Overhearing(self.settings, self._port, self._expected)
         self._group = bytearray()
         self._group_began = self._group_end = self._last = 0
         self._waiting: list[Row] = []

@@ -23,6 +23,7 @@ from fieldkit.devices.rapi.commands import COMMANDS as RAPI_COMMANDS
 from fieldkit.devices.rapi.session import RapiCause, RapiSession
 from fieldkit.events import DeviceReading
 from fieldkit.sources.serial.exchange import Talk
+from fieldkit.sources.serial.overhearing import Expected
 from fieldkit.sources.serial.readsets import READ_SETS, ReadSet
 
 _SPEC: Final = re.compile(r"(modbus|rapi|at|sml|iec62056)(?::([^@]*))?(?:@([0-9]{1,3}))?")
@@ -48,6 +49,13 @@ class DeviceSpec:
     profile: Profile | None = None
     unit: int = 0
     address: str = ""
+    text: str = ""
+    """As it was written."""
+
+    @property
+    def expected(self) -> Expected:
+        """What to listen for. A unit is one of several only where it was named."""
+        return Expected(self.dialect, self.profile, self.unit if "@" in self.text else 0)
 
     @property
     def line(self) -> LineSettings:
@@ -84,14 +92,14 @@ def parse_device(text: str, find: Callable[[str], Profile]) -> DeviceSpec:
             raise ValueError(f"{text!r}: {dialect} has no profiles and no units")
         if more:
             iec62056.sign_on(more)
-        return DeviceSpec(dialect, address=more)
+        return DeviceSpec(dialect, address=more, text=text)
     if not more:
         raise ValueError("which Modbus device? Write modbus:PROFILE@UNIT, for instance modbus:sdm630@1")
     profile = find(more)
     number = int(unit) if unit else profile.unit
     if not FIRST_UNIT <= number <= LAST_UNIT:
         raise ValueError(f"unit {number}: a Modbus unit is {FIRST_UNIT} to {LAST_UNIT}")
-    return DeviceSpec("modbus", profile, number)
+    return DeviceSpec("modbus", profile, number, text=text)
 
 
 @dataclass(slots=True)

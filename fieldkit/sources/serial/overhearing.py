@@ -26,6 +26,16 @@ _ATTEMPT: Final = 16_384
 """Bytes after which who has found nothing stops looking; the next change of speed or device begins anew."""
 
 
+class Expected(NamedTuple):
+    """What is known of who speaks, before it has said anything."""
+
+    dialect: str = ""
+    """Empty: to be found out."""
+    profile: Profile | None = None
+    unit: int = 0
+    """Of Modbus, the only one that the profile is about; 0: all of the bus."""
+
+
 class Understood(NamedTuple):
     """One thing that a listener made out."""
 
@@ -45,14 +55,17 @@ class Listener(Protocol):
     def feed(self, data: bytes, time: int) -> list[Understood]: ...
 
 
+ANYTHING: Final = Expected()
+
+
 class Overhearing:
     """All dialects, or the one that was asked for."""
 
-    def __init__(self, settings: LineSettings, port: str, dialect: str = "", profile: Profile | None = None) -> None:
-        names = (dialect,) if dialect else DIALECTS
-        self.dialect = dialect
+    def __init__(self, settings: LineSettings, port: str, expected: Expected = ANYTHING) -> None:
+        names = (expected.dialect,) if expected.dialect else DIALECTS
+        self.dialect = expected.dialect
         """Empty until it is certain."""
-        self._listeners = {name: _listener(name, settings, port, profile) for name in names}
+        self._listeners = {name: _listener(name, settings, port, expected) for name in names}
         self._size = 0
 
     def feed(self, data: bytes, time: int) -> list[Understood]:
@@ -75,10 +88,10 @@ class Overhearing:
             self._listeners = {name: one for name, one in self._listeners.items() if one.messages}
 
 
-def _listener(name: str, settings: LineSettings, port: str, profile: Profile | None) -> Listener:
+def _listener(name: str, settings: LineSettings, port: str, expected: Expected) -> Listener:
     match name:
         case "modbus":
-            return _Modbus(settings, port, profile)
+            return _Modbus(settings, port, expected)
         case "rapi":
             return _Rapi(port)
         case "at":
@@ -91,11 +104,11 @@ def _listener(name: str, settings: LineSettings, port: str, profile: Profile | N
 
 
 class _Modbus:
-    def __init__(self, settings: LineSettings, port: str, profile: Profile | None) -> None:
+    def __init__(self, settings: LineSettings, port: str, expected: Expected) -> None:
         self.messages = 0
         self._sniffer = Sniffer(settings)
         self._port = port
-        self._profile = profile
+        self._profile, self._unit = expected.profile, expected.unit
 
     def feed(self, data: bytes, time: int) -> list[Understood]:
         self._sniffer.feed(data, time)
@@ -106,7 +119,7 @@ class _Modbus:
         while self._sniffer.overheard:
             overheard = self._sniffer.overheard.popleft()
             yield Understood(time, overheard_words(overheard))
-            if self._profile is not None:
+            if self._profile is not None and self._unit in (0, overheard.unit):
                 for one in values_of(overheard, self._profile, self._port):
                     yield Understood(time, words(one), one)
 
@@ -121,6 +134,8 @@ def overheard_words(pair: Overheard) -> str:
     if pair.answer is None:
         return f"{what}: no answer" if pair.unit else f"{what}: to all units"
     took = f", {pair.latency / 1e6:.0f} ms"
+    if pair.doubtful:
+        took += ", or the late answer to an earlier request"
     if pair.code:
         return f"{what}: refused, {exception_name(pair.code)} ({pair.code}){took}"
     if pair.writes:
@@ -132,9 +147,10 @@ def overheard_words(pair: Overheard) -> str:
 
 
 def values_of(pair: Overheard, profile: Profile, port: str) -> Iterator[DeviceReading]:
-    """What an overheard answer says by a profile: somebody else's request, our reading."""
+    """What an overheard answer says by a profile: somebody else's request, our reading. Nothing where it may belong to
+    another request."""
     data = pair.data
-    if not data or pair.answer is None or pair.function in READ_BITS:
+    if not data or pair.answer is None or pair.doubtful or pair.function in READ_BITS:
         return
     for register in profile.registers:
         if register.function != pair.function or register.address < pair.address:

@@ -21,6 +21,8 @@ from fieldkit.sources.serial.trouble import PortError, Reason
 FORMAT: Final = "fieldkit-serial"
 SCHEMA: Final = 1
 SUFFIX: Final = ".serial.jsonl"
+_LONGEST_HEAD: Final = 65_536
+"""Bytes of a recording's first line; a file of another kind may be one line of gigabytes."""
 _FLUSH: Final = 0.05
 """Seconds that bytes may wait in memory: what a power failure takes."""
 
@@ -43,7 +45,7 @@ class Notice:
 
     time: int
     kind: str
-    """"opened", "lost", "waiting", "back", "settings", "scan", "missed", "mark", "blocked", "unblocked"."""
+    """"opened", "lost", "waiting", "back", "settings", "scan", "missed", "mark", "blocked", "unblocked", "device"."""
     text: str
 
 
@@ -60,6 +62,8 @@ class About:
     started: int
     mode: str = "listen"
     dialect: str = ""
+    device: str = ""
+    """As it was named: "modbus:sdm630@1"."""
 
 
 class Recording:
@@ -136,22 +140,21 @@ class RecordingError(Exception):
 
 def read_recording(path: Path) -> tuple[About, Iterator[Item]]:
     """The head of a recording, and what it holds. A last line that was cut off by a power failure is left out."""
-    file = path.open("rb")
-    try:
-        head = json.loads(file.readline())
-    except ValueError:
-        head = None
+    with path.open("rb") as file:
+        try:
+            head = json.loads(file.readline(_LONGEST_HEAD))
+        except ValueError:
+            head = None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
-        file.close()
         raise RecordingError(f"{path} is no recording of a serial port (*{SUFFIX})")
     if head.get("schema") != SCHEMA:
-        file.close()
         raise RecordingError(f"{path} was recorded by a newer fieldkit (schema {head.get('schema')})")
     wanted: dict[str, Any] = {name: head.get(name, "") for name in About.__slots__}
     wanted["started"] = int(wanted["started"] or 0)
 
     def items() -> Iterator[Item]:
-        with file:
+        with path.open("rb") as file:
+            file.readline(_LONGEST_HEAD)
             for number, line in enumerate(file, 2):
                 item = _item(line)
                 if item is not None:

@@ -9,6 +9,7 @@ from fieldkit.devices.checksums import xor8
 from fieldkit.devices.modbus.framing import rtu_frame
 from fieldkit.devices.modbus.timing import line_settings
 from fieldkit.sources.serial.decoding import Decoder, Row
+from fieldkit.sources.serial.overhearing import Expected
 from fieldkit.sources.serial.recording import Chunk, Item, Notice
 
 MS = 1_000_000
@@ -46,7 +47,7 @@ def test_hex_is_grouped_by_silence_and_explained() -> None:
 
 
 def test_somebody_elses_answers_are_read_with_a_profile() -> None:
-    decoder = Decoder(line_settings(9600), "p", dialect="modbus", profile=profilestore.find("sdm630"))
+    decoder = Decoder(line_settings(9600), "p", expected=Expected("modbus", profilestore.find("sdm630")))
     rows = [row for row in _rows(_bus(), decoder) if row.kind == "reading"]
     assert len(rows) == 3
     assert rows[0].text.startswith("sdm630/1 voltage_l1 = 230.1")
@@ -85,7 +86,7 @@ def test_rapi_on_the_way_by() -> None:
         Chunk(START + MS, framed(b"$OK 16000 230100")),
         Chunk(START + 900 * MS, framed(b"$AT 03 03 16 0140")),
     ]
-    decoder = Decoder(line_settings(115_200), "p", dialect="rapi")
+    decoder = Decoder(line_settings(115_200), "p", expected=Expected("rapi"))
     rows = _rows(items, decoder)
     assert any(row.text == "openevse voltage = 230.1 V" for row in rows)
     assert rows[0].kind == "out"

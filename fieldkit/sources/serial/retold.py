@@ -1,0 +1,76 @@
+"""A recording of a port → what its devices told, as events: what a session holds against the messages of stations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+from fieldkit.devices.modbus.profile import Profile
+from fieldkit.events import ConsoleLine, ConsoleSighting, DeviceReading
+from fieldkit.sources.serial.decoding import Decoder, Row
+from fieldkit.sources.serial.device import DeviceSpec, parse_device
+from fieldkit.sources.serial.overhearing import Expected
+from fieldkit.sources.serial.recording import FORMAT, About, RecordingError, read_recording
+from fieldkit.sources.serial.settings import parse_line
+
+Told = ConsoleLine | ConsoleSighting | DeviceReading
+FindProfile = Callable[[str], Profile]
+
+_HEAD: Final = 200
+"""Bytes in which a recording says that it is one."""
+
+
+def is_recording(path: str) -> bool:
+    """Whether a file is a recording of a serial port."""
+    try:
+        with Path(path).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return head.startswith(b"{") and f'"format": "{FORMAT}"'.encode() in head
+
+
+def expected_of(about: About, find: FindProfile) -> Expected:
+    """Who was listened to or asked; ValueError where its profile is not to be had here."""
+    return parse_device(about.device, find).expected if about.device else Expected(about.dialect)
+
+
+class Retold:
+    """One recording. ``events`` reads it once."""
+
+    def __init__(self, path: str, find: FindProfile, spec: DeviceSpec | None = None) -> None:
+        """``spec``: who speaks, if not whom it names. ``RecordingError``, ``OSError``, ``ValueError`` where it is no good."""
+        self.path = path
+        self.about, self._items = read_recording(Path(path))
+        self._find = find
+        expected = spec.expected if spec is not None else expected_of(self.about, find)
+        self._decoder = Decoder(parse_line(self.about.settings), self.about.port, expected=expected)
+        self.first = 0
+        """When something was heard or sent first …"""
+        self.last = 0
+        """… and last."""
+        self.told = 0
+        """Events handed out."""
+        self.readings = 0
+        """Values among them."""
+        self.fault = ""
+        """Why it ends early."""
+
+    def events(self) -> Iterator[Told]:
+        """What was told, in the order of time."""
+        try:
+            for item in self._items:
+                self.first = self.first or item.time
+                self.last = max(self.last, item.time)
+                yield from self._of(self._decoder.feed(item))
+        except RecordingError as error:
+            self.fault = str(error)
+        yield from self._of(self._decoder.finish())
+
+    def _of(self, rows: list[Row]) -> Iterator[Told]:
+        for row in rows:
+            if row.event is not None:
+                self.told += 1
+                self.readings += isinstance(row.event, DeviceReading)
+                yield row.event
