@@ -209,6 +209,71 @@ class Retransmission:
     kind: Literal["retransmission", "duplicate", "keep-alive"]
 
 
+@event
+class PathSample:
+    """A round trip from the place of capture to one side and back: a segment, and what acknowledged (or reset) it.
+    At most one a second of each connection and direction, none of what was sent more than once (RFC 6298 §3)."""
+
+    time: int
+    """Of the answer."""
+    frames: tuple[int, ...]
+    connection: Connection
+    from_client: bool
+    """Whose segment it was: True measures the way to the server."""
+    kind: Literal["handshake", "ack", "reset"]
+    """handshake: SYN and SYN/ACK, or SYN/ACK and ACK. reset: no acknowledgement came, but RST."""
+    rtt: int
+    """Nanoseconds; -1 where nothing could be measured (the segment was sent more than once)."""
+    ttl: int
+    """Time to live of the answer; 0 where it is not known."""
+    mss: int = 0
+    """handshake: largest segment that the answering side takes, 0 where it did not say …"""
+    window: int = 0
+    """… and its window, unscaled."""
+
+
+@event
+class PathError:
+    """A router or host said by ICMP that a packet of a connection cannot be delivered."""
+
+    time: int
+    frames: tuple[int, ...]
+    connection: Connection
+    from_client: bool
+    """Whose packet it was."""
+    reporter: str
+    """Address of whoever says so."""
+    kind: Literal["network", "host", "port", "prohibited", "too-big", "expired", "other"]
+    mtu: int = 0
+    """too-big: what would fit; 0 where it is not said."""
+
+
+@event
+class WindowClosed:
+    """One side has no room for more: it announced a window of zero. At most one a second of each side."""
+
+    time: int
+    frames: tuple[int, ...]
+    connection: Connection
+    from_client: bool
+
+
+@event
+class StrayReset:
+    """A segment from the middle of a connection that nobody has seen, answered by RST: a connection that was moved here
+    from another path looks like this to the new one."""
+
+    time: int
+    """Of the RST."""
+    frames: tuple[int, ...]
+    """Of the segment and of the RST."""
+    client: Endpoint
+    server: Endpoint
+    sent: int
+    """Time of the segment."""
+    source: str
+
+
 # --------------------------------------------------------------------------------------------------------- tls
 
 
@@ -593,6 +658,10 @@ Event: TypeAlias = (
     | ConnectionRecognised
     | StreamGap
     | Retransmission
+    | PathSample
+    | PathError
+    | WindowClosed
+    | StrayReset
     | TlsHello
     | TlsCertificates
     | TlsAlert

@@ -80,7 +80,7 @@ def test_every_message_follows_its_carrier_and_every_answer_its_exchange() -> No
     session = connected()
     session.call("station", "Heartbeat", {}, {"currentTime": session.timestamp()})
     kinds = [type(event).__name__ for event in overheard(session.segments).events]
-    assert kinds == [
+    assert [kind for kind in kinds if kind != "PathSample"] == [
         "ConnectionOpened", "ConnectionRecognised", "HttpRequest", "HttpResponse", "ConnectionRecognised",
         "WsMessage", "OcppMessage", "WsMessage", "OcppMessage", "Exchange", "ConnectionClosed",
     ]  # fmt: skip

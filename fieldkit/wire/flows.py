@@ -28,9 +28,13 @@ from fieldkit.events import (
     DecodeError,
     Emit,
     PacketBatch,
+    PathError,
+    PathSample,
+    StrayReset,
     TlsOpaque,
 )
 from fieldkit.wire.budget import MAX_INFLATED, Budget
+from fieldkit.wire.icmp import ICMP, Refusal
 from fieldkit.wire.ip import IpDecoder, endpoints, reverse_key
 from fieldkit.wire.link import link_name, network_layer
 from fieldkit.wire.sniff import Look, look
@@ -55,13 +59,18 @@ SYN_TIMEOUT_NS = 130_000_000_000
 SWEEP_NS = 1_000_000_000
 SYN_CHECK_NS = 10_000_000_000
 
-_HEADER_FIELDS = Struct("!H2xH16xI4xH").unpack_from
-"""From byte 2 of an IPv4 header without options: length, fragment field, TCP sequence number, offset and flags."""
+STRAY_NS = 5_000_000_000
+STRAY_SEGMENTS = 4
+"""An RST answers a segment within this time, and the segment was sent no more often."""
+
+_HEADER_FIELDS = Struct("!H2xH16xIIHH").unpack_from
+"""From byte 2 of an IPv4 header without options: length, fragment field, TCP sequence number, acknowledgement,
+offset and flags, window."""
 
 _PLAIN_IPV4 = b"\x08\x00\x45"
 """The end of an Ethernet header and the beginning of an IPv4 header without options."""
-_TUNNELS = (4, 41, 47)
-"""IP protocols that carry IP again: IPIP, 6in4, GRE."""
+_LOOKED_INTO = frozenset({ICMP, 4, 41, 47})
+"""IP protocols that carry TCP, or the beginning of it: ICMP errors, IPIP, 6in4, GRE."""
 _ETHERNET_HEADERS = 54
 """Ethernet, IPv4 and TCP without options."""
 
@@ -82,12 +91,28 @@ class Quiet:
 _DISMISSED = Quiet(None, b"")
 
 
+def largest_segment(header: bytes) -> int:
+    """The MSS option of a SYN (RFC 9293 §3.7.1); 0 without one."""
+    at = 20
+    while at + 1 < len(header) and header[at]:
+        if header[at] == 1:
+            at += 1
+            continue
+        size = header[at + 1]
+        if header[at] == 2 and size == 4 and at + 4 <= len(header):
+            return int.from_bytes(header[at + 2 : at + 4], "big")
+        at += max(size, 2)
+    return 0
+
+
 class Candidate:
     """A connection without a beginning: its segments so far, until something is recognised."""
 
-    __slots__ = ("held", "held_bytes", "segments", "signs")
+    __slots__ = ("held", "held_bytes", "segments", "sent", "signs")
 
-    def __init__(self) -> None:
+    def __init__(self, sent: tuple[bytes, int, tuple[int, ...]]) -> None:
+        self.sent = sent
+        """Key, time and frames of the first segment."""
         self.segments = 0
         self.signs = 0
         self.held: list[tuple[bytes, int, bytes, int, tuple[int, ...]]] = []
@@ -115,7 +140,7 @@ class FlowTable:
         self._numbers = count(first_number)
         self._share = share
         self._budget = Budget()
-        self._ip = IpDecoder(emit)
+        self._ip = IpDecoder(emit, self._refused)
         self._holes: dict[Direction, None] = {}
         self._recent: dict[tuple[int, int, int], tuple[int, TcpConnection]] = {}
         self._unknown_links: set[int] = set()
@@ -155,7 +180,7 @@ class FlowTable:
         get = self._flows.get
         fields = _HEADER_FIELDS
         followed, quiet = Direction, Quiet  # local names: this loop counts nanoseconds
-        plain, tcp, tunnels = _PLAIN_IPV4, 6, _TUNNELS
+        plain, tcp, looked_into = _PLAIN_IPV4, 6, _LOOKED_INTO
         ends, first = batch.ends, batch.first_frame
         starts = batch.starts if stop == len(batch.starts) else batch.starts[:stop]
         for frame, start in enumerate(starts, first):
@@ -167,7 +192,7 @@ class FlowTable:
                 continue
             protocol = buffer[start + 23]
             if protocol != tcp:
-                if protocol in tunnels:
+                if protocol in looked_into:
                     self._packet(batch, frame)
                 continue
             state = get(buffer[start + 26 : start + 38])
@@ -176,17 +201,21 @@ class FlowTable:
                     if buffer[start + 47] & 7 and ends[frame - first] - start >= _ETHERNET_HEADERS:
                         self._packet(batch, frame)
                 elif (
-                    buffer[start + 47] & 2
+                    buffer[start + 47] & 6
                     or (buffer[start + 16] << 8 | buffer[start + 17]) > 20 + ((buffer[start + 46] >> 4) << 2)
                     or buffer[start + 21]
                     or buffer[start + 20] & 0x3F
                 ):
-                    self._packet(batch, frame)  # a beginning, payload of an unknown connection, or a fragment
+                    self._packet(batch, frame)  # a beginning, a reset, payload of an unknown connection, or a fragment
                 continue
-            total, fragment, seq, offset_flags = fields(buffer, start + 16)
+            total, fragment, seq, ack, offset_flags, window = fields(buffer, start + 16)
             header = 20 + (offset_flags >> 10 & 0x3C)
+            peer = state.peer
             if total == header and not offset_flags & 7:
-                if state.peer.waiting:  # a bare acknowledgement: it matters where something is missing
+                # A bare acknowledgement: it matters where something is timed or missing, or there is no room.
+                if peer.asked_at:
+                    peer.answered(ack, time_of(buffer, start), (frame,), buffer[start + 22])
+                if peer.waiting or not window:
                     self._packet(batch, frame)
                 continue
             end = start + 14 + total
@@ -204,8 +233,12 @@ class FlowTable:
             time = time_of(buffer, start)
             state.next_seq = (seq + total - header) & MASK
             state.last_time = time
-            if state.peer.waiting:
-                self._acknowledge(batch, frame, state)
+            if time >= state.ask_from and not state.asked_at:
+                state.asked, state.asked_at = state.next_seq, time
+            if peer.asked_at:
+                peer.answered(ack, time, (frame,), buffer[start + 22])
+            if peer.waiting:
+                peer.acknowledged(ack, time, (frame,), speaking=True)
             state.sinks[state.side](buffer[start + 14 + header : end], time, (frame,))
 
     def _feed_any(self, batch: PacketBatch, first: int) -> None:
@@ -239,12 +272,23 @@ class FlowTable:
         segment = self._ip.segment(found[0], buffer, found[1], end, time, frame)
         if segment is None:
             return
-        self._segment(segment.key, segment.buffer, segment.offset, segment.end, segment.truncated, time, segment.frames)
+        ttl = buffer[found[1] + (8 if found[0] == 4 else 7)]
+        self._segment(
+            segment.key, segment.buffer, segment.offset, segment.end, segment.truncated, time, segment.frames, ttl
+        )
 
     # ------------------------------------------------------------------------------------------------ one segment
 
     def _segment(
-        self, key: bytes, buffer: bytes, offset: int, end: int, truncated: int, time: int, frames: tuple[int, ...]
+        self,
+        key: bytes,
+        buffer: bytes,
+        offset: int,
+        end: int,
+        truncated: int,
+        time: int,
+        frames: tuple[int, ...],
+        ttl: int,
     ) -> None:
         """A TCP header at ``offset`` and its payload up to ``end``."""
         if end - offset < 20:
@@ -259,9 +303,11 @@ class FlowTable:
         state = self._flows.get(key)
         if flags & SYN:
             self._syn(state, key, seq, ack, flags, time, frames)
+            state = self._flows.get(key)
+            if isinstance(state, Direction):
+                self._timed_syn(state, buffer[offset:payload], seq, ack, flags, time, frames, ttl)
             if not data:
                 return
-            state = self._flows.get(key)
             seq = (seq + 1) & MASK  # TCP Fast Open: data in the SYN
         if isinstance(state, Quiet):
             if flags & (FIN | RST):
@@ -270,12 +316,18 @@ class FlowTable:
         if not isinstance(state, Direction):
             if data and not flags & (SYN | RST):
                 self._consider(state, key, seq, data, time, frames)
+            elif flags & RST and state is not None:
+                self._stray(state, key, time, frames)
             return
         tcp = state.tcp
         tcp.last_time = time
         if flags & RST:
-            self._reset(state, time, frames)
+            self._reset(state, time, frames, ttl)
             return
+        if buffer[offset + 14 : offset + 16] == b"\0\0":
+            state.closes_window(time, frames)
+        if flags & ACK and state.peer.asked_at:
+            state.peer.answered(ack, time, frames, ttl)
         if flags & ACK and state.peer.waiting:
             state.peer.acknowledged(ack, time, frames, speaking=bool(data))
             if self._flows.get(key) is not state:
@@ -295,10 +347,49 @@ class FlowTable:
         if flags & FIN:
             self._fin(state, (seq + len(data) + truncated) & MASK, time, frames)
 
-    def _acknowledge(self, batch: PacketBatch, frame: int, state: Direction) -> None:
-        start = batch.starts[frame - batch.first_frame]
-        ack = int.from_bytes(batch.buffer[start + 42 : start + 46], "big")
-        state.peer.acknowledged(ack, batch.layout.time(batch.buffer, start), (frame,), speaking=True)
+    # --------------------------------------------------------------------------------------------- the path itself
+
+    def _timed_syn(
+        self,
+        state: Direction,
+        header: bytes,
+        seq: int,
+        ack: int,
+        flags: int,
+        time: int,
+        frames: tuple[int, ...],
+        ttl: int,
+    ) -> None:
+        """A SYN asks for an answer, and the answer for another (RFC 9293 §3.5)."""
+        begin = (seq + 1) & MASK
+        if state.tcp.stream is not None or state.started != begin:
+            return
+        state.mss, state.window = largest_segment(header), int.from_bytes(header[14:16], "big")
+        again = state.asked_at != 0 or (state.side == CLIENT and state.tcp.syns > 1)
+        state.asked, state.asked_at = begin, -1 if again else time
+        if flags & ACK and state.peer.asked_at:
+            state.peer.answered(ack, time, frames, ttl)
+
+    def _refused(self, refused: Refusal, reporter: str, time: int, frames: tuple[int, ...]) -> None:
+        """ICMP says that a segment was not delivered."""
+        state = self._flows.get(refused.key)
+        if isinstance(state, Direction):
+            connection, from_client = state.tcp.connection, state.from_client
+        elif isinstance(state, Quiet) and state.connection is not None:
+            connection, from_client = state.connection, refused.key == state.client_key
+        else:
+            return
+        self._emit(PathError(time, frames, connection, from_client, reporter, refused.kind, refused.mtu))
+
+    def _stray(self, state: Candidate, key: bytes, time: int, frames: tuple[int, ...]) -> None:
+        """An RST; does it answer the only segments that were seen of this connection?"""
+        sent = state.sent
+        if state.segments > STRAY_SEGMENTS or sent[0] != reverse_key(key) or time - sent[1] > STRAY_NS:
+            return
+        client, server = endpoints(sent[0])
+        self._flows.pop(key, None)
+        self._flows.pop(sent[0], None)
+        self._emit(StrayReset(time, (*sent[2], *frames), client, server, sent[1], self.source))
 
     # ------------------------------------------------------------------------------------- beginning of connections
 
@@ -391,7 +482,7 @@ class FlowTable:
         """A segment of a connection whose beginning we did not see."""
         seen = look(data)
         if state is None:
-            state = Candidate()
+            state = Candidate((key, time, frames))
             self._flows[key] = self._flows[reverse_key(key)] = state
             if len(self._flows) > MAX_FLOWS:
                 self._forget()
@@ -453,8 +544,12 @@ class FlowTable:
         if state.peer.fin_at >= 0:
             self._close(tcp, "fin", tcp.first_fin, time, frames)
 
-    def _reset(self, state: Direction, time: int, frames: tuple[int, ...]) -> None:
+    def _reset(self, state: Direction, time: int, frames: tuple[int, ...], ttl: int) -> None:
         tcp = state.tcp
+        if tcp.first_fin is None:
+            asked_at = state.peer.asked_at
+            rtt = time - asked_at if asked_at > 0 else -1
+            self._emit(PathSample(time, frames, tcp.connection, state.peer.from_client, "reset", rtt, ttl))
         if tcp.syn_only and not state.from_client:
             self._close(tcp, "refused", False, time, frames)
         elif tcp.first_fin is not None:

@@ -11,6 +11,7 @@ few byte tests and need not come here; this is the general path, and correctness
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from struct import Struct
@@ -18,6 +19,7 @@ from typing import TypeAlias
 
 from fieldkit.events import DecodeError, Emit, Endpoint
 from fieldkit.wire.fragments import SHOWN, Fragments
+from fieldkit.wire.icmp import ICMP, ICMPV6, Refusal, refusal
 
 TCP = 6
 
@@ -71,6 +73,10 @@ class TcpSegment:
     """Bytes of TCP data that the sender sent and the capture's snap length cut off."""
 
 
+OnRefusal: TypeAlias = Callable[[Refusal, str, int, tuple[int, ...]], None]
+"""Called with the refusal, the address of whoever says so, time and frames."""
+
+
 def reverse_key(key: bytes) -> bytes:
     """The key of the same connection's other direction."""
     size = (len(key) - 4) // 2
@@ -96,8 +102,10 @@ def _address(packed: bytes) -> str:
 class IpDecoder:
     """Finds the TCP segment in IP packets; holds the fragments that still wait for the rest of their datagram."""
 
-    def __init__(self, emit: Emit) -> None:
+    def __init__(self, emit: Emit, on_refusal: OnRefusal | None = None) -> None:
+        """``on_refusal`` is told of ICMP errors about TCP segments."""
         self._emit = emit
+        self._on_refusal = on_refusal
         self._seen: dict[str, int] = {}  # malformed packets, by reason
         self._unreported: dict[str, tuple[int, tuple[int, ...]]] = {}  # bytes lost, last frames, by reason
         self._fragments = Fragments(self._malformed)
@@ -109,6 +117,10 @@ class IpDecoder:
             return None
         protocol, buffer, offset, end, addresses, ip_id, frames, truncated = found
         if protocol != TCP:
+            if protocol in (ICMP, ICMPV6) and self._on_refusal is not None:
+                refused = refusal(protocol, buffer, offset, end)
+                if refused is not None:
+                    self._on_refusal(refused, _address(addresses[: len(addresses) // 2]), time, frames)
             return None
         if end - offset < _TCP_HEADER:
             self._malformed("The TCP header is cut off.", time, frames, buffer[offset:end], end - offset + truncated)

@@ -15,8 +15,10 @@ from fieldkit.events import (
     ConnectionClosed,
     ConnectionEnd,
     Emit,
+    PathSample,
     Retransmission,
     StreamGap,
+    WindowClosed,
 )
 from fieldkit.wire.budget import Budget
 from fieldkit.wire.stream import CLIENT, Sink, Stream
@@ -36,6 +38,17 @@ HOLE_GRACE_NS = 1_000_000_000
 
 HOLE_PATIENCE_NS = 120_000_000_000
 """When no acknowledgement is seen at all (one-sided capture): longer than TCP's last retransmission is likely."""
+
+SAMPLE_NS: Final = (1_000_000_000, 10_000_000_000)
+"""Between two measured round trips, of the client's and of the server's segments: the way to the server is the one
+that is a wide area."""
+TELL_NS: Final = 60_000_000_000
+"""Between two round trips that are told …"""
+ALIKE: Final = 4
+ALIKE_NS: Final = 5_000_000
+"""… unless they differ by more than a quarter and this."""
+CLOSED_NS: Final = 1_000_000_000
+"""Between two reports of a window of zero."""
 
 DUPLICATE_NS = 1_000_000
 """The same segment again within a millisecond is one packet captured twice; no stack retransmits that fast."""
@@ -89,9 +102,14 @@ class Direction:
 
     __slots__ = (
         "acked_at",
+        "ask_from",
+        "asked",
+        "asked_at",
         "budget",
+        "closed_at",
         "fin_at",
         "last_time",
+        "mss",
         "next_seq",
         "peer",
         "reach",
@@ -99,9 +117,12 @@ class Direction:
         "sinks",
         "started",
         "tcp",
+        "told",
+        "told_at",
         "waiting",
         "waiting_bytes",
         "waiting_since",
+        "window",
     )
 
     peer: Direction
@@ -126,6 +147,18 @@ class Direction:
         self.acked_at = 0
         """When the receiver was first seen to acknowledge beyond the hole, 0 if not yet."""
         self.budget: Budget | None = None
+        self.ask_from = 0
+        """From when on a segment may be timed …"""
+        self.asked = 0
+        """… what acknowledges the one that is, and when it was sent. 0: none is. -1: it was sent again."""
+        self.asked_at = 0
+        self.told = 0
+        """The round trip told last, and when."""
+        self.told_at = 0
+        self.mss = 0
+        self.window = 0
+        """Both as its SYN said."""
+        self.closed_at = 0
 
     @property
     def from_client(self) -> bool:
@@ -148,8 +181,35 @@ class Direction:
     def _deliver(self, data: bytes, seq: int, time: int, frames: tuple[int, ...]) -> None:
         self.next_seq = (seq + len(data)) & MASK
         self.last_time = time
+        if time >= self.ask_from and not self.asked_at:
+            self.asked, self.asked_at = self.next_seq, time
         if self.sinks:
             self.sinks[self.side](data, time, frames)
+
+    # ---------------------------------------------------------------------------------------------- the path itself
+
+    def answered(self, ack: int, time: int, frames: tuple[int, ...], ttl: int) -> None:
+        """The other side acknowledged everything before ``ack`` while a segment of this one was timed."""
+        if (ack - self.asked) & MASK >= HALF:
+            return
+        asked_at, self.asked_at = self.asked_at, 0
+        handshake = self.asked == self.started
+        self.ask_from = time if handshake else time + SAMPLE_NS[self.side]
+        if asked_at < 0:
+            return
+        rtt = time - asked_at
+        if not handshake and time - self.told_at < TELL_NS and abs(rtt - self.told) <= self.told // ALIKE + ALIKE_NS:
+            return
+        self.told, self.told_at = rtt, time
+        mss, window = (self.peer.mss, self.peer.window) if handshake else (0, 0)
+        kind: Literal["handshake", "ack"] = "handshake" if handshake else "ack"
+        self.tcp.emit(PathSample(time, frames, self.tcp.connection, self.from_client, kind, rtt, ttl, mss, window))
+
+    def closes_window(self, time: int, frames: tuple[int, ...]) -> None:
+        """It announced a window of zero."""
+        if time - self.closed_at >= CLOSED_NS:
+            self.closed_at = time
+            self.tcp.emit(WindowClosed(time, frames, self.tcp.connection, self.from_client))
 
     # ------------------------------------------------------------------------------------------------ out of order
 
@@ -159,6 +219,8 @@ class Direction:
                 self._skip_hole(time)
             self._jump(seq, data, time, frames)
             return
+        if self.asked_at:
+            self.asked_at = -1  # nobody can tell which copy an acknowledgement is for
         size = len(data)
         kind: Literal["retransmission", "duplicate", "keep-alive"] = "retransmission"
         if behind == 1 and size == 1:
