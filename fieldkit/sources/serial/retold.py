@@ -40,7 +40,7 @@ class Retold:
     """One recording. ``events`` reads it once."""
 
     def __init__(self, path: str, find: FindProfile, spec: DeviceSpec | None = None) -> None:
-        """``spec``: who speaks, if not whom it names. ``RecordingError``, ``OSError``, ``ValueError`` where it is no good."""
+        """``spec``: who speaks, if not whom it names. Raises ``RecordingError``, ``OSError``, ``ValueError``."""
         self.path = path
         self.about, self._items = read_recording(Path(path))
         self._find = find
