@@ -21,7 +21,7 @@ def _old_version(id_: str, name: str) -> Kind:
         id_,
         "warning",
         "csms",
-        f"Station and CSMS use an outdated version: {name}",
+        f"An outdated version is accepted: {name}",
         "{observation} OCPP asks for TLS 1.2 at least.",
         f"{_UPDATE} Only a 1.6 station that cannot do TLS 1.2 may be an exception.",
         f"{_PROFILES} (1.6 A00.FR.312, 2.x A00.FR.313; 416)",
@@ -40,7 +40,7 @@ NO_TLS12 = Kind(
     "The CSMS does not do TLS 1.2",
     "{server} refuses TLS 1.2. It is the version that all OCPP stations with TLS know, and the one OCPP's cipher suites"
     " belong to.",
-    "CSMS operator: switch TLS 1.2 on beside TLS 1.3.",
+    "CSMS operator: switch TLS 1.2 on, beside TLS 1.3 if that is there.",
     f"{_PROFILES} (1.6 A00.FR.312, 317; 2.x A00.FR.313, 318)",
 )
 NO_TLS13 = Kind(
@@ -61,7 +61,7 @@ def _weak_suite(id_: str, what: str, severity: Severity = "warning") -> Kind:
         id_,
         severity,
         "csms",
-        f"Station and CSMS use a cipher suite {what}",
+        f"A cipher suite {what} is accepted",
         f"{{observation}} A suite {what} no longer protects what is sent.",
         "CSMS operator: switch this suite off; if a station then cannot connect, it needs an update.",
         f"{_PROFILES} (1.6 A00.FR.319, 2.x A00.FR.320; 423)",

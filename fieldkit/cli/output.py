@@ -7,7 +7,6 @@ server, a pipeline) sees the old one or the new one. What is no regular file (``
 from __future__ import annotations
 
 import os
-import secrets
 import stat
 from collections.abc import Iterable
 from contextlib import suppress
@@ -64,6 +63,8 @@ class Output:
             mode = self._path.stat().st_mode if self._path.exists() else stat.S_IFREG
             # Where no other file may be made beside it there is nothing but to write over the old one.
             if stat.S_ISREG(mode) and (not self._path.exists() or os.access(self._path.parent, os.W_OK)):
+                import secrets  # hashes and all: nothing that a command which writes no file should wait for
+
                 self._draft = self._path.with_name(f".{self._path.name}.{secrets.token_hex(4)}.part")
                 self._file = self._draft.open("xb", _BUFFER)
                 if stat.S_IMODE(mode):

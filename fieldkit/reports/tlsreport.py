@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict
 
 from fieldkit import __version__
-from fieldkit.checks.finding import SEVERITIES, Finding, Severity
-from fieldkit.checks.posture import POSTURE_KINDS, entry, findings
+from fieldkit.checks.finding import SEVERITIES, Severity
+from fieldkit.checks.posture import entry, findings
 from fieldkit.checks.words import counted
 from fieldkit.reports.moments import iso
 from fieldkit.sources.tlsprobe import suites
@@ -243,13 +243,8 @@ def build(
 
 
 def _entries(faults: Iterable[Fault], at: int, when: str, target: str) -> Iterator[FindingEntry]:
-    own = [fault for fault in faults if fault.id in KINDS]
-    shared = [fault for fault in faults if fault.id in POSTURE_KINDS]
-    for finding in findings(shared, time=at, at=f" of {target}", role="csms"):
+    for finding in findings(faults, time=at, at=f" of {target}", role="csms", kinds=KINDS):
         yield entry(finding, when, target)  # type: ignore[misc]
-    for fault in own:
-        kind = KINDS[fault.id]
-        yield entry(Finding(kind, at, "", (), fault.values, severity=fault.severity), when, target)  # type: ignore[misc]
 
 
 def _name(posture: Posture, *, several: bool) -> str:
@@ -398,7 +393,7 @@ def _features(posture: Posture, judged: Judged) -> Features:
         "resumption": posture.resumption,
         "fallback_scsv": posture.fallback_scsv,
         "extended_master_secret": posture.extended_master_secret,
-        "stapling": any(one.staple for one in posture.shown) if posture.shown else None,
+        "stapling": posture.stapling,
         "needs_server_name": wants_name if known else None,
         "order": posture.order,
         "dh_bits": posture.dh_bits,

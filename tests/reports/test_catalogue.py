@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Kind
-from fieldkit.checks.posture import POSTURE_KINDS
 from fieldkit.checks.runner import known_checks
 from fieldkit.reports.catalogue import kinds_of, markdown
+from fieldkit.sources.tlsprobe.kinds import KINDS
 from tests.traffic.make_findings import TARGET
 
 
 def test_the_catalogue_is_current() -> None:
-    wanted = markdown(known_checks(), POSTURE_KINDS.values())
+    wanted = markdown(known_checks(), KINDS.values())
     assert TARGET.read_text("utf-8") == wanted, "run: python -m tests.traffic.make_findings"
 
 

@@ -6,15 +6,15 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fieldkit.checks.posture import POSTURE_KINDS
 from fieldkit.checks.runner import known_checks
 from fieldkit.reports.catalogue import markdown
+from fieldkit.sources.tlsprobe.kinds import KINDS
 
 TARGET = Path(__file__).parents[2] / "docs" / "findings.md"
 
 
 def main(arguments: Sequence[str]) -> int:
-    wanted = markdown(known_checks(), POSTURE_KINDS.values())
+    wanted = markdown(known_checks(), KINDS.values())
     if "--check" in arguments:
         return TARGET.read_text("utf-8") != wanted
     TARGET.write_text(wanted, "utf-8")

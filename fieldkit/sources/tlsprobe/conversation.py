@@ -52,6 +52,11 @@ class Traffic:
         """There was a TCP connection."""
         return self.connect_s is not None
 
+    @property
+    def unheard(self) -> bool:
+        """The peer let it go without a byte, or did not take it at all."""
+        return self.received == 0 and (not self.connected or self.end in (End.CLOSED, End.RESET))
+
 
 class Conversation(Protocol):
     """One connection's worth of talk."""
@@ -74,3 +79,6 @@ class Conversation(Protocol):
 
     def finish(self) -> None:
         """The connection is over, for the reason in ``traffic``."""
+
+    def again(self) -> None:
+        """Forget how it went: the same will be said once more."""

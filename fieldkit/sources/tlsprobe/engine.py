@@ -54,6 +54,10 @@ class Survey(Protocol):
         """Its time is over."""
 
     @property
+    def wakes(self) -> float:
+        """When it has something to say, if nobody answers before: its deadline, or the end of a pause."""
+
+    @property
     def over(self) -> bool:
         """Nothing is left to be said."""
 
@@ -98,7 +102,7 @@ class Engine:
                     self._start(survey, now)
                 running = [survey for survey in running if not survey.over or self._mine(survey)]
                 if running:
-                    self._wait(min(survey.deadline for survey in running))
+                    self._wait(min(survey.wakes for survey in running))
         finally:
             for connection in list(self._open):
                 self._close(connection, End.STOPPED)

@@ -64,15 +64,19 @@ class HttpTalk:
     def __init__(self, url: str, body: bytes = b"", kind: str = "") -> None:
         parts = urlsplit(url)
         self.patience = FETCH_S
-        self.traffic = Traffic()
-        self.done = False
-        self.status = 0
-        self._data = b""
+        self.again()
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         head = [f"{'POST' if body else 'GET'} {path} HTTP/1.0", f"Host: {parts.netloc}", "Accept: */*"]
         if body:
             head += [f"Content-Type: {kind}", f"Content-Length: {len(body)}"]
         self._request = "\r\n".join([*head, "", ""]).encode("ascii", "replace") + body
+
+    def again(self) -> None:
+        """Nothing was said, nothing came."""
+        self.traffic = Traffic()
+        self.done = False
+        self.status = 0
+        self._data = b""
 
     def begin(self) -> bytes:
         """The request."""

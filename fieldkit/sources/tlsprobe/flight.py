@@ -10,8 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Literal, TypeAlias
 
 from fieldkit.sources.tlsprobe import suites
+from fieldkit.sources.tlsprobe.certrequest import CertificateRequest, request12, request13
 from fieldkit.sources.tlsprobe.conversation import HEAD, NARROW, End, Traffic
-from fieldkit.sources.tlsprobe.hello import SSL3, Hello, record
+from fieldkit.sources.tlsprobe.hello import Hello, record
 from fieldkit.sources.tlsprobe.keyshare import KeyShare, KeyShareError, handshake_cipher, message_hash, supported
 from fieldkit.wire.tlscipher import NoCipherError, RecordCipher
 from fieldkit.wire.tlshello import (
@@ -33,30 +34,19 @@ from fieldkit.wire.tlsrecords import (
 
 MAX_FLIGHT: Final = 128 << 10
 """Bytes of a flight. Chains have a few thousand; OpenSSL's own bound for one is 100 KiB."""
-MAX_NAMES: Final = 50
-"""Names of authorities in a CertificateRequest that are kept; public-PKI servers send hundreds."""
+MAX_RECORDS: Final = 1000
+"""Of a flight. The smallest that RFC 6066 §4 has peers agree on, 512 bytes, make 256 of the longest."""
+UNRECOGNIZED_NAME: Final = 112
+"""The alert of a server that does not know the name it is called by (RFC 6066 §3)."""
 _SERVER_HELLO, _ENCRYPTED_EXTENSIONS, _CERTIFICATE, _SERVER_KEY_EXCHANGE = 2, 8, 11, 12
 _CERTIFICATE_REQUEST, _SERVER_HELLO_DONE, _CERTIFICATE_VERIFY, _FINISHED, _CERTIFICATE_STATUS = 13, 14, 15, 20, 22
 _NAMED_CURVE: Final = 3
 _STATUS_REQUEST: Final = 5
 _STATUS_OCSP: Final = 1
 _COOKIE: Final = 44
-_AUTHORITIES: Final = 47
-_SIGNATURE_ALGORITHMS: Final = 13
 
 Want: TypeAlias = Literal["hello", "flight"]
 Outcome: TypeAlias = Literal["hello", "alert", "not-tls", "malformed", "silence", "closed", "reset", "unreachable"]
-
-
-@dataclass
-class CertificateRequest:
-    """What the server wants of a client's certificate (RFC 5246 §7.4.4, RFC 8446 §4.3.2)."""
-
-    authorities: tuple[bytes, ...] = ()
-    """DER names, at most ``MAX_NAMES``; none: any."""
-    more: int = 0
-    """How many others there were."""
-    signatures: tuple[int, ...] = ()
 
 
 @dataclass
@@ -113,13 +103,18 @@ class FlightReader:
         self, hello: Hello, *, want: Want = "hello", share: KeyShare | None = None, patience: float = 4.0
     ) -> None:
         self.hello = hello
-        self.flight = Flight()
-        self.traffic = Traffic()
         self.patience = patience
         self.window = NARROW if want == "hello" else 0
-        self.done = False
         self._want: Want = want
-        self._share = share
+        self._offered = share
+        self.again()
+
+    def again(self) -> None:
+        """Nothing was said, nothing came."""
+        self.flight = Flight()
+        self.traffic = Traffic()
+        self.done = False
+        self._share = self._offered
         self._sent: list[bytes] = []
         """Handshake messages so far, as the transcript has them."""
         self._pending = b""
@@ -127,6 +122,7 @@ class FlightReader:
         self._messages = b""
         """Of a handshake message."""
         self._received = 0
+        self._records = 0
         self._cipher: RecordCipher | None = None
         self._sequence = 0
 
@@ -158,6 +154,10 @@ class FlightReader:
                 break
             fragment = self._pending[RECORD_HEADER : RECORD_HEADER + length]
             self._pending = self._pending[RECORD_HEADER + length :]
+            self._records += 1
+            if self._records > MAX_RECORDS:
+                self._stop("malformed", f"it sends more than {MAX_RECORDS:,} records without coming to an end")
+                break
             answer += self._record(kind, header, fragment)
         if not self._settled() and self._pending and not self._plausible():
             self._not_a_record()
@@ -255,7 +255,7 @@ class FlightReader:
         elif kind == _SERVER_KEY_EXCHANGE:
             self._key_exchange(body)
         elif kind == _CERTIFICATE_REQUEST:
-            flight.request = _request13(body) if self._modern else _request12(body, flight.hello.version)
+            flight.request = request13(body) if self._modern else request12(body, flight.hello.version)
         elif kind == _ENCRYPTED_EXTENSIONS and self._modern:
             for number, content in parse_encrypted_extensions(body):
                 if number == 16 and len(content) > 3:
@@ -363,47 +363,13 @@ class FlightReader:
         self.flight.defect = self.flight.defect or defect
 
 
-# ------------------------------------------------------------------------------------------------ certificate request
+def refused(flight: Flight) -> bool:
+    """It says no: by an alert, or by hanging up, as some do."""
+    return flight.outcome in ("alert", "closed", "reset")
 
 
-def _request12(body: bytes, version: int) -> CertificateRequest:
-    """RFC 5246 §7.4.4; older versions have no list of signature algorithms."""
-    found = CertificateRequest()
-    at = 1 + body[0] if body else 0
-    if version > SSL3 + 2:
-        size = int.from_bytes(body[at : at + 2], "big")
-        found.signatures = _pairs(body[at + 2 : at + 2 + size])
-        at += 2 + size
-    _authorities(body[at:], found)
-    return found
-
-
-def _request13(body: bytes) -> CertificateRequest:
-    """RFC 8446 §4.3.2: everything is an extension."""
-    found = CertificateRequest()
-    for kind, content in parse_encrypted_extensions(body[1 + body[0] :] if body else b""):
-        if kind == _SIGNATURE_ALGORITHMS:
-            found.signatures = _pairs(content[2:])
-        elif kind == _AUTHORITIES:
-            _authorities(content, found)
-    return found
-
-
-def _authorities(block: bytes, found: CertificateRequest) -> None:
-    end = min(2 + int.from_bytes(block[:2], "big"), len(block))
-    names: list[bytes] = []
-    at = 2
-    while at + 2 <= end:
-        size = int.from_bytes(block[at : at + 2], "big")
-        if at + 2 + size > end or not size:
-            break
-        if len(names) < MAX_NAMES:
-            names.append(block[at + 2 : at + 2 + size])
-        else:
-            found.more += 1
-        at += 2 + size
-    found.authorities = tuple(names)
-
-
-def _pairs(data: bytes) -> tuple[int, ...]:
-    return tuple(int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data) - 1, 2))
+def version_verdict(flight: Flight, version: int) -> bool | None:
+    """Whether a version is accepted, by what a hello came to that offers no higher one."""
+    if flight.version is not None:
+        return flight.version == version if flight.version <= version else None
+    return False if refused(flight) else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
@@ -32,6 +33,10 @@ class RenegotiationProbe(FlightReader):
 
     def __init__(self, hello: Hello) -> None:
         super().__init__(hello, want="flight", patience=PATIENCE_S)
+
+    def again(self) -> None:
+        """Nothing was said, nothing came."""
+        super().again()
         self.established = False
         """The first handshake came to its end."""
         self.allowed: bool | None = None
@@ -162,9 +167,10 @@ class RenegotiationProbe(FlightReader):
         return _record(kind, number + sealed)
 
 
-def offer(server_name: str) -> Hello:
-    """The hello of this handshake: only what it can really do."""
-    return Hello(TLS12, SUITES, server_name=server_name, groups=(X25519, P256, P384), ticket=b"", bare=True)
+def offers(server_name: str) -> Iterator[Hello]:
+    """Hellos of this handshake, only with what it can really do; the second is for servers that take no other curve."""
+    for groups in ((P256, P384), (X25519,)):
+        yield Hello(TLS12, SUITES, server_name=server_name, groups=groups, ticket=b"", bare=True)
 
 
 def _record(kind: int, content: bytes) -> bytes:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.safetext import shorten, terminal
 from fieldkit.sources.tlsprobe import suites
+from fieldkit.sources.tlsprobe.flight import UNRECOGNIZED_NAME
 from fieldkit.sources.tlsprobe.hello import SSL3, TLS10, TLS11
 from fieldkit.sources.tlsprobe.judgeupgrade import asks_for_password, upgrade_faults
 from fieldkit.sources.tlsprobe.posture import Posture, Shown
@@ -25,14 +26,14 @@ from fieldkit.trust.der import DerError
 from fieldkit.trust.fault import Fault
 from fieldkit.trust.names import by_clients, by_ocpp, host_names
 from fieldkit.trust.observed import Asked, Observed
-from fieldkit.trust.ocsp import Revocation, judge_response, read_response
 from fieldkit.trust.posture import leaf_faults
 from fieldkit.trust.suites import ECDSA_PAIR, RSA_PAIR, short
 from fieldkit.trust.words import listed, quoted
-from fieldkit.wire.tlsnames import TLS12, TLS13, suite_name, version_name
+from fieldkit.wire.tlsnames import TLS12, TLS13, alert_name, suite_name, version_name
 
 if TYPE_CHECKING:
     from fieldkit.sources.tlsprobe.fetch import Fetched
+    from fieldkit.trust.ocsp import Revocation
 
 MIN_DH: Final = 2048
 """Bits (A00.FR.501: the strength of 112 bits)."""
@@ -90,6 +91,7 @@ def judge(posture: Posture, roots: Roots | None, *, at: int, fetched: Fetched | 
     if posture.manner:
         judged.faults += _manners(posture, server)
     elif posture.target.tls:
+        judged.faults += _refusals(posture, server)
         judged.faults += _versions(posture, server)
         judged.faults += _suites(posture, server)
         judged.faults += _transport(posture, server)
@@ -144,6 +146,22 @@ def banner(data: bytes) -> str:
 
 
 # -------------------------------------------------------------------------------------------------------- transport
+
+
+def _refusals(posture: Posture, server: str) -> Iterator[Fault]:
+    """It speaks TLS, and not with us."""
+    first = posture.flights.get("first")
+    alert = first.alert if first is not None else None
+    if posture.name_refused:
+        values = {
+            "server": server,
+            "alert": f'the alert "{alert_name(UNRECOGNIZED_NAME)}"',
+            "name": quoted(posture.target.host),
+        }
+        yield Fault("tls.name-unknown", values)
+    elif not posture.versions and alert is not None and not posture.cut:
+        why = f"it answers every hello, whatever it offers, with {alert_name(alert)}"
+        yield Fault("tls.handshake-failed", {"server": server, "why": why})
 
 
 def _versions(posture: Posture, server: str) -> Iterator[Fault]:
@@ -233,6 +251,8 @@ def _chain(
     faults += leaf_faults(leaf, at=at, host=host)
     found = JudgedChain(shown, tuple(certificates), built)
     if shown.staple and built.issuer is not None:
+        from fieldkit.trust.ocsp import judge_response, read_response  # most servers staple nothing
+
         found.staple = judge_response(read_response(shown.staple), leaf, built.issuer, at=at)
         faults += _staple_faults(leaf, found.staple)
     if fetched is not None and built.issuer is not None:
@@ -309,5 +329,5 @@ def _observed(posture: Posture, judged: Judged) -> Observed:
         host=posture.target.host,
         identity=identity_of(posture.target),
         basic_auth=basic,
-        stapled=any(shown.staple for shown in posture.shown) if posture.shown else None,
+        stapled=posture.stapling,
     )

@@ -7,9 +7,12 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from fieldkit.safetext import shorten
+from fieldkit.sources.tlsprobe import suites
+from fieldkit.sources.tlsprobe.hello import TLS10, TLS11
 from fieldkit.sources.tlsprobe.posture import Posture, Spoken
 from fieldkit.trust.fault import Fault
 from fieldkit.trust.words import listed, quoted
+from fieldkit.wire.tlsnames import TLS12, TLS13
 
 _LONGEST: Final = 200
 _PORTAL_STATUS: Final = 511
@@ -39,17 +42,26 @@ def _handshakes(posture: Posture, server: str) -> Iterator[Fault]:
         elif spoken.client_certificate_sent and spoken.error and spoken.status is None:
             yield Fault("tls.client-cert-refused", {"server": server, "why": spoken.error})
         elif spoken.error and not spoken.handshake and posture.client_certificate != "required":
-            yield Fault("tls.handshake-failed", {"server": server, "why": spoken.error})
+            if _should_succeed(posture):
+                yield Fault("tls.handshake-failed", {"server": server, "why": spoken.error})
         else:
             continue
         return
 
 
+def _should_succeed(posture: Posture) -> bool:
+    """There is something that OpenSSL has in common with it; where it has nothing, that is told otherwise."""
+    versions = (TLS10, TLS11, TLS12, TLS13)
+    common = any(not suites.is_weak(number) for version in versions for number in posture.accepted(version))
+    return common and not posture.name_refused
+
+
 def _in_clear(answered: list[Spoken], server: str) -> Iterator[Fault]:
     for spoken in answered:
         if spoken.password_sent or asks_for_password(spoken):
-            told = "This probe sent one, as it was told to." if spoken.password_sent else "It asked this probe for one."
-            yield Fault("ws.basic-auth-in-clear", {"server": server, "public": f" {told}"}, severity="warning")
+            sent, asked = "took the password that this probe was given", "asked this probe for a password"
+            told = sent if spoken.password_sent else asked
+            yield Fault("ws.basic-auth-in-clear", {"server": server, "told": told})
             return
 
 

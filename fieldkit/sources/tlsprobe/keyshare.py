@@ -15,6 +15,8 @@ from fieldkit.sources.tlsprobe.hello import P256, P384, P521, X448, X25519
 from fieldkit.wire.tlscipher import RecordCipher, record_cipher
 from fieldkit.wire.tlskeys import Suite, keys_tls13
 
+FIRST_GROUP: Final = P256
+"""Offered with a share: the one that everybody must know who speaks TLS 1.3 (RFC 8446 §9.1)."""
 _CURVES: Final = {P256: "SECP256R1", P384: "SECP384R1", P521: "SECP521R1"}
 
 

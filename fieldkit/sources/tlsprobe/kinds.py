@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
+from fieldkit.checks.endpointkinds import IN_CLEAR
 from fieldkit.checks.finding import Kind
+from fieldkit.checks.posture import POSTURE_KINDS
+from fieldkit.checks.tlskinds import NAME_UNKNOWN
 
 ADDRESSES_DIFFER: Final = Kind(
     "tls.addresses-differ",
@@ -34,7 +38,7 @@ WAY_BROKEN: Final = Kind(
     "{server} is reached {good} and not {bad}: {reason}.",
     "See why the uplink lets these connections not pass: no route, a firewall, an expired SIM card, or a server that"
     " knows one address of the site only.",
-    "",
+    "RFC 1122 §3.3.4.2; RFC 9293 §3.10.7.4",
 )
 ADDRESS_DOWN: Final = Kind(
     "tls.address-unreachable",
@@ -117,15 +121,25 @@ HANDSHAKE_FAILED: Final = Kind(
     "critical",
     "csms",
     "A whole TLS handshake does not succeed",
-    "{server} answers TLS hellos, but a handshake that goes on to its end fails: {why}.",
+    "{server} speaks TLS, but no handshake comes to its end: {why}.",
     "CSMS operator: see in the log of the server why.",
     "RFC 8446 §6.2",
 )
 
-KINDS: Final[dict[str, Kind]] = {
-    kind.id: kind
-    for kind in (
-        ADDRESSES_DIFFER, WAYS_DIFFER, WAY_BROKEN, ADDRESS_DOWN, PORTAL, REDIRECTED, UPGRADE_FAILED, ACCEPT_WRONG,
-        PASSWORD_REFUSED, PASSWORD_KEPT, CLIENT_CERT_REFUSED, HANDSHAKE_FAILED,
-    )
-}  # fmt: skip
+PASSWORD_IN_CLEAR: Final = replace(
+    IN_CLEAR,
+    severity="warning",
+    explanation="{server} {told}, without TLS (security profile 1): the password of a station crosses the network in"
+    " clear, and whoever can see the traffic can read it.",
+)
+"""The same finding as a capture has, in the words of somebody who was no station."""
+
+OWN_KINDS: Final = (
+    ADDRESSES_DIFFER, WAYS_DIFFER, WAY_BROKEN, ADDRESS_DOWN, PORTAL, REDIRECTED, UPGRADE_FAILED, ACCEPT_WRONG,
+    PASSWORD_REFUSED, PASSWORD_KEPT, CLIENT_CERT_REFUSED, HANDSHAKE_FAILED,
+)  # fmt: skip
+"""Those that nobody else has."""
+KINDS: Final[dict[str, Kind]] = POSTURE_KINDS | {
+    kind.id: kind for kind in (*OWN_KINDS, NAME_UNKNOWN, PASSWORD_IN_CLEAR)
+}
+"""All that the prober can find, by id."""

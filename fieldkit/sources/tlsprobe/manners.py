@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Final
 from fieldkit.sources.tlsprobe import suites
 from fieldkit.sources.tlsprobe.conversation import Conversation
 from fieldkit.sources.tlsprobe.flight import FlightReader
-from fieldkit.sources.tlsprobe.hello import GROUPS, X25519, Hello
-from fieldkit.sources.tlsprobe.keyshare import KeyShare
+from fieldkit.sources.tlsprobe.hello import GROUPS, Hello
 from fieldkit.sources.tlsprobe.plan import Task
 from fieldkit.sources.tlsprobe.upgrade import PlainUpgrade
 from fieldkit.wire.tlsnames import TLS12, TLS13
@@ -122,9 +121,7 @@ def _short(state: _State) -> Task:
 
 
 def _modern(state: _State) -> Task:
-    reader = state.survey.reader(
-        TLS13, suites.TLS13, want="flight", groups=GROUPS, share=KeyShare(X25519), patience=state.patience
-    )
+    reader = state.survey.modern(patience=state.patience)
     yield state.ask(reader)
     if reader.flight.version == TLS13 and not state.answered:
         # It speaks nothing older, and hung up on the hello that offered nothing newer.
@@ -132,7 +129,7 @@ def _modern(state: _State) -> Task:
         posture = state.survey.posture
         posture.manner, posture.reason = "", ""
         posture.versions[TLS12] = False
-        state.survey.answered_modern(reader.flight)
+        state.survey.answered_modern()
     elif not reader.flight.answered:
         _unfinished(state.survey.posture, reader)
 

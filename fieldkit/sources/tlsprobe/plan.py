@@ -13,7 +13,7 @@ from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
-from fieldkit.sources.tlsprobe.conversation import NARROW, Conversation, End
+from fieldkit.sources.tlsprobe.conversation import NARROW, Conversation, End, Traffic
 from fieldkit.sources.tlsprobe.posture import Posture
 from fieldkit.sources.tlsprobe.targets import Way
 
@@ -30,6 +30,8 @@ HURRY_S: Final = 0.4
 """Answers to a hello within this leave time for everything."""
 DISPENSABLE: Final = 4
 """Tasks from this priority on are good to know and change no verdict."""
+PAUSE_S: Final = 0.3
+"""Before something is said once more: a small machine needs a moment to clear up after a connection."""
 _MARGIN_S: Final = 0.05
 
 Task: TypeAlias = Generator[Conversation, Conversation, None]
@@ -48,7 +50,7 @@ class Limits:
 class _Ready:
     """A task that can go on."""
 
-    __slots__ = ("answer", "name", "number", "order", "priority", "task")
+    __slots__ = ("again", "answer", "name", "number", "order", "priority", "repeating", "task")
 
     def __init__(self, priority: int, order: int, number: int, task: Task, name: str) -> None:
         self.priority = priority
@@ -57,6 +59,9 @@ class _Ready:
         self.task = task
         self.name = name
         self.answer: Conversation | None = None
+        self.again: Conversation | None = None
+        """What was said in vain and is to be said once more."""
+        self.repeating = False
 
     def __lt__(self, other: _Ready) -> bool:
         return (self.order, self.number) < (other.order, other.number)
@@ -74,10 +79,13 @@ class Plan:
         self._begun = 0.0
         self._ready: list[_Ready] = []
         self._talking: dict[int, _Ready] = {}
-        self._held: dict[int, tuple[_Ready, Conversation]] = {}
         self._count = 0
         self._estimate = 0
         """Bytes that are under way."""
+        self._hangs_up: bool | None = None
+        """To hang up is how it says no. False: it does so when it has no room. None: it has not been seen."""
+        self._pause = 0.0
+        """Nothing is begun before."""
 
     def add(self, priority: int, name: str, task: Task, *, long: bool = False) -> None:
         """Another task; 0 is the most important. ``name`` is what is missing in the report if it is left out.
@@ -103,10 +111,12 @@ class Plan:
 
     def next(self, now: float) -> Conversation | None:
         """The next conversation of the most important task that can go on."""
+        if now < self._pause:
+            return None
         while self._ready:
             ready = heapq.heappop(self._ready)
             try:
-                conversation = next(ready.task) if ready.answer is None else ready.task.send(ready.answer)
+                conversation = self._next_of(ready)
             except StopIteration:
                 continue
             short = self._short_of(ready.priority, now)
@@ -137,10 +147,13 @@ class Plan:
             self._leave_out(ready)
             ready.task.close()
             return
-        if not traffic.connected and posture.connect_s is not None and self.at_once > 1:
-            # It has answered before: it takes fewer connections at a time than we thought.
+        if self._in_vain(ready, traffic):
+            # It has answered before: perhaps it takes fewer connections at a time than we thought.
             self.at_once = 1
-        ready.answer = conversation
+            self._pause = now + PAUSE_S
+            ready.again = conversation
+        else:
+            ready.answer = conversation
         heapq.heappush(self._ready, ready)
 
     def stop(self) -> None:
@@ -153,6 +166,11 @@ class Plan:
         self._ready.clear()
 
     @property
+    def wakes(self) -> float:
+        """When it goes on by itself."""
+        return min(self._pause, self.deadline) if self._pause else self.deadline
+
+    @property
     def over(self) -> bool:
         """All is said, and all has been answered."""
         return not self._ready and not self._talking
@@ -161,6 +179,32 @@ class Plan:
     def remaining(self) -> float:
         """Seconds left when its last conversation ended."""
         return self.limits.seconds - self.posture.elapsed_s
+
+    # --------------------------------------------------------------------------------------------------- once more
+
+    def _next_of(self, ready: _Ready) -> Conversation:
+        self._pause = 0.0
+        ready.repeating = ready.again is not None
+        if ready.again is not None:
+            conversation, ready.again = ready.again, None
+            conversation.again()
+            return conversation
+        return next(ready.task) if ready.answer is None else ready.task.send(ready.answer)
+
+    def _in_vain(self, ready: _Ready, traffic: Traffic) -> bool:
+        """It was let go without a word by a peer that has answered hellos. That may be its way to say no, or it has no
+        room: charging stations have memory for a few sessions. The same once more, and alone, tells."""
+        if self.posture.hello_s is None:
+            return False
+        if ready.repeating:
+            if not traffic.connected:
+                return False
+            if traffic.unheard and self._hangs_up is None:
+                self._hangs_up, self.at_once = True, self.limits.at_once
+            elif not traffic.unheard:
+                self._hangs_up = False
+            return False
+        return traffic.unheard and not (traffic.connected and self._hangs_up)
 
     # -------------------------------------------------------------------------------------------------------- budget
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from fieldkit.sources.tlsprobe.flight import CertificateRequest, Flight
+from fieldkit.sources.tlsprobe import suites
+from fieldkit.sources.tlsprobe.certrequest import CertificateRequest
+from fieldkit.sources.tlsprobe.flight import Flight
 from fieldkit.sources.tlsprobe.targets import Target, Way
+from fieldkit.wire.tlsnames import TLS12
 
 Answer: TypeAlias = bool | None
 """Yes, no, or: it could not be found out."""
@@ -98,6 +101,8 @@ class Posture:
     nameless: tuple[bytes, ...] | None = None
     """The chain shown to a client that names no host; None: not found out."""
     nameless_refused: bool = False
+    name_refused: bool = False
+    """It does not know the name that it is called by (alert unrecognized_name)."""
     request: CertificateRequest | None = None
     """A client certificate is asked for."""
     client_certificate: Literal["", "required", "optional", "unknown"] = ""
@@ -112,7 +117,7 @@ class Posture:
     resumption: Answer = None
     fallback_scsv: Answer = None
     order: Literal["server", "client", ""] = ""
-    """Whose order of preference decides."""
+    """Whose order of preference decides; nobody's where there is nothing to choose."""
     extended_master_secret: Answer = None
     encrypt_then_mac: Answer = None
     alpn: str = ""
@@ -167,6 +172,23 @@ class Posture:
         """The suites known to be accepted in a version."""
         swept = self.suites.get(version)
         return swept.accepted if swept is not None else []
+
+    def settle(self) -> None:
+        """What can only be said when all has been asked."""
+        if not any(self.versions.values()):
+            self.versions.clear()  # it refuses whatever is said to it, which is not for the version
+        swept = self.suites.get(TLS12)
+        refused = swept is not None and swept.refused | self.all_accepted >= set(suites.everything())
+        if refused and not self.accepted(TLS12) and self.versions:
+            self.versions.setdefault(TLS12, False)  # it has no alert for that
+        if len(set(self.accepted(TLS12)).intersection(suites.usual())) < 2:
+            self.order = ""
+
+    @property
+    def stapling(self) -> Answer:
+        """The status of the certificate comes with it, where it is asked for."""
+        asked = [shown for shown in self.shown if shown.staple_asked]
+        return any(shown.staple for shown in asked) if asked else None
 
     @property
     def all_accepted(self) -> set[int]:

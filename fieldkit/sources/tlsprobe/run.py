@@ -79,6 +79,8 @@ def probe(order: Order, say: Callable[[str], None]) -> list[Result]:
             result.postures.append(survey.posture)
             surveys.append(survey)
     Engine().run(surveys)
+    for survey in surveys:
+        survey.posture.settle()
     at = order.at if order.at is not None else time.time_ns()
     for result in results:
         if order.fetch_issuers or order.fetch_revocation:

@@ -111,16 +111,22 @@ class Session:
         resume: ssl.SSLSession | None = None, patience: float = SESSION_S,
     ) -> None:  # fmt: skip
         self.patience = patience
+        self._wishes = wishes
+        self._settings = (target, context, subprotocol, resume)
+        self.again()
+
+    def again(self) -> None:
+        """Nothing was said, nothing came."""
+        target, context, subprotocol, resume = self._settings
         self.traffic = Traffic()
         self.done = False
         self.spoken = Spoken(subprotocol)
         self.session: ssl.SSLSession | None = None
         """To be resumed in another connection."""
-        self._wishes = wishes
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         # With an address Python sends no server name (RFC 6066 §3), but verifies it.
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=target.host, session=resume)
-        self._upgrade = Upgrade(target, subprotocol, wishes.credentials, self.spoken)
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=target.host.encode("ascii"), session=resume)
+        self._upgrade = Upgrade(target, subprotocol, self._wishes.credentials, self.spoken)
 
     def begin(self) -> bytes:
         """OpenSSL's hello."""

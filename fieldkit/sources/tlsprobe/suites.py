@@ -155,3 +155,8 @@ def _group(name: str) -> str:
 def with_certificate(kind: str, numbers: Iterable[int]) -> tuple[int, ...]:
     """Those that need a certificate with a key of this kind: "rsa" or "ecdsa"."""
     return tuple(number for number in numbers if kind in classes_of(number))
+
+
+def key_kind(number: int | None) -> str:
+    """The kind of certificate that a suite needs: "rsa", "ecdsa", or "" for none of them."""
+    return next(iter({"rsa", "ecdsa"} & classes_of(number or 0)), "")

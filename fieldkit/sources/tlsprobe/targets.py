@@ -140,7 +140,8 @@ def resolve(target: Target, family: int = 0, patience: float = RESOLVE_S) -> Res
 
 def _ask(target: Target, family: int) -> Resolved:
     try:
-        answers = socket.getaddrinfo(target.host, target.port, family, socket.SOCK_STREAM)
+        # As bytes: a str would have Python load its tables for IDNA, which has been seen to already.
+        answers = socket.getaddrinfo(target.host.encode("ascii"), target.port, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError) as error:
         said = getattr(error, "strerror", None) or str(error)
         return Resolved(error=f"{target.host} cannot be resolved: {said}")

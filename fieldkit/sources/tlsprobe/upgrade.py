@@ -152,6 +152,12 @@ class PlainUpgrade:
         self, target: Target, *, patience: float, subprotocol: str = "ocpp1.6", credentials: Credentials | None = None
     ) -> None:
         self.patience = patience
+        self._settings = (target, subprotocol, credentials)
+        self.again()
+
+    def again(self) -> None:
+        """Nothing was said, nothing came."""
+        target, subprotocol, credentials = self._settings
         self.traffic = Traffic()
         self.spoken = Spoken(subprotocol)
         self.done = False
