@@ -1,0 +1,5 @@
+"""What can happen to a site, a file a category; importing this registers them all."""
+
+from tests.simulation.families import benign, connectivity, energy, fraud, intrusion, maintenance
+
+__all__ = ["benign", "connectivity", "energy", "fraud", "intrusion", "maintenance"]
