@@ -130,3 +130,36 @@ def test_noise_is_counted_and_nothing_else(data: bytes, size: int) -> None:
     assert sniffer.garbage <= len(data)
     if not sniffer.frames:
         assert sniffer.garbage == len(data)
+
+
+def _exchange(sniffer: Sniffer, now: int, address: int, answer: int | None, *, unit: int = 1, count: int = 1) -> None:
+    sniffer.feed(rtu_frame(unit, ReadRequest(unit, 4, address, count).pdu), now)
+    if answer is not None:
+        data = answer.to_bytes(2, "big") * count
+        sniffer.feed(rtu_frame(unit, bytes((4, len(data))) + data), now + 60 * MILLISECOND)
+
+
+def test_an_answer_that_may_belong_to_an_earlier_request_is_doubted() -> None:
+    """A master gives up after 300 ms and asks for the next register; then the first one's answer comes."""
+    sniffer, second = Sniffer(LINE), 1000 * MILLISECOND
+    _exchange(sniffer, 0, 0, None)
+    _exchange(sniffer, second, 6, 230)
+    _exchange(sniffer, 2 * second, 0, 16, unit=2)  # another unit owes nothing
+    _exchange(sniffer, 3 * second, 8, 16)  # may still be one behind
+    _exchange(sniffer, 4 * second, 20, 16, count=2)  # looks different: units answer in order, so that settles it
+    _exchange(sniffer, 5 * second, 6, 16)
+    sniffer.finish()
+    assert [(pair.unit, pair.address, pair.doubtful) for pair in sniffer.overheard if pair.answer is not None] == [
+        (1, 6, True),
+        (2, 0, False),
+        (1, 8, True),
+        (1, 20, False),
+        (1, 6, False),
+    ]
+
+
+def test_after_long_silence_an_old_answer_comes_no_more() -> None:
+    sniffer, second = Sniffer(LINE), 1000 * MILLISECOND
+    _exchange(sniffer, 0, 0, None)
+    _exchange(sniffer, 12 * second, 6, 230)
+    assert [pair.doubtful for pair in sniffer.overheard if pair.answer is not None] == [False]

@@ -47,6 +47,9 @@ class Register:
     absent: tuple[int, ...] = ()
     """Numbers that mean "no value"; besides, where ``may_be_absent``, the usual ones of its type."""
     may_be_absent: bool = False
+    fine_from: int = 0
+    """From this number on the device counts in steps of ``fine_scale``, as it could not mean it otherwise; 0: never."""
+    fine_scale: float = 1.0
     low: float | None = None
     high: float | None = None
     """In ``unit``: beyond them the profile, the scale or the wiring is wrong."""
@@ -79,7 +82,8 @@ class Register:
                 if others:
                     named.append(f"bits 0x{others:x}")
                 return Value(", ".join(named) or "none", "", data)
-        scaled = value if self.scale == 1.0 else float(f"{value * self.scale:.12g}")
+        scale = self.fine_scale if self.fine_from and value >= self.fine_from else self.scale
+        scaled = value if scale == 1.0 else float(f"{value * scale:.12g}")
         if (self.low is not None and scaled < self.low) or (self.high is not None and scaled > self.high):
             doubt = f"{scaled:g} {self.unit} is not between {self.low} and {self.high}: wrong profile, scale or wiring"
             return Value(scaled, doubt, data)
@@ -115,6 +119,8 @@ class Writable:
     """It switches safety off, raises a current above the wiring, or takes the device off the bus."""
     readback: str
     """Name of the register that shows the result; empty where none does."""
+    unless: tuple[str, str]
+    """Register and flag: while that is set, the number would mean something else. Empty where there is none."""
     verified: bool
     sources: tuple[str, ...]
 

@@ -69,6 +69,8 @@ _REGISTER: Final = {
     "pilot": bool,
     "absent": list,
     "may_be_absent": bool,
+    "fine_from": int,
+    "fine_scale": float,
     "low": float,
     "high": float,
     "memory": str,
@@ -90,6 +92,7 @@ _WRITABLE: Final = {
     "effect": str,
     "danger": bool,
     "readback": str,
+    "unless": list,
     "verified": bool,
     "sources": list,
 }
@@ -211,8 +214,10 @@ def _register(table: _Table, sources: Mapping[str, str]) -> Register:
         raise ProfileError(f"{table.where}: the states of a control pilot are {', '.join(sorted(PILOT))}")
     if (states is not None or flags is not None) and (text or kind in ("f32", "f64") or (states and flags)):
         raise ProfileError(f"{table.where}: either states or flags, and of a whole number")
-    if table.get("scale", 1.0) == 0:
+    if table.get("scale", 1.0) == 0 or table.get("fine_scale", 1.0) == 0:
         raise ProfileError(f"{table.where}: a scale of 0")
+    if ("fine_from" in table) != ("fine_scale" in table):
+        raise ProfileError(f"{table.where}: fine_from and fine_scale need each other")
     unit = table.get("unit", "")
     if unit and unit not in UNITS:
         raise ProfileError(f"{table.where}: unit {unit!r} is none of {', '.join(sorted(UNITS))}")
@@ -240,6 +245,8 @@ def _register(table: _Table, sources: Mapping[str, str]) -> Register:
         pilot=pilot,
         absent=tuple(_integers(table.get("absent", []), f"{table.where}: absent")),
         may_be_absent=table.get("may_be_absent", False),
+        fine_from=_within(table.get("fine_from", 0), 0, 0xFFFF_FFFF, f"{table.where}: fine_from"),
+        fine_scale=float(table.get("fine_scale", 1.0)),
         low=low,
         high=high,
         memory=_memory(table),
@@ -282,7 +289,7 @@ def _check_place(register: Register, limits: Limits, where: str) -> None:
 
 
 def _writables(rows: list[Any], sources: Mapping[str, str], registers: tuple[Register, ...]) -> Iterator[Writable]:
-    readable = {register.name for register in registers}
+    readable = {register.name: register for register in registers}
     for number, row in enumerate(rows, 1):
         table = _Table(row, _WRITABLE, f"writable {number}")
         name = table.need("name")
@@ -304,9 +311,18 @@ def _writables(rows: list[Any], sources: Mapping[str, str], registers: tuple[Reg
             effect=table.need("effect"),
             danger=table.get("danger", False),
             readback=readback,
+            unless=_unless(table, readable),
             verified=_verified(table, sources),
             sources=tuple(table.need("sources")),
         )
+
+
+def _unless(table: _Table, readable: Mapping[str, Register]) -> tuple[str, str]:
+    name, flag = (*table.get("unless", ()), "", "")[:2]
+    register = readable.get(name)
+    if name and (register is None or flag not in (register.flags or {}).values()):
+        raise ProfileError(f"{table.where}: unless names a register and one of its flags")
+    return name, flag
 
 
 # ------------------------------------------------------------------------------------------------------------- helpers

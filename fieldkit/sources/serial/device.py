@@ -35,6 +35,9 @@ _LINES: Final = {
 }
 PUSH_TIME: Final = 12.0
 """Seconds for a meter that talks by itself: most do every one to four seconds, some every ten."""
+_PRINTED: Final = frozenset((*range(0x20, 0x7F), 0x02, 0x03, 0x06, 0x09, 0x0A, 0x0D))
+_SOME: Final = 8
+"""Bytes that are no mere glitch of a line that is switched on."""
 _CONSOLE: Final = re.compile(
     rb"login:|U-Boot|BusyBox|Linux version|\[ *[0-9]{1,6}\.[0-9]{6}\]|\[  OK  \]|(?:^|[\r\n])[^\r\n]{0,40}[#$] $|"
     rb"[IWE] \([0-9]+\) [a-zA-Z_]+:"
@@ -298,5 +301,10 @@ def objection(spec: DeviceSpec, heard: bytes) -> str:
         return (
             f"somebody talks on this bus ({len(heard)} bytes that we did not ask for): two masters disturb each other. "
             "Listen instead: fieldkit serial listen"
+        )
+    if spec.dialect != "modbus" and len(heard) >= _SOME and sum(byte in _PRINTED for byte in heard) < len(heard) / 2:
+        return (
+            f"what is heard ({len(heard)} bytes) is no text: another speed, or another device, and perhaps one that "
+            "boots. Find out first: fieldkit serial listen"
         )
     return ""

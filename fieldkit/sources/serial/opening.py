@@ -34,7 +34,7 @@ from fieldkit.sources.serial.ports import Port, Roots, list_ports
 from fieldkit.sources.serial.settings import PortSettings
 from fieldkit.sources.serial.trouble import PortError, Reason
 
-_ADDRESS: Final = re.compile(r"(socket|rfc2217|loop|spy|alt|hwgrep)://", re.IGNORECASE)
+_ADDRESS: Final = re.compile(r"(socket|rfc2217|loop)://", re.IGNORECASE)
 _ADDRESS_ERRORS: Final[tuple[type[Exception], ...]] = (*SETTING_ERRORS, KeyError)
 _USB: Final = re.compile(r"usb:([0-9a-f]{4}):([0-9a-f]{4})(?::(.+))?", re.IGNORECASE)
 _WRITE_TIMEOUT: Final = 5.0
@@ -59,6 +59,9 @@ def resolve(name: str, roots: Roots | None = None) -> str:
     """A path or an address for what was asked for: a path, ``ttyUSB0``, ``usb:0403:6001[:SERIAL|LOCATION|NUMBER]``."""
     if is_address(name) or sys.platform == "win32":
         return name
+    if "://" in name:
+        # pyserial has more of them, which open devices of this machine past all locks: they are not for us.
+        raise PortError(Reason.MISSING, f"{name}: addresses are socket://HOST:PORT and rfc2217://HOST:PORT")
     found = _USB.fullmatch(name)
     if found is None:
         path = Path(name)

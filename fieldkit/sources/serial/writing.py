@@ -34,8 +34,10 @@ _FORMATS: Final = {
     "f32": ">f",
     "f64": ">d",
 }
-_CHARGING: Final = ("C", "D")
+_CHARGING: Final = frozenset({"C", "C1", "C2", "D", "D1", "D2"})
 """IEC 61851-1: a vehicle that draws current."""
+_IDLE: Final = frozenset({"A", "A1", "A2", "B", "B1", "B2", "E", "F"})
+"""Those in which none does. What a profile calls otherwise ("derating", "reduced current", a number) may be charging."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +132,8 @@ def _registers(profile: Profile, writable: Writable, value: float) -> tuple[int,
 
 
 def names_before(plan: Plan) -> list[str]:
-    """What is read before and after: the value itself, and whether a vehicle charges."""
-    names = [plan.writable.readback] if plan.writable.readback else []
+    """What is read before and after: the value itself, what it means now, and whether a vehicle charges."""
+    names = [name for name in (plan.writable.readback, plan.writable.unless[0]) if name]
     return names + [register.name for register in plan.profile.registers if register.pilot]
 
 
@@ -155,8 +157,17 @@ def objection(plan: Plan, readings: Iterable[DeviceReading], *, while_charging: 
         state = value_of(readings, register.name)
         if state is None:
             return f"{register.name} could not be read: is a vehicle charging?"
-        if str(state)[:1] in _CHARGING and not while_charging:
-            return f"a vehicle is charging (state {state}): --while-charging writes nevertheless"
+        if str(state) not in _IDLE and not while_charging:
+            charging = str(state) in _CHARGING
+            word = "a vehicle is charging" if charging else "a vehicle may be charging, this state does not say"
+            return f"{word} (state {state}): --while-charging writes nevertheless"
+    name, flag = plan.writable.unless
+    if name:
+        flags = value_of(readings, name)
+        if flags is None:
+            return f"{name} could not be read, so nobody knows what the number would mean"
+        if flag in str(flags).split(", "):
+            return f"{name} says: {flag}; the number would mean something else"
     return ""
 
 

@@ -9,6 +9,7 @@ from fieldkit.devices.checksums import xor8
 from fieldkit.devices.modbus.framing import rtu_frame
 from fieldkit.devices.modbus.timing import line_settings
 from fieldkit.sources.serial.decoding import Decoder, Row
+from fieldkit.sources.serial.device import parse_device
 from fieldkit.sources.serial.overhearing import Expected
 from fieldkit.sources.serial.recording import Chunk, Item, Notice
 
@@ -51,6 +52,25 @@ def test_somebody_elses_answers_are_read_with_a_profile() -> None:
     rows = [row for row in _rows(_bus(), decoder) if row.kind == "reading"]
     assert len(rows) == 3
     assert rows[0].text.startswith("sdm630/1 voltage_l1 = 230.1")
+
+
+def test_a_profile_is_about_the_unit_that_was_named() -> None:
+    """Two meters of different make on one bus: the map of one would show nonsense for the other."""
+    for unit, values in ((0, 3), (1, 3), (2, 0)):
+        decoder = Decoder(line_settings(9600), "p", expected=Expected("modbus", profilestore.find("sdm630"), unit))
+        assert sum(row.kind == "reading" for row in _rows(_bus(), decoder)) == values, unit
+    assert parse_device("modbus:sdm630", profilestore.find).expected.unit == 0
+    assert parse_device("modbus:sdm630@2", profilestore.find).expected.unit == 2
+
+
+def test_no_value_is_shown_of_an_answer_that_may_be_an_old_one() -> None:
+    asked = [rtu_frame(1, bytes.fromhex("04 0006 0002")), rtu_frame(1, bytes.fromhex("04 0000 0002"))]
+    late = rtu_frame(1, bytes.fromhex("04 04 41800000"))  # 16 A, not 16 V
+    items: list[Item] = [Chunk(START, asked[0]), Chunk(START + 400 * MS, asked[1]), Chunk(START + 600 * MS, late)]
+    decoder = Decoder(line_settings(9600), "p", expected=Expected("modbus", profilestore.find("sdm630")))
+    rows = _rows(items, decoder)
+    assert not [row for row in rows if row.kind == "reading"]
+    assert any("or the late answer to an earlier request" in row.text for row in rows)
 
 
 def test_a_frame_torn_by_an_adapter_is_one_group() -> None:

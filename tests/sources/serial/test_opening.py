@@ -15,7 +15,7 @@ import pytest
 
 from fieldkit.devices.modbus.timing import line_settings
 from fieldkit.sources.serial.channel import DescriptorChannel
-from fieldkit.sources.serial.opening import open_port, trouble_of
+from fieldkit.sources.serial.opening import open_port, resolve, trouble_of
 from fieldkit.sources.serial.settings import PortSettings, parse_line
 from fieldkit.sources.serial.trouble import PortError, Reason
 from tests.sources.serial.ptys import Pty
@@ -94,6 +94,10 @@ def test_what_is_no_port(tmp_path: Path) -> None:
     file.write_bytes(b"x")
     with pytest.raises(PortError, match="no serial port"):
         open_port(str(file), SETTINGS, sending=True)
+    # pyserial's other addresses open devices of this machine without any of our locks.
+    for address in ("spy:///dev/ttyUSB0", "alt:///dev/ttyUSB0?class=Serial", "hwgrep://0403"):
+        with pytest.raises(PortError, match="addresses are socket://"):
+            resolve(address)
     error = PermissionError(13, "Permission denied")
     file.chmod(stat.S_IRUSR)
     assert trouble_of(str(file), error).reason is Reason.PERMISSION

@@ -58,8 +58,23 @@ def test_a_vehicle_that_charges_and_a_value_nobody_knows() -> None:
     assert objection(box, [before, _reading("charging_state", "B1")], while_charging=False) == ""
     assert "charging (state C2)" in objection(box, [before, _reading("charging_state", "C2")], while_charging=False)
     assert objection(box, [before, _reading("charging_state", "C2")], while_charging=True) == ""
+    # "Derating" is a vehicle that charges with less; a number that nobody knows may be one.
+    for state in ("derating", "unknown (77)", "error"):
+        assert "may be charging" in objection(box, [before, _reading("charging_state", state)], while_charging=False)
+        assert objection(box, [before, _reading("charging_state", state)], while_charging=True) == ""
     assert "is a vehicle charging?" in objection(box, [before], while_charging=True)
     assert "nobody knows" in objection(box, [_reading("charging_state", "B1")], while_charging=True)
+
+
+def test_a_number_that_would_mean_something_else() -> None:
+    """A controller set to steps of 0.01 A takes 10 for 0.1 A."""
+    box = plan(profilestore.find("evse-din"), 1, "current", "10")
+    assert set(names_before(box)) == {"current_set", "configuration", "vehicle_state"}
+    usual = [_reading("current_set", 16.0), _reading("vehicle_state", "B")]
+    assert objection(box, [*usual, _reading("configuration", "none")], while_charging=False) == ""
+    fine = _reading("configuration", "current in steps of 0.01 A, disabled")
+    assert "would mean something else" in objection(box, [*usual, fine], while_charging=True)
+    assert "nobody knows what the number" in objection(box, usual, while_charging=True)
 
 
 def test_a_stored_register_is_spared() -> None:
