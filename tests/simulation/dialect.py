@@ -199,7 +199,7 @@ class Dialect2:
             info["chargingState"] = state
         if stopped:
             info["stoppedReason"] = stopped
-        if transaction.remote is not None and kind == "Started":
+        if transaction.remote is not None and trigger == "RemoteStart":
             info["remoteStartId"] = transaction.remote
         payload: Payload = {
             "eventType": kind,

@@ -147,6 +147,8 @@ class Public(Life):
         yield station.start(connector, tag, trigger="CablePluggedIn")
         yield random.uniform(3, 40)
         if remote is not None:
+            if connector.transaction is not None:
+                connector.transaction.remote = remote
             ask = {"remoteStartId": remote, "idToken": station.dialect.token(tag), "evseId": connector.number}  # type: ignore[union-attr]
             transaction = connector.transaction
             answer = {"status": "Accepted", **({"transactionId": transaction.id} if transaction else {})}
@@ -287,5 +289,4 @@ class Public(Life):
                     ask = {"vendorId": station.vendor.data_transfer, "messageId": "daily", "data": "ok"}
                     yield station.say("DataTransfer", ask, {"status": "Accepted"})
                 case _:
-                    ask = {} if sixteen else {}
-                    yield station.asked("GetLocalListVersion", ask, {"listVersion" if sixteen else "versionNumber": 3})
+                    yield station.asked("GetLocalListVersion", {}, {"listVersion" if sixteen else "versionNumber": 3})

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from tests.simulation.engine import Process
+from tests.simulation.engine import Process, nanoseconds
 from tests.simulation.station import Station
 
 if TYPE_CHECKING:
     from tests.simulation.site import Site
+
+
+PATIENT: Final = 22.0
+"""Seconds that a connection stands without a sign of the other side; no break that is usual lasts much longer."""
 
 
 class Life:
@@ -132,6 +136,7 @@ def interruption(site: Site, seconds: float) -> Process:
     if uplink.down:
         return
     uplink.down = "silent"
+    site.ordinary.append((site.engine.now, site.engine.now + nanoseconds(seconds)))
     for life in site.lives:
         if life.line.open is not None:
             life.line.lose_answers()
@@ -141,8 +146,8 @@ def interruption(site: Site, seconds: float) -> Process:
         line = life.line.open
         if line is None or not line.useless:
             continue
-        if seconds < 20:
-            line.useless = False  # TCP has repeated what got lost, and goes on
+        if seconds < PATIENT:
+            life.line.resume()
             continue
         # Its silence was noticed, by the station or, with the first thing it says again, by a reset of the CSMS.
         life.line.drop("rst", by_client=False)

@@ -54,6 +54,8 @@ PATIENCE: Final = 30.0
 MSS: Final = 1448
 SYN_GIVEN_UP: Final = 131.0
 """Seconds after which fieldkit takes a SYN as unanswered (``wire.flows.SYN_TIMEOUT_NS`` and its sweep)."""
+KEPT: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent", "StatusNotification"})
+"""What a station says later if it cannot say it now."""
 MAX_OFFLINE: Final = 500
 """Messages that a station keeps for later."""
 
@@ -86,7 +88,7 @@ class Wire:
 class _Open:
     """One WebSocket connection."""
 
-    __slots__ = ("answers", "channel", "connection", "conversation", "ready", "unanswered", "useless")
+    __slots__ = ("answers", "channel", "connection", "conversation", "late", "ready", "unanswered", "useless")
 
     def __init__(self, connection: Connection, channel: OcppChannel, ready: int) -> None:
         self.connection = connection
@@ -96,6 +98,8 @@ class _Open:
         """Calls under way: when the answer is due, the call, and what of it has yet to happen."""
         self.unanswered: list[OcppMessage] = []
         self.conversation: Conversation | None = None
+        self.late: list[tuple[OcppMessage, Payload]] = []
+        """Calls whose answers cannot come through at the moment, and what those say."""
         self.useless = False
         """It is dead, and the station does not know yet."""
 
@@ -340,22 +344,47 @@ class Line:
             self.on_down()
 
     def _call_off(self, line: _Open, now: int) -> None:
-        """What has not happened yet will not. A call that was not sent yet is kept for later."""
-        for due, call, waiting in line.answers:
+        """What has not happened yet will not. A call that was not sent yet is kept for later, if it matters then."""
+        under_way, line.answers = line.answers, []
+        for due, call, waiting in under_way:
             if due <= now:
                 continue
             for happening in waiting:
                 if happening.event.time > now:
                     happening.called_off = True
+            if call.type is None or any(call is known for known in line.unanswered):
+                continue
+            answer = next((one.event for one in waiting if isinstance(one.event, OcppMessage) and one.event.call), None)
+            payload = answer.payload if answer is not None and answer.type is _RESULT else None
             if call.time <= now:
                 line.unanswered.append(call)
-        line.answers.clear()
+                if payload is not None:
+                    line.late.append((call, payload))
+            elif call.sender == "station" and call.action in KEPT and payload is not None:
+                self.offline.append((call.action, call.payload, payload))
 
     def lose_answers(self) -> None:
         """Nothing comes through any more, and neither side knows yet."""
         if self.open is not None:
             self.open.useless = True
             self._call_off(self.open, self.engine.now)
+
+    def resume(self) -> None:
+        """Everything comes through again, before anybody has given up: TCP repeats what got lost, answers come late."""
+        line, now = self.open, self.engine.now
+        if line is None or not line.useless:
+            return
+        line.useless = False
+        self._call_off(line, now)
+        late, line.late = line.late, []
+        due = now
+        for call, payload in late:
+            due += nanoseconds(self.uplink.rtt(now) + 0.01)
+            line.unanswered.remove(call)
+            result = self._message(line, _OTHER[call.sender], _RESULT, call.id, call.action, payload, None, due, call)
+            self._at(result)
+            self._at(Exchange(due, call.frames + result.frames, call, result))
+        self._busy = {"station": due, "csms": due}
 
     # ---------------------------------------------------------------------------------------------------- messages
 
@@ -378,7 +407,7 @@ class Line:
             if keep and len(self.offline) < MAX_OFFLINE:
                 self.offline.append((action, payload, answer or {}))
             if line is not None and line.useless and sender == "station" and not self.encrypted:
-                self._say_in_vain(line, action, payload)
+                self._say_in_vain(line, action, payload, answer or {})
             return 0.0
         begin = max(now, self._busy[sender])
         uplink = self.uplink
@@ -422,7 +451,7 @@ class Line:
             line.answers = [entry for entry in answers if entry[0] > now]
         return (due - now) / 1e9
 
-    def _say_in_vain(self, line: _Open, action: str, payload: Payload) -> None:
+    def _say_in_vain(self, line: _Open, action: str, payload: Payload, answer: Payload) -> None:
         """The station does not know yet that nobody listens: TCP repeats what it says, further and further apart."""
         now = self.engine.now
         if any(call.sender == "station" for call in line.unanswered):
@@ -430,6 +459,7 @@ class Line:
         call = self._message(line, "station", _CALL, self._new_id("station"), action, payload, None, now, None)
         self._at(call)
         line.unanswered.append(call)
+        line.late.append((call, answer))
         size = wire_size(len(call.raw), True) % MSS or MSS
         wait, after = 0.4, 0.0
         waiting: list[Happening] = []
@@ -495,6 +525,7 @@ class Line:
             raw = orjson.dumps([3, id_, payload])
         else:
             raw = orjson.dumps([4, id_, error.code, error.description, error.details])
+            payload = error.details
         return OcppMessage(
             time, self.engine.next_frame(), self.wire.source, line.channel, sender, kind, id_, action, payload, error,
             raw.decode(), (), kind is not _ERROR, call,

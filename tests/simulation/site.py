@@ -8,7 +8,7 @@ from random import Random
 from typing import Final, Literal
 
 from fieldkit.events import ConnectionClosed, Endpoint, Event, Unanswered
-from tests.simulation import families  # noqa: F401  # they register themselves
+import tests.simulation.families  # they register themselves
 from tests.simulation.cars import Car
 from tests.simulation.engine import SECOND, Engine, Process, nanoseconds
 from tests.simulation.episodes import FAMILIES, Episode
@@ -17,7 +17,7 @@ from tests.simulation.life import Life, breaks
 from tests.simulation.line import Line, Wire
 from tests.simulation.second import Depot
 from tests.simulation.station import Station
-from tests.simulation.vendors import Vendor, identity
+from tests.simulation.vendors import TEMPERATURE, Vendor, identity
 from tests.simulation.wan import HABITS, KINDS, Kind, Uplink
 
 DAY: Final = 86_400
@@ -43,10 +43,11 @@ class Site:
         uplink: Kind | None = None,
         vendors: Sequence[str] = (),
         magnitude: float | None = None,
+        whole: bool = False,
         source: str = "simulated",
     ) -> None:
         """``families``: episodes to play, spread over the time after ``quiet`` days. ``encrypted``: TLS that nobody has
-        the keys of. ``vendors``: only these. Everything not given follows from the seed."""
+        the keys of. ``vendors``: only these. ``whole``: the uplink never breaks by itself. Everything not given follows from the seed."""
         random = Random(f"site/{generator}/{seed}")
         start = _SUNDAY + DAY * random.randrange(0, 280) + 60 * random.randrange(0, 1440)
         self.begin = start * SECOND
@@ -59,9 +60,13 @@ class Site:
         kind = uplink or random.choice(KINDS)
         self.uplink = Uplink(kind, self.engine.random("uplink"), "198.51.100.7")
         self.breaks_a_day = random.uniform(*HABITS[kind].breaks)
+        if whole:
+            self.breaks_a_day = 0.0
         self.sessions_a_day = random.uniform(2.0, 9.0)
         """Of one connector."""
         self.crowd = 1.0
+        self.ordinary: list[tuple[int, int]] = []
+        """Breaks of the uplink that are no episode: begin and end, ns."""
         self.calm = True
         """No episode needs the uplink to be whole."""
         self.remote_share = random.choice((0.0, 0.1, 0.4, 0.8))
@@ -102,7 +107,8 @@ class Site:
         engine = self.engine
         for number, life in enumerate(self.lives):
             life.begin(engine.random("begin", number).uniform(0.0, 240.0))
-        engine.spawn(breaks(self))
+        if self.breaks_a_day:
+            engine.spawn(breaks(self))
         yield from engine.run()
         yield from self._end()
 
@@ -154,7 +160,10 @@ class Site:
             connectors=random.randint(*vendor.connectors),
             power=random.choice(vendor.powers),
             phases=3 if vendor.is_dc or random.random() < 0.8 else 1,
-            measurands=random.choice(vendor.measurands),
+            measurands=tuple(
+                # 2.x has no measurand for temperatures: they are variables of the device model there.
+                name for name in random.choice(vendor.measurands) if name != TEMPERATURE or version == "1.6"
+            ),
             meter_interval=random.choice(vendor.meter_intervals),
             heartbeat=random.choice(vendor.heartbeats),
             zone=self.zone,
