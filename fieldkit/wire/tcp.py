@@ -46,7 +46,9 @@ TELL_NS: Final = 60_000_000_000
 """Between two round trips that are told …"""
 ALIKE: Final = 4
 ALIKE_NS: Final = 5_000_000
-"""… unless they differ by more than a quarter and this."""
+"""… unless they differ by more than a quarter and this …"""
+AFTER_CHANGE: Final = 4
+"""… or are the first ones after such a difference."""
 CLOSED_NS: Final = 1_000_000_000
 """Between two reports of a window of zero."""
 
@@ -102,6 +104,7 @@ class Direction:
 
     __slots__ = (
         "acked_at",
+        "alike",
         "ask_from",
         "asked",
         "asked_at",
@@ -155,6 +158,7 @@ class Direction:
         self.told = 0
         """The round trip told last, and when."""
         self.told_at = 0
+        self.alike = 0
         self.mss = 0
         self.window = 0
         """Both as its SYN said."""
@@ -198,8 +202,12 @@ class Direction:
         if asked_at < 0:
             return
         rtt = time - asked_at
-        if not handshake and time - self.told_at < TELL_NS and abs(rtt - self.told) <= self.told // ALIKE + ALIKE_NS:
-            return
+        if not handshake and abs(rtt - self.told) <= self.told // ALIKE + ALIKE_NS:
+            self.alike += 1
+            if self.alike > AFTER_CHANGE and time - self.told_at < TELL_NS:
+                return
+        else:
+            self.alike = 0
         self.told, self.told_at = rtt, time
         mss, window = (self.peer.mss, self.peer.window) if handshake else (0, 0)
         kind: Literal["handshake", "ack"] = "handshake" if handshake else "ack"

@@ -1,0 +1,668 @@
+"""Follows every station through its connections, and takes each loss apart when the station is back.
+
+Any source of events will do: a capture on the site's side of the router, on its outside, or both; a proxy; a live tap.
+What a router says (``links.uplink.LinkEvent``) comes in by ``uplink``. Nothing is concluded at once: a loss is judged
+``SETTLE_NS`` after the return, when the new path has been measured, or at the end.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections import OrderedDict, deque
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+from fieldkit.events import (
+    Connection,
+    ConnectionClosed,
+    ConnectionOpened,
+    ConnectionRecognised,
+    Event,
+    HttpRequest,
+    HttpResponse,
+    MessageType,
+    OcppMessage,
+    PathError,
+    PathSample,
+    Retransmission,
+    StrayReset,
+    TlsOpaque,
+    WindowClosed,
+    WsControl,
+)
+from fieldkit.ocpp.timestamps import parse
+from fieldkit.site.link import Link, Links, asks_upgrade
+from fieldkit.site.outage import Outage
+from fieldkit.site.outagecause import SECOND, TOGETHER_NS, Break, UplinkEvent, Verdict, flaps, judge
+from fieldkit.site.outagelegs import build
+from fieldkit.site.pathkind import guess
+from fieldkit.site.pathseen import PathSeen, Step
+
+MAX_PATHS: Final = 5_000
+"""Connections that are measured; beyond it the one that was heard least recently is forgotten."""
+MAX_LINES: Final = 5_000
+"""Stations that are followed."""
+MAX_OUTAGES: Final = 2_000
+"""Of all stations, the latest."""
+MAX_PER_STATION: Final = 50
+"""Outages of one station that later ones are compared with."""
+MAX_TOLD: Final = 5_000
+"""Words of the router that are remembered."""
+MAX_FAILED: Final = 50
+"""Attempts in vain of one outage."""
+MAX_CALLS: Final = 64
+"""Message ids of a station that are remembered, to know what is delivered twice."""
+SETTLE_NS: Final = 5 * SECOND
+"""From the return to the verdict."""
+TWIN_NS: Final = 2 * SECOND
+"""Both sides of a router see a connection begin within this time."""
+GONE_NS: Final = 3 * SECOND
+"""A station without an answer for so long at the end of the capture has lost its connection."""
+BEFORE_NS: Final = 3 * SECOND
+"""What the router said so shortly before the last sign of life may have to do with the loss."""
+RECOVERED_NS: Final = 5 * SECOND
+RECOVERED_REPEATS: Final = 4
+"""So long and so often in vain, and answered in the end: the path was away and the connection outlived it."""
+RESET_NS: Final = 180 * SECOND
+"""A station that the CSMS told to restart does so within this time."""
+STRAY_NS: Final = 60 * SECOND
+"""From a reset connection that came from another uplink to the next one of the same station."""
+WAIT_NS: Final = 600 * SECOND
+"""Longest distance from a loss to the next attempt that can be a timer of the station."""
+
+_CALL: Final = MessageType.CALL
+_TRANSACTION: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"})
+
+
+@dataclass(slots=True)
+class _Line:
+    """One station."""
+
+    station: str
+    inside: bool
+    """Seen on the site's own side of its router; the same station seen from outside is another line."""
+    path: PathSeen | None = None
+    lost: PathSeen | None = None
+    """What was lost, while the station is not back."""
+    failed: list[PathSeen] = field(default_factory=list)
+    address: str = ""
+    server: str = ""
+    port: int = 0
+    waits: list[int] = field(default_factory=list)
+    survived: int = 0
+    kills: int = 0
+    reset_at: int = 0
+    outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=MAX_PER_STATION))
+    calls: OrderedDict[str, bool] = field(default_factory=OrderedDict)
+    """Message id → whether it was answered, of the latest CALLs of the station."""
+    queued: int = 0
+    duplicates: int = 0
+    two_uplinks: bool = False
+    """Two different paths have served it."""
+
+
+@dataclass(slots=True)
+class _Return:
+    """A station that is back; judged when ``due``."""
+
+    due: int
+    line: _Line
+    old: PathSeen
+    new: PathSeen | None
+    failed: list[PathSeen]
+
+
+class Outages:
+    """Of all stations of a session."""
+
+    WANTS: Final = frozenset[type[Event]](
+        {
+            ConnectionOpened, ConnectionClosed, ConnectionRecognised, HttpRequest, HttpResponse, OcppMessage, PathError,
+            PathSample, Retransmission, StrayReset, TlsOpaque, WindowClosed, WsControl,
+        }
+    )  # fmt: skip
+
+    def __init__(self, links: Links) -> None:
+        """``links``: fed with the same events, before this."""
+        self.all: deque[Outage] = deque(maxlen=MAX_OUTAGES)
+        """In the order in which they were judged."""
+        self.judged = 0
+        """How many there were, those included that ``all`` has no room for."""
+        self.told: deque[UplinkEvent] = deque(maxlen=MAX_TOLD)
+        """What routers said."""
+        self.forgotten = 0
+        self._links = links
+        self._paths: OrderedDict[int, PathSeen] = OrderedDict()
+        self._lines: dict[tuple[str, bool], _Line] = {}
+        self._of_path: dict[int, _Line] = {}
+        self._by_address: dict[str, list[_Line]] = {}
+        self._by_port: dict[tuple[str, int, int], int] = {}
+        """(server, its port, client's port) → number of the connection that has it."""
+        self._returns: deque[_Return] = deque()
+        self._ends: deque[tuple[int, str, str]] = deque(maxlen=200)
+        """(time, station, server) of losses."""
+        self._strays: deque[StrayReset] = deque(maxlen=100)
+        """Connections that came from another uplink, of which no more is known."""
+        self._time = 0
+        self._handlers: Final[dict[type[Event], Callable[[Any], None]]] = {
+            OcppMessage: self._message,
+            PathSample: self._sample,
+            WsControl: self._control,
+            Retransmission: self._repeat,
+            ConnectionOpened: self._opened,
+            ConnectionClosed: self._closed,
+            ConnectionRecognised: self._recognised,
+            HttpRequest: self._request,
+            HttpResponse: self._response,
+            PathError: self._error,
+            StrayReset: self._stray,
+            WindowClosed: self._window,
+            TlsOpaque: self._opaque,
+        }
+
+    # -------------------------------------------------------------------------------------------------------- what is in
+
+    def path(self, connection: Connection) -> PathSeen | None:
+        """What is known of the path under a connection."""
+        return self._paths.get(connection.number)
+
+    @property
+    def paths(self) -> list[PathSeen]:
+        """Of all connections that are remembered."""
+        return list(self._paths.values())
+
+    def feed(self, event: Event) -> None:
+        """Take in an event of ``WANTS``."""
+        self._time = max(self._time, event.time)
+        if self._returns and self._returns[0].due <= self._time:
+            self._settle()
+        self._handlers[event.__class__](event)
+
+    def uplink(self, event: UplinkEvent) -> None:
+        """Take in what a router says; in the order of time, or late."""
+        if self.told and event.time < self.told[-1].time:
+            at = bisect_left(self.told, event.time, key=lambda one: one.time)
+            if len(self.told) == MAX_TOLD:
+                self.told.popleft()
+                at = max(0, at - 1)
+            self.told.insert(at, event)
+        else:
+            self.told.append(event)
+
+    def finish(self) -> None:
+        """The end: judge what has waited, and those that never came back."""
+        for waiting in self._returns:
+            waiting.due = 0
+        self._settle()
+        for line in self._lines.values():
+            old = line.lost
+            if old is None and line.path is not None and self._dead_at_end(line.path):
+                old = line.path
+            if old is not None and self._worth_telling(line, old, None, line.failed):
+                self._judge(_Return(0, line, old, None, line.failed))
+            line.lost = None
+
+    # ---------------------------------------------------------------------------------------------------- the hot path
+
+    def _message(self, message: OcppMessage) -> None:
+        connection = message.channel.connection
+        if connection is None or message.channel.transport != "json":
+            return
+        path = self._path(connection)
+        if path.twin:
+            return
+        line = self._of_path.get(connection.number)
+        if line is None or line.path is not path:
+            link = self._links.get(connection)
+            if link is None or not link.ocpp:
+                return
+            line = self._arrived(link, path)
+        if message.sender == "csms":
+            path.hears(message.time)
+            self._heard_message(line, path, message)
+        else:
+            path.sends(message.time, message.frames)
+            if message.type is _CALL:
+                self._said(line, path, message)
+
+    def _heard_message(self, line: _Line, path: PathSeen, message: OcppMessage) -> None:
+        call = message.call
+        if message.type is _CALL:
+            if message.action == "Reset":
+                line.reset_at = message.time
+        elif message.id in line.calls:
+            line.calls[message.id] = True
+            if call is not None and call.action == "BootNotification" and path.boot is None:
+                payload = message.payload
+                if isinstance(payload, dict) and payload.get("status") == "Accepted":
+                    path.boot = message.time
+
+    def _said(self, line: _Line, path: PathSeen, message: OcppMessage) -> None:
+        action = message.action
+        if action == "BootNotification":
+            payload = message.payload
+            if isinstance(payload, dict) and isinstance(payload.get("reason"), str):
+                path.boot_reason = payload["reason"][:40]
+        else:
+            if path.first_message is None:
+                path.first_message = message.time
+            if path.transaction_message is None and action in _TRANSACTION:
+                path.transaction_message = message.time
+        if self._returns and path.upgraded is not None:
+            self._counted(line, path, message)
+        if message.id in line.calls:
+            return
+        line.calls[message.id] = False
+        if len(line.calls) > MAX_CALLS:
+            line.calls.popitem(last=False)
+
+    @staticmethod
+    def _counted(line: _Line, path: PathSeen, message: OcppMessage) -> None:
+        """What the station says after its return: was it made before, was it said before?"""
+        if line.calls.get(message.id):
+            line.duplicates += 1
+        stamp = _stamp(message.payload)
+        if stamp is not None and path.upgraded is not None and stamp < path.upgraded - SECOND:
+            line.queued += 1
+
+    def _sample(self, sample: PathSample) -> None:
+        path = self._paths.get(sample.connection.number)
+        if path is not None:
+            step = path.sampled(sample)
+            if step is not None:
+                self._stepped(path, step)
+
+    def _control(self, control: WsControl) -> None:
+        path = self._paths.get(control.connection.number)
+        if path is None:
+            return
+        if control.kind == "close" and path.closing is None:
+            path.closing, path.closing_by_client, path.close_code = control.time, control.from_client, control.code
+        if not control.from_client:
+            step = path.ponged(control.time) if control.kind == "pong" else None
+            self._recovered(path, control.time)
+            if step is not None:
+                self._stepped(path, step)
+        elif control.kind == "ping":
+            path.pings(control.time, control.frames)
+        elif control.kind == "pong":
+            path.sends(control.time, control.frames)
+
+    def _repeat(self, event: Retransmission) -> None:
+        path = self._paths.get(event.connection.number)
+        if path is None or event.kind == "duplicate":
+            return
+        if not event.from_client:
+            path.echoes += event.kind == "retransmission"
+            if event.kind == "keep-alive":
+                path.hears(event.time)
+        elif event.kind == "retransmission":
+            path.repeats_itself(event.time, event.frames)
+
+    # ------------------------------------------------------------------------------------------------------ connections
+
+    def _path(self, connection: Connection) -> PathSeen:
+        path = self._paths.get(connection.number)
+        if path is None:
+            if len(self._paths) >= MAX_PATHS:
+                self._forget()
+            path = self._paths[connection.number] = PathSeen(connection)
+        return path
+
+    def _forget(self) -> None:
+        """Of those that ended the oldest, else the oldest."""
+        number = next((number for number, path in self._paths.items() if path.ended is not None), None)
+        number = next(iter(self._paths)) if number is None else number
+        path = self._paths.pop(number)
+        self._of_path.pop(number, None)
+        where = _port_key(path.connection)
+        if self._by_port.get(where) == number:
+            del self._by_port[where]
+        self.forgotten += 1
+
+    def _opened(self, event: ConnectionOpened) -> None:
+        connection = event.connection
+        path = self._path(connection)
+        where = _port_key(connection)
+        known = self._paths.get(self._by_port.get(where, 0))
+        if known is not None and known is not path:
+            elsewhere = (connection.client.address, connection.source) != (
+                known.connection.client.address,
+                known.connection.source,
+            )
+            if elsewhere and abs(connection.opened - known.connection.opened) <= TWIN_NS and known.ended is None:
+                path.twin = known.connection.number
+                if connection.client.address != known.connection.client.address:
+                    known.outside = connection.client.address
+                return
+            if connection.joined_midstream and known.ended is None and not known.twin:
+                self._turned_up(known, connection.client.address, event.time)
+        self._by_port[where] = connection.number
+        line = self._waiting_line(connection)
+        if line is not None:
+            self._dials(line, path)
+
+    def _waiting_line(self, connection: Connection) -> _Line | None:
+        """The station that dials here, where there can be no doubt."""
+        lines = [
+            line
+            for line in self._by_address.get(connection.client.address, ())
+            if line.port == connection.server.port
+        ]
+        if len(lines) > 1:
+            lines = [line for line in lines if line.lost is not None or (line.path is not None and line.path.pending)]
+        return lines[0] if len(lines) == 1 else None
+
+    def _dials(self, line: _Line, path: PathSeen) -> None:
+        if line.lost is None and line.path is None:
+            return
+        if line.lost is not None:
+            ended = line.lost.closing or line.lost.ended
+            if not line.failed and ended is not None and 0 < path.connection.opened - ended < WAIT_NS:
+                line.waits = [*line.waits[-7:], path.connection.opened - ended]
+        if len(line.failed) < MAX_FAILED:
+            line.failed.append(path)
+
+    def _recognised(self, event: ConnectionRecognised) -> None:
+        if event.protocol == "mirror":
+            path = self._paths.get(event.connection.number)
+            if path is not None:
+                path.twin = path.twin or -1
+
+    def _request(self, request: HttpRequest) -> None:
+        path = self._paths.get(request.connection.number)
+        if path is not None and asks_upgrade(request):
+            path.sends(request.time, request.frames)
+
+    def _response(self, response: HttpResponse) -> None:
+        path = self._paths.get(response.connection.number)
+        if path is None:
+            return
+        path.hears(response.time)
+        link = self._links.get(response.connection)
+        if link is None or not link.ocpp or path.twin:
+            return
+        path.status = response.status
+        if response.status == 101:
+            path.upgraded = response.time
+            self._arrived(link, path)
+
+    def _arrived(self, link: Link, path: PathSeen) -> _Line:
+        """The station is on this connection now."""
+        line = self._line(link, inside=path.inside)
+        self._of_path[path.connection.number] = line
+        before = line.path
+        if before is path:
+            return line
+        if before is not None and before.connection.opened > path.connection.opened:
+            return line  # the rest of an earlier connection
+        if before is not None and line.lost is None:
+            before.how = before.how or "left"
+            line.lost = before
+        line.path = path
+        line.address = path.connection.client.address
+        if path.connection.client.address and line not in self._by_address.setdefault(line.address, []):
+            self._by_address[line.address].append(line)
+        line.server, line.port = path.connection.server.address, path.connection.server.port
+        self._took_over(line, path)
+        old, line.lost = line.lost, None
+        failed, line.failed = [one for one in line.failed if one is not path], []
+        if old is not None:
+            line.queued = line.duplicates = 0
+            waiting = _Return(path.connection.opened + SETTLE_NS, line, old, path, failed)
+            waiting.due = max(waiting.due, self._time + SETTLE_NS)
+            self._returns.append(waiting)
+        return line
+
+    def _took_over(self, line: _Line, path: PathSeen) -> None:
+        """Only the uplink that a station was moved to was captured: its old connection was reset here before this one."""
+        mine = [
+            stray
+            for stray in self._strays
+            if stray.client.address == path.connection.client.address
+            and stray.server == path.connection.server
+            and 0 <= path.connection.opened - stray.sent <= STRAY_NS
+        ]
+        if not mine:
+            return
+        for stray in mine:
+            self._strays.remove(stray)
+        stray = mine[-1]
+        outage = Outage(
+            line.station,
+            "switch-flows-stranded",
+            0.5,
+            (
+                f"A connection from port {stray.client.port} turned up here in its middle and was reset: the router had"
+                " moved it from another uplink. Whether it had kept or flushed its tracked connections is not to be"
+                " seen here.",
+            ),
+            detected=stray.time,
+            first_syn=path.connection.opened,
+            handshake=path.established,
+            upgrade=path.upgraded,
+            switched=stray.sent,
+            rtt_after=path.rtt,
+            address_after=stray.client.address,
+            connections=(path.connection.number,),
+            frames=stray.frames,
+            source=stray.source,
+            attempts=1,
+        )
+        self._add(line, outage)
+
+    def _line(self, link: Link, *, inside: bool) -> _Line:
+        connection = link.connection
+        name = link.station or f"{connection.client.address}:{connection.client.port}"
+        key = (name, inside)
+        line = self._lines.get(key)
+        if line is None:
+            if len(self._lines) >= MAX_LINES:
+                gone = self._lines.pop(next(iter(self._lines)))
+                for lines in (self._by_address.get(gone.address),):
+                    if lines and gone in lines:
+                        lines.remove(gone)
+                self.forgotten += 1
+            line = self._lines[key] = _Line(name, inside)
+        return line
+
+    def _closed(self, event: ConnectionClosed) -> None:
+        path = self._paths.get(event.connection.number)
+        if path is None or event.how == "end-of-capture":
+            return
+        path.ended, path.how, path.by_client, path.end_frames = event.time, event.how, event.by_client, event.frames
+        if event.how in ("timeout", "replaced"):
+            path.ended = path.heard or path.spoke or event.time
+        line = self._of_path.get(event.connection.number)
+        if line is None:
+            return
+        line.survived = max(line.survived, path.survived)
+        if line.path is path:
+            line.path, line.lost = None, path
+            self._ends.append((event.time, line.station, event.connection.server.address))
+
+    def _error(self, event: PathError) -> None:
+        path = self._paths.get(event.connection.number)
+        if path is not None and event.from_client and event.kind in ("network", "host", "prohibited", "port"):
+            path.refused(event)
+
+    def _window(self, event: WindowClosed) -> None:
+        path = self._paths.get(event.connection.number)
+        if path is not None:
+            path.windows_closed += 1
+
+    def _opaque(self, event: TlsOpaque) -> None:
+        path = self._paths.get(event.connection.number)
+        if path is not None:
+            path.hears(event.time)
+
+    def _stray(self, event: StrayReset) -> None:
+        known = self._paths.get(self._by_port.get((event.server.address, event.server.port, event.client.port), 0))
+        if known is not None:
+            self._turned_up(known, event.client.address, event.sent)
+        else:
+            self._strays.append(event)
+
+    def _turned_up(self, path: PathSeen, address: str, time: int) -> None:
+        """A connection goes on under another address."""
+        seen = {path.connection.client.address, path.outside}
+        if path.moved is None and address not in seen:
+            path.moved = (time, address)
+            if not path.outside and not path.inside:
+                path.outside = path.connection.client.address
+
+    # --------------------------------------------------------------------------------------------------- what it means
+
+    def _recovered(self, path: PathSeen, time: int) -> None:
+        repeats, pending = path.repeats, path.pending
+        before, frames = path.heard, path.frames
+        path.hears(time)
+        line = self._of_path.get(path.connection.number)
+        if line is None or repeats < RECOVERED_REPEATS or time - pending < RECOVERED_NS:
+            return
+        outage = Outage(
+            line.station,
+            "blackhole",
+            0.8,
+            (f"{repeats} repeats went unanswered for {(time - pending) / SECOND:.1f} s; the connection outlived it.",),
+            path_lost=(before + pending) // 2 if before else pending,
+            lost_between=(before, pending) if before else None,
+            broken=False,
+            first_message=time,
+            rtt_before=path.rtt,
+            connections=(path.connection.number,),
+            frames=frames,
+            source=path.connection.source,
+            repeats=repeats,
+        )
+        self._add(line, outage)
+
+    def _stepped(self, path: PathSeen, step: Step) -> None:
+        line = self._of_path.get(path.connection.number)
+        if line is None:
+            return
+        found = guess([(time, trip) for time, trip in path.trips if time > step.slow])
+        sure = 0.85 if found.kind == "geo-satellite" else 0.6
+        words = (
+            f"Round trips rose from {step.before / 1e6:.0f} to {step.after / 1e6:.0f} ms within the connection, which"
+            " lived on: the path is another one."
+        )
+        outage = Outage(
+            line.station,
+            "satellite-step",
+            sure,
+            (words, f"It is probably {found.kind}: {found.reason}."),
+            path_lost=(step.fast + step.slow) // 2 if step.fast else step.slow,
+            lost_between=(step.fast, step.slow) if step.fast else None,
+            broken=False,
+            before=guess([(time, trip) for time, trip in path.trips if time <= step.fast]),
+            after=found,
+            rtt_before=step.before,
+            rtt_after=step.after,
+            connections=(path.connection.number,),
+            source=path.connection.source,
+            repeats=path.repeats_all,
+        )
+        self._add(line, outage)
+
+    def _settle(self) -> None:
+        while self._returns and self._returns[0].due <= self._time:
+            waiting = self._returns.popleft()
+            if self._worth_telling(waiting.line, waiting.old, waiting.new, waiting.failed):
+                self._judge(waiting)
+
+    def _worth_telling(
+        self, line: _Line, old: PathSeen, new: PathSeen | None, failed: list[PathSeen]
+    ) -> bool:
+        """An orderly end, and a station that comes back when it likes, are no outage."""
+        if failed or old.pending or old.errors or old.moved or old.echoes >= 2:
+            return True
+        if old.closing is not None:
+            return old.closing_by_client is False and old.close_code != 1000
+        if old.how == "left":
+            # Where only a router's outside was captured, the connection may have left for another uplink.
+            return new is not None and not old.inside
+        if old.how == "rst":
+            return old.by_client is False
+        return bool(new is not None and new.boot and line.reset_at and old.ended and old.ended - line.reset_at < RESET_NS)
+
+    def _dead_at_end(self, path: PathSeen) -> bool:
+        return bool(path.pending) and path.repeats >= 3 and self._time - path.pending >= GONE_NS
+
+    def _judge(self, waiting: _Return) -> None:
+        line, old, new = waiting.line, waiting.old, waiting.new
+        loss = Break(line.station, old, new, waiting.failed)
+        since, until = loss.lost_between
+        back = (new.upgraded or new.connection.opened) if new is not None else self._time
+        loss.told = [event for event in self.told if since - BEFORE_NS <= event.time <= back + SECOND]
+        loss.survived, loss.kills = line.survived, line.kills
+        end = old.ended or until
+        near = {
+            station
+            for time, station, server in self._ends
+            if abs(time - end) <= TOGETHER_NS and station != line.station and server == old.connection.server.address
+        }
+        loss.together = len(near)
+        if old.pending:
+            loss.alive = sum(
+                other.path is not None
+                and other.inside == line.inside
+                and other.server == line.server
+                and other.path.heard > old.pending + TOGETHER_NS
+                for other in self._lines.values()
+                if other is not line
+            )
+        loss.reset_asked = bool(line.reset_at) and 0 <= end - line.reset_at <= RESET_NS
+        loss.earlier, loss.two_uplinks = tuple(line.outages), line.two_uplinks
+        verdict = judge(loss)
+        if loss.stepped:
+            line.two_uplinks = True
+        outage = build(loss, verdict, line.waits)
+        if verdict.cause == "nat-idle-kill":
+            line.kills += 1
+        outage = replace(
+            outage,
+            before=guess(old.trips),
+            after=guess(new.trips) if new is not None else outage.after,
+            queued=line.queued,
+            duplicates=line.duplicates,
+        )
+        if flaps(line.outages, verdict, outage.start):
+            outage = self._flapping(line, outage, verdict)
+        self._add(line, outage)
+
+    def _flapping(self, line: _Line, outage: Outage, verdict: Verdict) -> Outage:
+        """This switch and those before it are one unrest."""
+        recent = [one for one in line.outages if one.cause in ("switch-flows-flushed", "switch-flows-stranded")]
+        number = sum(one.cause == "flapping" for one in line.outages) + len(recent) + 1
+        words = f"It is switch number {number} within a few minutes: the router moves back and forth."
+        sure = min(0.9, 0.6 + 0.1 * (number - 2))
+        for one in recent:
+            changed = replace(one, cause="flapping", confidence=sure, reasons=(words, *one.reasons))
+            for kept in (line.outages, self.all):
+                for place, other in enumerate(kept):
+                    if other is one:
+                        kept[place] = changed
+        return replace(outage, cause="flapping", confidence=sure, reasons=(words, *verdict.reasons))
+
+    def _add(self, line: _Line, outage: Outage) -> None:
+        self.judged += 1
+        self.all.append(outage)
+        line.outages.append(outage)
+
+
+def _port_key(connection: Connection) -> tuple[str, int, int]:
+    return connection.server.address, connection.server.port, connection.client.port
+
+
+def _stamp(payload: object) -> int | None:
+    """When a message says that it was made."""
+    if not isinstance(payload, dict):
+        return None
+    told = payload.get("timestamp")
+    if told is None:
+        values = payload.get("meterValue")
+        if isinstance(values, list) and values and isinstance(values[0], dict):
+            told = values[0].get("timestamp")
+    return parse(told) if isinstance(told, str) else None

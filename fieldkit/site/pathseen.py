@@ -1,0 +1,269 @@
+"""What one connection says of the path under it: round trips, silences, repeats, refusals.
+
+Fed by ``outages.Outages`` with the events of the connection. It remembers numbers, no events, and few of them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from statistics import median
+from typing import Final, NamedTuple
+
+from fieldkit.events import Connection, PathError, PathSample
+
+MAX_TRIPS: Final = 64
+"""Round trips that are remembered of a connection, the latest."""
+MAX_ERRORS: Final = 8
+MAX_GAPS: Final = 16
+"""Distances between pings, the latest."""
+RECENT: Final = 8
+"""Round trips that stand for the path as it is."""
+STEP: Final = 3.0
+STEP_NS: Final = 150_000_000
+"""A round trip so many times as long as before, and by so much longer, is one of another path …"""
+STEP_TRIPS: Final = 3
+"""… when so many in a row are."""
+RTO_TOLERANCE: Final = 0.35
+"""How far the distance between two retransmissions may be off twice the one before (RFC 6298 §5.5)."""
+
+
+class Refused(NamedTuple):
+    """An ICMP error about a packet of the client."""
+
+    time: int
+    kind: str
+    reporter: str
+    frames: tuple[int, ...]
+
+
+class Step(NamedTuple):
+    """The path became another one under a connection that lived on."""
+
+    before: int
+    """Median round trip, ns …"""
+    after: int
+    fast: int
+    """When it was the old one for the last time, and the new one for the first."""
+    slow: int
+
+
+@dataclass(slots=True)
+class PathSeen:
+    """One connection."""
+
+    connection: Connection
+    established: int | None = None
+    """When the server answered the SYN."""
+    ended: int | None = None
+    how: str = ""
+    """As ``ConnectionClosed.how``; "left" where nothing of it was seen any more while the station went on elsewhere."""
+    by_client: bool | None = None
+    end_frames: tuple[int, ...] = ()
+    close_code: int | None = None
+    closing: int | None = None
+    """When the first WebSocket close frame passed, and whose it was."""
+    closing_by_client: bool | None = None
+    trips: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MAX_TRIPS))
+    """(time, ns) of round trips to the server."""
+    near: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
+    """Round trips to the client, ns."""
+    ttl: int = 0
+    client_ttl: int = 0
+    mss: int = 0
+    """Largest segment that the server takes, as it arrives here: lower than before where a tunnel is in between."""
+    window: int = 0
+    reset_ttl: int = 0
+    reset_rtt: int = -1
+    heard: int = 0
+    """Last sign of life of the server."""
+    spoke: int = 0
+    """Last sign of life of the client, of its network stack too."""
+    said: int = 0
+    """When the client last sent something new."""
+    pending: int = 0
+    """Since when something of the client is without an answer; 0: nothing is."""
+    idle: int = 0
+    """How long nothing had passed when that was sent."""
+    survived: int = 0
+    """The longest silence after which the client was answered."""
+    repeats: int = 0
+    """Retransmissions of the client since the server was heard …"""
+    repeated: list[int] = field(default_factory=list)
+    """… and when, the first ones."""
+    repeats_all: int = 0
+    echoes: int = 0
+    """Retransmissions of the server since the client was heard."""
+    errors: list[Refused] = field(default_factory=list)
+    windows_closed: int = 0
+    ping: int = 0
+    """Time of the client's ping that has no pong."""
+    last_ping: int = 0
+    ping_gaps: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_GAPS))
+    beats: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_GAPS))
+    """Distances between what the client says."""
+    frames: tuple[int, ...] = ()
+    """Of what stayed without an answer."""
+    upgraded: int | None = None
+    status: int | None = None
+    """HTTP status of the answer to the upgrade."""
+    boot: int | None = None
+    boot_reason: str = ""
+    first_message: int | None = None
+    transaction_message: int | None = None
+    outside: str = ""
+    """Address under which it was seen on the other side of the router …"""
+    moved: tuple[int, str] | None = None
+    """… and when it turned up there under which other one."""
+    twin: int = 0
+    """Number of the connection that this is the other side of."""
+    _base: list[int] = field(default_factory=list)
+    _slow: list[tuple[int, int]] = field(default_factory=list)
+    _fast: int = 0
+    _doubt: int = 0
+
+    # ------------------------------------------------------------------------------------------------- what passes
+
+    def sends(self, time: int, frames: tuple[int, ...] = ()) -> None:
+        """The client sent something new."""
+        if not self.pending:
+            self.pending = time
+            last = max(self.said, self.heard)
+            self.idle = time - last if last else 0
+            self.frames = frames[:4]
+        if self.said:
+            self.beats.append(time - self.said)
+        self.said = self.spoke = time
+        self.echoes = 0
+
+    def hears(self, time: int) -> tuple[int, int] | None:
+        """The server lives. What had been without an answer until now: since when, how many repeats."""
+        silence = (self.pending, self.repeats) if self.pending and self.repeats else None
+        if self.pending and self.idle > self.survived:
+            self.survived = self.idle
+        self.pending = self.repeats = 0
+        self.repeated.clear()
+        self.heard = max(self.heard, time)
+        return silence
+
+    def repeats_itself(self, time: int, frames: tuple[int, ...]) -> None:
+        """The client sent again what was sent."""
+        if not self.pending:
+            self.pending = self.said if self.said > self.heard else time
+            self.idle = 0
+            self.frames = frames[:4]
+        if not self._doubt:
+            self._doubt = self.pending
+        self.repeats += 1
+        self.repeats_all += 1
+        if len(self.repeated) < MAX_GAPS:
+            self.repeated.append(time)
+        self.spoke = time
+
+    def pings(self, time: int, frames: tuple[int, ...]) -> None:
+        """A ping of the client."""
+        if self.last_ping:
+            self.ping_gaps.append(time - self.last_ping)
+        self.last_ping = time
+        self.ping = 0 if self.ping else time  # with two under way nobody can tell which one a pong is for
+        self.sends(time, frames)
+
+    def ponged(self, time: int) -> Step | None:
+        """The server's answer to a ping."""
+        sent, self.ping = self.ping, 0
+        return self.trip(time, time - sent) if sent else None
+
+    def refused(self, event: PathError) -> None:
+        """ICMP: a packet of the client was not delivered."""
+        if len(self.errors) < MAX_ERRORS:
+            self.errors.append(Refused(event.time, event.kind, event.reporter, event.frames))
+
+    def sampled(self, sample: PathSample) -> Step | None:
+        """A round trip in the middle of the path."""
+        if not sample.from_client:
+            self.client_ttl = sample.ttl or self.client_ttl
+            if sample.rtt >= 0 and sample.kind != "reset":
+                self.near.append(sample.rtt)
+            self.spoke = max(self.spoke, sample.time)
+            return None
+        if sample.kind == "reset":
+            self.reset_ttl, self.reset_rtt = sample.ttl, sample.rtt
+            return None
+        self.ttl = sample.ttl or self.ttl
+        if sample.kind == "handshake":
+            self.established = sample.time
+            self.mss, self.window = sample.mss, sample.window
+        # What was sent after the segment that is acknowledged here may still be without an answer.
+        later = self.said if self.said > sample.time - sample.rtt else 0
+        frames, idle = self.frames, self.idle
+        self.hears(sample.time)
+        if later:
+            self.pending, self.frames, self.idle = later, frames, idle
+        return self.trip(sample.time, sample.rtt)
+
+    def trip(self, time: int, rtt: int) -> Step | None:
+        """A round trip to the server; the step that it proves."""
+        if rtt < 0:
+            return None
+        self.trips.append((time, rtt))
+        base = median(self._base) if self._base else None
+        if base is None or rtt < base * STEP or rtt < base + STEP_NS:
+            self._slow.clear()
+            self._doubt = 0
+            self._fast = time
+            self._base.append(rtt)
+            del self._base[:-RECENT]
+            return None
+        self._slow.append((time, rtt))
+        if len(self._slow) < STEP_TRIPS:
+            return None
+        after = round(median(trip for _, trip in self._slow))
+        first, trip = self._slow[0]
+        begin = first - trip
+        if self._fast < self._doubt < begin:
+            begin = self._doubt
+        step = Step(round(base or 0), after, self._fast, begin)
+        self._base = [trip for _, trip in self._slow]
+        self._slow.clear()
+        self._doubt = 0
+        return step
+
+    # ------------------------------------------------------------------------------------------------- what it means
+
+    @property
+    def rtt(self) -> int | None:
+        """Median of the latest round trips."""
+        if not self.trips:
+            return None
+        return round(median(trip for _, trip in list(self.trips)[-RECENT:]))
+
+    @property
+    def ping_interval(self) -> int | None:
+        """How often the client pings, where it does so regularly."""
+        return round(median(self.ping_gaps)) if len(self.ping_gaps) >= 3 else None
+
+    @property
+    def beat(self) -> int | None:
+        """After how long the client says the next thing, where that is all but always the same."""
+        beats = sorted(self.beats)
+        if len(beats) < 4:
+            return None
+        middle = beats[len(beats) // 2]
+        return middle if beats[(len(beats) * 3) // 4] - beats[len(beats) // 4] <= middle // 10 else None
+
+    @property
+    def inside(self) -> bool:
+        """The client's packets have passed no router before they came here: it was captured on the site's own side."""
+        return self.client_ttl in (0, 64, 128, 255)
+
+    @property
+    def doubling(self) -> bool:
+        """The client's retransmissions come at ever doubled distances: nobody answers (RFC 6298 §5.5)."""
+        times = self.repeated
+        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
+        doubled = [
+            abs(later / earlier - 2) <= 2 * RTO_TOLERANCE
+            for earlier, later in zip(gaps, gaps[1:], strict=False)
+            if earlier > 0
+        ]
+        return len(doubled) >= 1 and all(doubled)
