@@ -9,6 +9,7 @@ from fieldkit.checks.check import Check
 from fieldkit.checks.collector import Collected, Collector
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.runner import Runner, known_checks
+from fieldkit.detect.detector import Detector
 from fieldkit.events import Event, OcppMessage, PluginFailed
 from fieldkit.site.picture import Picture
 from fieldkit.tally import Tally
@@ -41,8 +42,10 @@ class Session:
         watchers: Iterable[Watcher] = (),
         collector: Collector | None = None,
         checks: Iterable[type[Check]] = (),
+        detector: Detector | None = None,
     ) -> None:
-        """``collector``: one that takes some findings only. ``checks``: those of plugins, beside fieldkit's own."""
+        """``collector``: one that takes some findings only. ``checks``: those of plugins, beside fieldkit's own.
+        ``detector``: what looks for the unusual besides."""
         self.picture = Picture()
         self.tally = Tally()
         self.packets = 0
@@ -53,6 +56,10 @@ class Session:
         more = tuple(checks)
         self._runner = Runner(policy, [*known_checks(), *more] if more else None, collector)
         self._watchers: dict[type[Event], list[_See]] = {PluginFailed: [self._plugin_failed]}
+        self.detector = detector
+        if detector is not None:
+            watchers = (*watchers, detector)
+            self._runner.findings.listeners.append(detector.found)
         for watcher in watchers:
             for kind in watcher.wants:
                 self._watchers.setdefault(kind, []).append(watcher.see)
@@ -83,7 +90,10 @@ class Session:
 
     def finish(self) -> list[Collected]:
         """The end: what never came is judged now."""
-        return self._runner.finish(self.picture)
+        found = self._runner.finish(self.picture)
+        if self.detector is not None:
+            self.detector.finish()
+        return found
 
     def _plugin_failed(self, event: Event, picture: Picture) -> None:
         if isinstance(event, PluginFailed) and len(self.failed_plugins) < MAX_FAILED:

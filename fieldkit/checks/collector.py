@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -72,11 +72,15 @@ class Collector:
         self._found: dict[tuple[str, ...], Collected] = {}
         self._per_kind: dict[tuple[str, str], int] = {}
         self._room = MAX_ALL
+        self.listeners: list[Callable[[Finding], object]] = []
+        """Called with every occurrence, repetitions too."""
 
     def add(self, findings: Iterable[Finding]) -> list[Collected]:
         """Take in occurrences; returns those findings that are new."""
         new: list[Collected] = []
         for finding in findings:
+            for listener in self.listeners:
+                listener(finding)
             collected = self._add(finding)
             if collected is not None:
                 new.append(collected)

@@ -22,6 +22,7 @@ _COMMANDS = {
     "cert": "Judge certificates, chains, requests and revocation data in files.",
     "serial": "Talk to charge controllers, meters, modems and consoles, safely.",
     "link": "See a site's uplinks: which one is used, how good it is, and what happens to it.",
+    "detect": "See what is unusual at a site: intrusion, fraud, wear, connectivity, energy; and why.",
     "plugins": "See which plugins there are, what they ask for, and whether they work.",
     "doctor": "See what works on this machine, and the exact command that mends what does not.",
     "capture-helper": "Capture with CAP_NET_RAW and no other right; pcapng to standard output.",

@@ -1,0 +1,374 @@
+"""Who may do what: settings, firmware, security, remote starts, and restarts that were ordered."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
+
+from fieldkit.checks.words import SECOND, counted, duration, listed
+from fieldkit.detect.context import Context, Tracker, kept
+from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.safetext import mask, shorten
+from fieldkit.site.reading import member, number, objects, text
+
+RESTART: Final = 600 * SECOND
+"""How long an ordered restart may take until the station is back."""
+UPDATE: Final = 3600 * SECOND
+"""How long a firmware update may take from one message about it to the next."""
+SETTLING: Final = 600 * SECOND
+"""After a boot a CSMS sets up a station: many settings then are nothing unusual."""
+BURST: Final = 3
+BURST_TIME: Final = 300 * SECOND
+"""Guarding settings that are changed one after the other outside of that."""
+MAX_HOSTS: Final = 64
+MAX_TOKENS: Final = 2000
+REMOTE_KNOWN: Final = 5
+"""Starts of transactions at a site before the way in which they come about can be unusual."""
+
+_WEAKENS: Final[dict[str, tuple[str, ...]]] = {
+    # Names of 1.6 §9 and 2.x Part 2 (without their component), in lower case: values that let somebody in.
+    "allowofflinetxforunknownid": ("true",),
+    "offlinetxforunknownidenabled": ("true",),
+    "localpreauthorize": (),
+    "stoptransactiononinvalidid": ("false",),
+    "stoptxoninvalidid": ("false",),
+    "authorizeremotetxrequests": ("false",),
+    "authorizeremotestart": ("false",),
+    "authenabled": ("false",),
+    "authctrlr.enabled": ("false",),
+    "freevend": ("true",),
+    "freevendactive": ("true",),
+    "freevending": ("true",),
+    "freecharging": ("true",),
+    "unlockconnectoronevsidedisconnect": (),
+    "additionalrootcertificatecheck": ("false",),
+    "allowtlswildcards": ("true",),
+    "disableremoteauthorization": ("true",),
+    "masterpassgroupid": (),
+    "masterpasstaggroupid": (),
+}
+"""Settings that guard access or billing, with the values that weaken it; () where any change from outside matters
+little and only counts in a burst."""
+_MOVES: Final = ("centralsystemurl", "csmsurl", "backendurl", "ocppcsmsurl", "serverurl", "csurl", "ocppendpoint",
+                 "networkconfiguration", "networkconfigurationpriority", "authorizationkey", "basicauthpassword",
+                 "securityprofile", "centralsystem", "endpointurl")  # fmt: skip
+"""Settings that lead a station elsewhere or change its key."""
+_QUIET: Final = ("metervaluesampleinterval", "txupdatedinterval", "sampleddatactrlr.txupdatedinterval",
+                 "heartbeatinterval", "metervaluessampleddata", "stoptxnsampleddata", "clockalignedatainterval",
+                 "websocketpinginterval", "txupdatedmeasurands", "aligneddatainterval")  # fmt: skip
+"""Settings by which a station can be made to say less."""
+_SILENT: Final = 3600.0
+"""Seconds (or none at all) between meter values that leave nothing to bill or judge by."""
+
+
+@dataclass(slots=True)
+class _Station:
+    guarding: deque[tuple[int, str, OcppMessage]] = field(default_factory=lambda: deque(maxlen=32))
+    booted: int = 0
+    remote: int = 0
+    """Transactions that began by a remote start …"""
+    local: int = 0
+    """… and otherwise."""
+    version: str = ""
+
+
+class Authority(Tracker):
+    """Orders of the CSMS, or of who pretends to be it."""
+
+    wants: ClassVar[frozenset[type[Event]]] = frozenset({OcppMessage})
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._stations: dict[str, _Station] = {}
+        self._hosts: dict[str, int] = {}
+        """Hosts that firmware came from, and how often."""
+        self._tokens: dict[str, int] = {}
+        """Tokens known at the site: how often they were accepted or used."""
+        self._origins: dict[str, str] = {}
+        """By station: vendor, model and serial number as last told."""
+        self._handlers = {
+            "BootNotification": self._boot,
+            "Reset": self._reset,
+            "UpdateFirmware": self._firmware,
+            "SignedUpdateFirmware": self._firmware,
+            "PublishFirmware": self._firmware,
+            "FirmwareStatusNotification": self._firmware_status,
+            "SignedFirmwareStatusNotification": self._firmware_status,
+            "ChangeConfiguration": self._setting,
+            "SetVariables": self._setting,
+            "SetNetworkProfile": self._setting,
+            "Authorize": self._authorize,
+            "StartTransaction": self._start,
+            "TransactionEvent": self._start,
+            "RemoteStartTransaction": self._remote,
+            "RequestStartTransaction": self._remote,
+        }
+
+    def see(self, event: Event) -> None:
+        if isinstance(event, OcppMessage) and (handler := self._handlers.get(event.action)) is not None:
+            handler(event)
+
+    # ---------------------------------------------------------------------------------------------- expected restarts
+
+    def _expect(self, station: str, until: int) -> None:
+        expected = self.context.expected
+        if station not in expected and len(expected) >= MAX_TOKENS:
+            del expected[next(iter(expected))]
+        expected[station] = max(expected.get(station, 0), until)
+
+    def _reset(self, message: OcppMessage) -> None:
+        if message.type is MessageType.CALLRESULT and text(message.payload, "status") in ("Accepted", "Scheduled"):
+            self._expect(message.channel.station, message.time + RESTART)
+
+    def _boot(self, message: OcppMessage) -> None:
+        if message.type is not MessageType.CALL:
+            return
+        name = message.channel.station
+        state = kept(self._stations, name, _Station)
+        state.booted = message.time
+        payload = message.payload
+        made = member(payload, "chargingStation") if "chargingStation" in (payload or ()) else payload
+        parts = [
+            text(made, "chargePointVendor") or text(made, "vendorName") or "",
+            text(made, "chargePointModel") or text(made, "model") or "",
+            text(made, "chargePointSerialNumber") or text(made, "serialNumber") or "",
+        ]
+        origin = " ".join(shorten(part, 40) for part in parts if part)
+        known = self._origins.get(name)
+        if known and origin and known != origin:
+            self.context.tell(
+                "cloned-station",
+                name,
+                0.8,
+                f"{name} says that it is {origin}; until now it said {known}.",
+                (message,),
+                sign="origin",
+            )
+        elif origin and (known is not None or len(self._origins) < MAX_TOKENS):
+            self._origins[name] = origin
+        version = text(made, "firmwareVersion") or ""
+        if state.version and version and version != state.version and self.context.expects_restart(name):
+            self.context.tell(
+                "planned-firmware-update",
+                name,
+                0.8,
+                f"{name} came back with firmware {shorten(version, 40)} instead of {shorten(state.version, 40)}, as "
+                "the CSMS had ordered.",
+                (message,),
+                sign="version",
+            )
+        state.version = version or state.version
+
+    # -------------------------------------------------------------------------------------------------------- firmware
+
+    def _firmware(self, message: OcppMessage) -> None:
+        if message.type is not MessageType.CALL or message.sender != "csms":
+            return
+        name, payload = message.channel.station, message.payload
+        place = text(payload, "location") or text(payload, "firmware", "location") or ""
+        signed = member(payload, "firmware", "signingCertificate") is not None
+        self._expect(name, message.time + UPDATE)
+        scheme, host = _host(place)
+        if not host:
+            return
+        known = host in self._hosts or (
+            bool(self._hosts) and _domain(host) in {_domain(other) for other in self._hosts}
+        )
+        bare = _is_address(host)
+        reasons: list[str] = []
+        doubt = 1.0
+        if self._hosts and not known:
+            reasons.append(f"firmware of this site came from {listed(list(self._hosts), 3)} so far")
+            doubt *= 0.25
+        if bare:
+            reasons.append("the address has no name")
+            doubt *= 0.4
+        if scheme in ("http", "ftp", "tftp") and not signed and (bare or (self._hosts and not known)):
+            reasons.append("neither the way nor the file is protected")
+            doubt *= 0.6
+        odd = [word for word in ("evil", "attacker", "malicious", "rogue", "pwn") if word in host]
+        if odd:
+            doubt *= 0.3
+        if reasons and doubt < 1:
+            self.context.tell(
+                "firmware-url-swap",
+                name,
+                1 - doubt,
+                f"{name} is told to load firmware from {shorten(host, 60)}: {', and '.join(reasons)}.",
+                (message,),
+                sign="host",
+            )
+        if (known or not self._hosts) and not bare and len(self._hosts) < MAX_HOSTS:
+            self._hosts[host] = self._hosts.get(host, 0) + 1
+
+    def _firmware_status(self, message: OcppMessage) -> None:
+        if message.type is not MessageType.CALL or message.sender != "station":
+            return
+        name, status = message.channel.station, text(message.payload, "status") or ""
+        expected = self.context.expects_restart(name)
+        if status in ("Downloading", "Downloaded", "Installing", "SignatureVerified", "InstallRebooting"):
+            self._expect(name, message.time + UPDATE)
+        if expected and status in ("Installing", "Installed", "InstallRebooting"):
+            self.context.tell(
+                "planned-firmware-update",
+                name,
+                0.7,
+                f"{name} reports {status} of a firmware update that the CSMS had ordered.",
+                (message,),
+                sign="status",
+            )
+            if status == "Installed":
+                self._expect(name, message.time + RESTART)
+
+    # -------------------------------------------------------------------------------------------------------- settings
+
+    def _setting(self, message: OcppMessage) -> None:
+        """The order, not its answer: that it was given is what matters."""
+        if message.type is not MessageType.CALL or message.sender != "csms":
+            return
+        name = message.channel.station
+        state = kept(self._stations, name, _Station)
+        after_boot = state.booted and message.time - state.booted < SETTLING
+        for key, value in _settings(message):
+            judged = _judge_setting(key, value)
+            if judged is None:
+                continue
+            confidence, what = judged
+            state.guarding.append((message.time, key, message))
+            recent = [one for one in state.guarding if message.time - one[0] <= BURST_TIME]
+            if after_boot:
+                confidence *= 0.5
+            if len({one[1] for one in recent}) >= BURST and not after_boot:
+                confidence = max(confidence, 0.75)
+                what += (
+                    f"; {counted(len(recent), 'such setting')} changed within {duration(message.time - recent[0][0])}"
+                )
+            if confidence > 0:
+                self.context.tell(
+                    "config-tampering",
+                    name,
+                    confidence,
+                    f"{shorten(key, 60)} is set {what}. Such settings are usually left alone in operation.",
+                    tuple(one[2] for one in recent[-4:]),
+                    first=recent[0][0],
+                    sign=f"setting-{key[:40]}",
+                )
+
+    # ------------------------------------------------------------------------------------------------------ who starts
+
+    def _authorize(self, message: OcppMessage) -> None:
+        if message.type is not MessageType.CALLRESULT or message.call is None:
+            return
+        token = text(message.call.payload, "idTag") or text(message.call.payload, "idToken", "idToken") or ""
+        status = text(message.payload, "idTagInfo", "status") or text(message.payload, "idTokenInfo", "status")
+        if token and status == "Accepted":
+            self._know(token)
+
+    def _know(self, token: str) -> None:
+        if token not in self._tokens and len(self._tokens) >= MAX_TOKENS:
+            del self._tokens[next(iter(self._tokens))]
+        self._tokens[token] = self._tokens.get(token, 0) + 1
+
+    def _start(self, message: OcppMessage) -> None:
+        station = self.context.picture.stations.get(message.channel.station)
+        if station is None or message.sender != "station" or message.type is not MessageType.CALL:
+            return
+        if message.action == "TransactionEvent" and text(message.payload, "eventType") != "Started":
+            return
+        made = station.transactions.latest
+        state = kept(self._stations, message.channel.station, _Station)
+        if made is not None and made.remote_start:
+            state.remote += 1
+        else:
+            state.local += 1
+
+    def _remote(self, message: OcppMessage) -> None:
+        """A start from afar with a token that nobody knows, where starts from afar are not the custom."""
+        if message.type is not MessageType.CALL or message.sender != "csms":
+            return
+        name, payload = message.channel.station, message.payload
+        token = text(payload, "idTag") or text(payload, "idToken", "idToken") or ""
+        states = self._stations.values()
+        remote, local = sum(state.remote for state in states), sum(state.local for state in states)
+        rare = local >= REMOTE_KNOWN and remote * 20 <= local
+        unknown = token not in self._tokens and bool(self._tokens)
+        where = number(payload, "connectorId") or number(payload, "evseId")
+        doubt = 1.0
+        reasons = []
+        if rare:
+            reasons.append(f"of the last {local + remote} charges here {remote or 'none'} began this way")
+            doubt *= 0.5
+        if rare and unknown and len(self._tokens) >= REMOTE_KNOWN:
+            reasons.append(f"token {mask(token)} was never seen here")
+            doubt *= 0.5
+        if reasons and self.context.grown():
+            self.context.tell(
+                "unauthorised-remote-start",
+                name,
+                1 - doubt,
+                f"A charge is started from afar{f' at connector {where:.0f}' if where else ''}: "
+                f"{', and '.join(reasons)}.",
+                (message,),
+                sign="custom",
+            )
+
+
+def _settings(message: OcppMessage) -> list[tuple[str, Any]]:
+    payload = message.payload
+    if message.action == "ChangeConfiguration":
+        return [(text(payload, "key") or "", text(payload, "value"))]
+    if message.action == "SetNetworkProfile":
+        return [("NetworkConfiguration", text(payload, "connectionData", "ocppCsmsUrl"))]
+    return [
+        (
+            f"{text(item, 'component', 'name') or ''}.{text(item, 'variable', 'name') or ''}",
+            text(item, "attributeValue"),
+        )
+        for item in objects(payload, "setVariableData")
+    ]
+
+
+def _judge_setting(key: str, value: Any) -> tuple[float, str] | None:
+    """How surely a setting means harm by itself, and what is done; None: it guards nothing."""
+    whole, short = key.lower(), key.lower().rpartition(".")[2]
+    said = str(value).strip().lower() if value is not None else ""
+    for name in (whole, short):
+        if name in _WEAKENS:
+            bad = said in _WEAKENS[name]
+            return (0.7, f"to {shorten(said, 40)}, which opens a door") if bad else (0.0, "anew")
+    if short in _MOVES:
+        if "password" in short or "authorizationkey" in short:
+            return 0.25, "anew"  # changing it now and then is good practice
+        return (0.65, "to another server") if "://" in said else (0.4, "anew")
+    if short in _QUIET:
+        try:
+            seconds = float(said)
+        except ValueError:
+            return (0.5, "to nothing") if not said else (0.0, "anew")
+        if "meter" in short or "tx" in short:
+            return (
+                (0.65, f"to {seconds:.0f} s, which leaves hardly a reading")
+                if not 0 < seconds <= _SILENT
+                else (0.0, "anew")
+            )
+        return (0.4, f"to {seconds:.0f} s") if not 5 <= seconds <= 86_400 else (0.0, "anew")
+    return None
+
+
+def _host(place: str) -> tuple[str, str]:
+    try:
+        parts = urlsplit(place.strip())
+        return parts.scheme.lower(), (parts.hostname or "").lower()
+    except ValueError:
+        return "", ""
+
+
+def _is_address(host: str) -> bool:
+    return ":" in host or (host.replace(".", "").isdigit() and "." in host)
+
+
+def _domain(host: str) -> str:
+    """The part that a name's owner holds, roughly: the last two labels."""
+    return host if _is_address(host) else ".".join(host.split(".")[-2:])

@@ -1,0 +1,92 @@
+"""What the trackers of the detector share: the time, the picture, a place for dates, and somebody who takes their
+signs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from typing import ClassVar, Final, TypeVar
+
+from fieldkit.checks.words import SECOND
+from fieldkit.detect.deadlines import Act, Deadlines
+from fieldkit.detect.symptom import Layer, Symptom
+from fieldkit.events import Event
+from fieldkit.site.picture import Picture
+
+V = TypeVar("V")
+
+MAX_STATIONS: Final = 2000
+"""Stations that are watched; the detector belongs to a site, not to an operator's whole network."""
+GROWN: Final = 1800 * SECOND
+"""A site is known after so long: what shows up afterwards for the first time is new."""
+
+
+class Context:
+    """One detector's."""
+
+    def __init__(self, take: Callable[[Symptom], None]) -> None:
+        self.picture = Picture()
+        """Replaced by the session's."""
+        self.deadlines = Deadlines()
+        self.now = 0
+        self.began = 0
+        """Time of the first event."""
+        self.expected: dict[str, int] = {}
+        """By station: until when a restart is expected, as it was ordered or an update runs."""
+        self._take = take
+
+    def tell(
+        self,
+        family: str,
+        station: str,
+        confidence: float,
+        text: str,
+        evidence: tuple[Event, ...] = (),
+        *,
+        connector: str = "",
+        layer: Layer = "rules",
+        first: int = 0,
+        sign: str = "",
+        time: int = 0,
+    ) -> None:
+        """Hand on a sign."""
+        self._take(
+            Symptom(time or self.now, station, family, confidence, text, evidence, connector, layer, first, sign)
+        )
+
+    def at(self, key: Hashable, time: int, act: Act) -> None:
+        """Be called at a time, unless it is moved or called off."""
+        self.deadlines.at(key, time, act)
+
+    def off(self, key: Hashable) -> None:
+        """It is not needed any more."""
+        self.deadlines.off(key)
+
+    def grown(self) -> bool:
+        """Has the site been watched long enough to tell what is new?"""
+        return self.now - self.began >= GROWN
+
+    def expects_restart(self, station: str) -> bool:
+        """Was a restart ordered, or does an update run?"""
+        return self.expected.get(station, 0) >= self.now
+
+
+class Tracker:
+    """Watches one side of things. What it remembers is bounded."""
+
+    wants: ClassVar[frozenset[type[Event]]] = frozenset()
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+
+    def see(self, event: Event) -> None:
+        """An event of ``wants``; the picture has it already."""
+
+
+def kept(table: dict[str, V], key: str, make: Callable[[], V], most: int = MAX_STATIONS) -> V:
+    """The entry of a table that does not grow beyond ``most``: the oldest leaves."""
+    found = table.get(key)
+    if found is None:
+        if len(table) >= most:
+            del table[next(iter(table))]
+        found = table[key] = make()
+    return found

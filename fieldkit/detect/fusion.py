@@ -1,0 +1,211 @@
+"""From signs to incidents: deduplicated, with a cause in the place of its effects, each told once.
+
+Signs of one family at one station add up ("either of them is right") until they are sure enough. A sign that an open
+incident explains joins it. Where the cause shows after its effect, the incident takes its name. Of what concerns
+several stations at a time, the site is told once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Final
+
+from fieldkit.checks.words import SECOND
+from fieldkit.detect.deadlines import Deadlines
+from fieldkit.detect.families import FAMILIES
+from fieldkit.detect.incident import Incident
+from fieldkit.detect.symptom import SITE, Symptom
+
+SURE: Final = 0.6
+"""Confidence at which an incident is raised: a false alarm costs a journey, and the next one is not believed."""
+REPEATED: Final = 0.35
+"""What a repetition of the same sign is worth of its first confidence: a defect shows the same again and again."""
+CANDIDATE: Final = 900 * SECOND
+"""Signs add up within this time."""
+OPEN: Final = 900 * SECOND
+"""Without a sign for so long, an incident has ended …"""
+COOL_DOWN: Final = 2700 * SECOND
+"""… and signs of it that come so soon afterwards are of the same one."""
+SLOW_COOL_DOWN: Final = 36 * 3600 * SECOND
+"""Of what wears out: one incident, not one a session."""
+SLOW: Final = frozenset(
+    {"derating", "temperature-creep", "cadence-drift", "start-failures", "under-reporting-meter", "phase-loss",
+     "contactor-not-closing", "unusual-energy", "config-tampering", "clock-shift"}
+)  # fmt: skip
+LATE_CAUSE: Final = 300 * SECOND
+"""A cause may show so much later than its effect."""
+TOGETHER: Final = 150 * SECOND
+"""The same trouble with the connection at several stations within this time is the site's."""
+MAX_INCIDENTS: Final = 2000
+"""Incidents of one session."""
+MAX_CANDIDATES: Final = 5000
+_REMEMBERED: Final = 400
+"""Incidents that a new sign may belong to."""
+
+
+@dataclass(slots=True)
+class _Candidate:
+    signs: deque[Symptom] = field(default_factory=lambda: deque(maxlen=16))
+
+
+class Fusion:
+    """All incidents of a session."""
+
+    def __init__(self, deadlines: Deadlines, raised: Callable[[Incident], None] | None = None) -> None:
+        self.incidents: list[Incident] = []
+        self.crowded_out = 0
+        """Incidents beyond ``MAX_INCIDENTS``."""
+        self._deadlines = deadlines
+        self._raised = raised
+        self._candidates: dict[tuple[str, str], _Candidate] = {}
+        self._recent: deque[Incident] = deque(maxlen=_REMEMBERED)
+
+    @property
+    def open(self) -> list[Incident]:
+        """Those that go on."""
+        return [incident for incident in self._recent if not incident.closed]
+
+    def add(self, symptom: Symptom) -> None:
+        """Take in a sign."""
+        if self._joins(symptom) or self._takes_over(symptom):
+            return
+        key = (symptom.station, symptom.family)
+        candidate = self._candidates.get(key)
+        if candidate is None:
+            if len(self._candidates) >= MAX_CANDIDATES:
+                del self._candidates[next(iter(self._candidates))]
+            candidate = self._candidates[key] = _Candidate()
+        candidate.signs.append(symptom)
+        if self._confidence(candidate, symptom.time) < SURE:
+            return
+        hold = FAMILIES[symptom.family].hold
+        if hold and not self._deadlines.waits(("raise", key)):
+            self._deadlines.at(("raise", key), symptom.time + hold * SECOND, lambda time: self._raise(key, time))
+        elif not hold:
+            self._raise(key, symptom.time)
+
+    def is_open(self, station: str) -> bool:
+        """Does an incident go on that concerns this station?"""
+        return any(incident.station in (station, SITE) for incident in self.open)
+
+    def finish(self, time: int) -> None:
+        """The end: what waited for a cause is told without."""
+        for key in [key for key in self._candidates if self._deadlines.waits(("raise", key))]:
+            self._raise(key, time)
+
+    # ------------------------------------------------------------------------------------------------------ decisions
+
+    def _joins(self, symptom: Symptom) -> bool:
+        """Is it a sign of an incident that there is?"""
+        explained: Incident | None = None
+        for incident in reversed(self._recent):
+            if not _concerns(incident, symptom.station):
+                continue
+            same = incident.family_name == symptom.family
+            quiet = symptom.time - incident.last
+            if same and quiet <= (SLOW_COOL_DOWN if symptom.family in SLOW else COOL_DOWN):
+                self._take(incident, symptom)
+                return True
+            if not same and explained is None and quiet <= OPEN and symptom.family in incident.family.explains:
+                explained = incident
+        if explained is not None:
+            if symptom.confidence >= SURE:
+                explained.take(symptom)
+            return True
+        return False
+
+    def _takes_over(self, symptom: Symptom) -> bool:
+        """Is it the cause of what was raised a moment ago?"""
+        if symptom.confidence < SURE:
+            return False
+        explains = FAMILIES[symptom.family].explains
+        taken: Incident | None = None
+        for incident in reversed(tuple(self._recent)):
+            fresh = symptom.time - incident.raised <= LATE_CAUSE
+            concerns = incident.station == symptom.station or symptom.station == SITE
+            if not fresh or not concerns or incident.family_name not in explains:
+                continue
+            if taken is None:
+                incident.family_name, incident.station = symptom.family, symptom.station
+                incident.confidence = max(incident.confidence, symptom.confidence)
+                taken = incident
+            else:
+                self._merge(taken, incident)
+        if taken is None:
+            return False
+        self._take(taken, symptom)
+        return True
+
+    def _merge(self, into: Incident, other: Incident) -> None:
+        """Two incidents turn out to be one."""
+        into.first, into.raised = min(into.first, other.first), min(into.raised, other.raised)
+        into.stations |= other.stations
+        into.count += other.count
+        other.closed = True
+        self._recent.remove(other)
+        self.incidents.remove(other)
+
+    def _raise(self, key: tuple[str, str], time: int) -> None:
+        candidate = self._candidates.pop(key, None)
+        if candidate is None:
+            return
+        last = candidate.signs[-1]
+        # While it waited a cause may have come.
+        if self._joins(last) or self._of_the_site(last):
+            return
+        if len(self.incidents) >= MAX_INCIDENTS:
+            self.crowded_out += 1
+            return
+        confidence = self._confidence(candidate, last.time)
+        incident = Incident(len(self.incidents) + 1, key[0], key[1], last.first or last.time, time, last.time,
+                            confidence, last.connector)  # fmt: skip
+        for symptom in candidate.signs:
+            if last.time - symptom.time <= CANDIDATE:
+                incident.take(symptom)
+        incident.confidence = confidence
+        self.incidents.append(incident)
+        self._recent.append(incident)
+        self._ends(incident)
+        if self._raised is not None:
+            self._raised(incident)
+
+    def _of_the_site(self, symptom: Symptom) -> bool:
+        """The second station with the same trouble of its connection: it is the site's."""
+        if FAMILIES[symptom.family].category != "connectivity" or symptom.station == SITE:
+            return False
+        for incident in reversed(self._recent):
+            together = incident.family_name == symptom.family and symptom.time - incident.raised <= TOGETHER
+            if together and not incident.closed:
+                incident.station = SITE
+                self._take(incident, symptom)
+                return True
+        return False
+
+    def _take(self, incident: Incident, symptom: Symptom) -> None:
+        incident.take(symptom)
+        incident.confidence = min(1 - (1 - incident.confidence) * (1 - REPEATED * symptom.confidence), 0.99)
+        incident.closed = False
+        self._ends(incident)
+
+    def _ends(self, incident: Incident) -> None:
+        def close(time: int) -> None:
+            incident.closed = True
+
+        self._deadlines.at(("incident", incident.number), incident.last + OPEN, close)
+
+    @staticmethod
+    def _confidence(candidate: _Candidate, now: int) -> float:
+        doubt, seen = 1.0, set()
+        for symptom in candidate.signs:
+            if now - symptom.time > CANDIDATE:
+                continue
+            sign = symptom.sign or symptom.family
+            doubt *= 1 - symptom.confidence * (REPEATED if sign in seen else 1.0)
+            seen.add(sign)
+        return 1 - doubt
+
+
+def _concerns(incident: Incident, station: str) -> bool:
+    return incident.station in (station, SITE)

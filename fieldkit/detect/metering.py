@@ -1,0 +1,437 @@
+"""Energy as it is billed against energy as it flows: registers, powers, transactions and cards."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from math import exp
+from typing import ClassVar, Final
+
+from fieldkit.checks.energy import POWER, REGISTER
+from fieldkit.checks.measured import energy_words, power_words, total
+from fieldkit.checks.words import SECOND, counted, duration
+from fieldkit.detect.context import Context, Tracker
+from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.safetext import mask
+from fieldkit.site.series import Sample
+from fieldkit.site.station import Station
+from fieldkit.site.transaction import Transaction
+
+HOUR: Final = 3600.0 * SECOND
+LONGEST: Final = 960 * SECOND
+"""Between two readings further apart than this power may have been anything."""
+RESOLUTION: Final = 10.0
+"""Wh: a register that is told in whole 10 Wh …"""
+COARSE: Final = 100.0
+"""… in 100 Wh, and so on: found from what it tells."""
+LOSSES: Final = 0.08
+"""Share of the energy that may be on the other side of a rectifier."""
+SHORTFALL: Final = 0.12
+"""What lacks beyond that (or is too much) is no measuring error: meters for billing are good to 2 %."""
+MIN_GAP: Final = 60.0
+"""Wh that must lack in all."""
+SAMPLES: Final = 3
+"""Intervals in a row that say so."""
+OWN_GAP: Final = 0.06
+"""Change of a connector's own usual ratio of billed to flowing energy that counts, once that is known …"""
+OWN_KNOWN: Final = 2500.0
+"""… from so many Wh."""
+BETWEEN: Final = 300.0
+"""Wh between two transactions that no standby explains …"""
+BETWEEN_POWER: Final = 400.0
+"""… at so many W on average over the time between them."""
+LEAK: Final = 500.0
+"""W at a connector without a transaction."""
+LEAK_STANDBY: Final = 2000.0
+"""W that the heating of a DC cabinet may take, if the meter is before it."""
+MAX_PLACES: Final = 8000
+TOGETHER: Final = 60 * SECOND
+UNKNOWN_POOL: Final = 150.0
+"""Cards that a site is thought to have as long as nothing tells."""
+BY_CHANCE: Final = 0.15
+"""Probability above which two charges with one card at a time may be chance: some sites hand out few cards to many."""
+_CURRENT: Final = "Current.Import"
+_VOLTAGE: Final = "Voltage"
+
+
+@dataclass(slots=True)
+class _Balance:
+    """What one connector's register says against its powers within a transaction."""
+
+    transaction: str = ""
+    time: int = 0
+    register: float = 0.0
+    power: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
+    """Wh by power since the balance began …"""
+    billed: float = 0.0
+    """… and by register."""
+    streak: int = 0
+    began: int = 0
+    first: OcppMessage | None = None
+    step: float = 1000.0
+    """Largest power of ten that divides all readings: the register's resolution, Wh."""
+    session_low: float = 0.0
+    session_high: float = 0.0
+    session_billed: float = 0.0
+    flowed: float = 0.0
+    """Wh on which ``ratio`` rests."""
+    ratio: float = 1.0
+    """Usual billed energy over energy by power."""
+    told: bool = False
+
+
+@dataclass(slots=True)
+class _Meter:
+    """A connector's register from one transaction to the next."""
+
+    value: float = 0.0
+    time: int = 0
+    message: OcppMessage | None = None
+    per_session: bool = False
+    idle: float = -1.0
+    """Register when the connector was last seen without a transaction; -1: not seen."""
+    idle_time: int = 0
+    idle_message: OcppMessage | None = None
+    idle_count: int = 0
+    standby: float = 0.0
+    """W that it usually takes without a transaction."""
+
+
+class Metering(Tracker):
+    """What is billed."""
+
+    wants: ClassVar[frozenset[type[Event]]] = frozenset({OcppMessage})
+
+    def __init__(self, context: Context) -> None:
+        super().__init__(context)
+        self._balances: dict[tuple[str, str], _Balance] = {}
+        self._meters: dict[tuple[str, str], _Meter] = {}
+        self._tags: dict[str, dict[tuple[str, str], int]] = {}
+        """By token: where it has transactions going on."""
+        self._starts = 0
+        self._seen_tags: dict[str, int] = {}
+        """By token: how often it started a charge."""
+        self._chance = 0.01
+        """How many doubles would have been expected so far if cards were used at random …"""
+        self._doubles = 0
+        """… and how many there were."""
+        self._ended: dict[tuple[str, str], deque[tuple[int, Transaction, bool]]] = {}
+
+    def see(self, event: Event) -> None:
+        if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL or event.sender != "station":
+            return
+        station = self.context.picture.stations.get(event.channel.station)
+        if station is None:
+            return
+        action = event.action
+        if action in ("MeterValues", "TransactionEvent") and station.meters.fresh:
+            self._measured(event, station)
+        if action in ("StartTransaction", "StopTransaction", "TransactionEvent"):
+            made = station.transactions.latest
+            if made is not None:
+                if made.end is event or (made.end is not None and made.end.id == event.id):
+                    self._ended_now(event, station, made)
+                elif made.begin is event or (made.begin is not None and made.begin.id == event.id):
+                    self._began(event, station, made)
+
+    # -------------------------------------------------------------------------------------------- billed and flowing
+
+    def _measured(self, message: OcppMessage, station: Station) -> None:
+        measured = station.meters.measured
+        registers = measured.get(REGISTER)
+        if not registers:
+            self._powered(message, station)
+            return
+        sample = next((one for one in reversed(registers) if not one.phase and one.unit == "Wh"), None)
+        if sample is None:
+            return
+        if not sample.transaction:
+            self._idle(message, station, sample)
+            return
+        power = _power(measured, sample)
+        if power is None or power < 0:
+            return
+        key = (station.identity, sample.connector)
+        balance = self._balances.get(key)
+        if balance is None:
+            if len(self._balances) >= MAX_PLACES:
+                del self._balances[next(iter(self._balances))]
+            balance = self._balances[key] = _Balance()
+        while balance.step > 1 and sample.value % balance.step:
+            balance.step /= 10
+        interval = sample.time - balance.time
+        if balance.transaction != sample.transaction:
+            self._settle(balance)
+            _begin(balance, sample, power, message)
+            return
+        if not 0 < interval <= LONGEST or sample.value < balance.register:
+            _begin(balance, sample, power, message)
+            return
+        hours = interval / HOUR
+        low, high = sorted((balance.power, power))
+        billed = sample.value - balance.register
+        steady = high - low < 0.2 * high
+        balance.time, balance.register, balance.power = sample.time, sample.value, power
+        if not steady:
+            # A ramp: what flowed in between is not known well enough. It ends no streak and adds nothing to it.
+            return
+        flowed_low, flowed_high = low * hours, high * hours
+        balance.low += flowed_low
+        balance.high += flowed_high
+        balance.billed += billed
+        balance.session_low += flowed_low
+        balance.session_high += flowed_high
+        balance.session_billed += billed
+        if flowed_high < 1.0:
+            return
+        usual = balance.ratio if balance.flowed >= OWN_KNOWN else 1.0
+        margin = OWN_GAP if balance.flowed >= OWN_KNOWN else SHORTFALL + LOSSES
+        slack = 2 * balance.step
+        short = balance.billed < (usual - margin) * balance.low - slack
+        over = balance.billed > (usual + margin) * balance.high + slack
+        alone = billed < (usual - margin) * flowed_low or billed > (usual + margin) * flowed_high
+        gap = abs((balance.low + balance.high) / 2 * usual - balance.billed)
+        balance.streak = balance.streak + 1 if alone and (short or over) else 0
+        if not alone and balance.streak == 0:
+            balance.low = balance.high = balance.billed = 0.0
+            balance.first, balance.began = message, sample.time
+        if balance.streak >= SAMPLES and gap >= MIN_GAP and not balance.told:
+            balance.told = True
+            self._contradicts(balance, sample, message, station, usual)
+
+    def _contradicts(
+        self, balance: _Balance, sample: Sample, message: OcppMessage, station: Station, usual: float
+    ) -> None:
+        flowed = (balance.low + balance.high) / 2
+        known = balance.flowed >= OWN_KNOWN
+        habit = f"usually it reports {usual:.0%} of that" if known else "usually the two agree to a few percent"
+        self.context.tell(
+            "under-reporting-meter",
+            station.identity,
+            0.8,
+            f"Connector {sample.connector or '?'} reports {energy_words(balance.billed)} where its own power readings "
+            f"add up to {energy_words(flowed)} within {duration(sample.time - balance.began)}; {habit}.",
+            tuple(one for one in (balance.first, message) if one is not None),
+            connector=sample.connector,
+            first=balance.began,
+            sign="balance",
+        )
+
+    @staticmethod
+    def _settle(balance: _Balance) -> None:
+        """A session is over: what it says of this connector's usual ratio. One that was told of counts nothing, and
+        no session moves the ratio far."""
+        flowed = (balance.session_low + balance.session_high) / 2
+        if flowed > 200 and not balance.told:
+            ratio = min(max(balance.session_billed / flowed, 0.8), 1.2)
+            weight = min(flowed / max(balance.flowed + flowed, 1.0), 0.3 if balance.flowed else 1.0)
+            balance.ratio += weight * (ratio - balance.ratio)
+            balance.flowed = min(balance.flowed + flowed, 200_000.0)
+        balance.session_low = balance.session_high = balance.session_billed = 0.0
+
+    # ------------------------------------------------------------------------------------------ without a transaction
+
+    def _powered(self, message: OcppMessage, station: Station) -> None:
+        """Power or current at a connector without a transaction, where no register is told."""
+        samples = station.meters.measured.get(POWER)
+        if not samples or samples[-1].transaction or not samples[-1].connector or samples[-1].unit != "W":
+            return
+        value = total(samples, samples[-1].time) or 0.0
+        self._leaks(message, station, samples[-1], value)
+
+    def _idle(self, message: OcppMessage, station: Station, sample: Sample) -> None:
+        if (
+            not sample.connector
+            or sample.location in ("Inlet", "Body", "Upstream")
+            or sample.context.startswith("Trans")
+        ):
+            return
+        if station.transactions.on(sample.connector) is not None:
+            return
+        meter = self._meter(station.identity, sample.connector)
+        before, since = meter.idle, meter.idle_time
+        meter.idle, meter.idle_time, meter.idle_message = sample.value, sample.time, message
+        power = _power(station.meters.measured, sample)
+        if before >= 0 and sample.value >= before and sample.time > since:
+            flowed = (sample.value - before) / ((sample.time - since) / HOUR)
+            self._leaks(message, station, sample, min(flowed, power) if power is not None else flowed)
+
+    def _leaks(self, message: OcppMessage, station: Station, sample: Sample, watts: float) -> None:
+        meter = self._meter(station.identity, sample.connector)
+        limit = max(LEAK, 2.0 * meter.standby)
+        if watts < limit:
+            meter.idle_count = 0
+            meter.standby += 0.1 * (watts - meter.standby)
+            return
+        meter.idle_count += 1
+        if meter.idle_count >= 2 and not station.transactions.open:
+            self.context.tell(
+                "energy-outside-transaction",
+                station.identity,
+                0.7 if watts < LEAK_STANDBY else 0.85,
+                f"{power_words(watts)} flow at connector {sample.connector}, which has no transaction; "
+                f"usually it takes {power_words(meter.standby)} then.",
+                (message,),
+                connector=sample.connector,
+                sign="leak",
+            )
+
+    def _began(self, message: OcppMessage, station: Station, made: Transaction) -> None:
+        self._card(message, station, made)
+        if made.meter_start is None or not made.connector:
+            return
+        meter = self._meter(station.identity, made.connector)
+        value, begun = made.meter_start, message.time
+        if meter.message is not None and not made.offline:
+            if value < meter.value * 0.5 and value < 1000:
+                meter.per_session = True
+            between, apart = value - meter.value, (begun - meter.time) / HOUR
+            standby = max(BETWEEN_POWER, 2 * meter.standby) * max(apart, 0.0)
+            if between > min(BETWEEN + standby, BETWEEN + 20_000) and not meter.per_session and between > standby:
+                self.context.tell(
+                    "energy-outside-transaction",
+                    station.identity,
+                    0.75,
+                    f"Between two transactions at connector {made.connector} the register rose by "
+                    f"{energy_words(between)} in {duration(begun - meter.time)}; nothing should flow then.",
+                    (meter.message, message),
+                    connector=made.connector,
+                    first=meter.time,
+                    sign="between",
+                )
+        meter.value, meter.time, meter.message = value, begun, message
+        meter.idle, meter.idle_count = -1.0, 0
+
+    # ------------------------------------------------------------------------------------------------------- sessions
+
+    def _ended_now(self, message: OcppMessage, station: Station, made: Transaction) -> None:
+        self._tags.get(made.id_token, {}).pop((station.identity, made.connector), None)
+        if not made.connector:
+            return
+        key = (station.identity, made.connector)
+        meter = self._meter(*key)
+        if made.meter_stop is not None:
+            meter.value, meter.time, meter.message = made.meter_stop, message.time, message
+        meter.idle, meter.idle_count = -1.0, 0
+        balance = self._balances.get(key)
+        power = balance.power if balance is not None and balance.transaction == made.id else 0.0
+        fresh = balance is not None and message.time - balance.time < LONGEST
+        # It ended under full power, by a card: drivers stop so as well, but not one after the other.
+        cut = fresh and power > 1000 and made.stop_reason in ("Local", "Other", "", "StopAuthorized")
+        length = message.time - (made.first_time or message.time)
+        if key not in self._ended and len(self._ended) >= MAX_PLACES:
+            del self._ended[next(iter(self._ended))]
+        ended = self._ended.setdefault(key, deque(maxlen=8))
+        ended.append((length, made, cut))
+        self._truncated(message, station, made, ended)
+
+    def _truncated(
+        self, message: OcppMessage, station: Station, made: Transaction, ended: deque[tuple[int, Transaction, bool]]
+    ) -> None:
+        """Sessions of minutes, one after the other with the same card: a fee that begins later is saved so."""
+        short = [
+            one for one in list(ended)[-4:]
+            if one[0] < 300 * SECOND and one[1].id_token == made.id_token and made.id_token
+            and (one[1].energy_wh or 0) > 0 and message.time - (one[1].first_time or 0) < 3600 * SECOND
+        ]  # fmt: skip
+        if len(short) >= 3:
+            self.context.tell(
+                "truncated-sessions",
+                station.identity,
+                0.7,
+                f"{counted(len(short), 'session')} of card {mask(made.id_token)} ended within minutes, one after the "
+                f"other, the last after {duration(short[-1][0])}; usually one session follows one arrival.",
+                (message,),
+                connector=made.connector,
+                sign="short",
+            )
+
+    def _card(self, message: OcppMessage, station: Station, made: Transaction) -> None:
+        """One card in two places."""
+        token = made.id_token
+        if not token or made.offline:
+            return
+        if token not in self._tags and len(self._tags) >= MAX_PLACES:
+            del self._tags[next(iter(self._tags))]
+        places = self._tags.setdefault(token, {})
+        others = {
+            place: since for place, since in places.items()
+            if place[0] != station.identity and self._going(place, token)
+        }  # fmt: skip
+        places.clear()
+        places.update(others)
+        places[station.identity, made.connector] = message.time
+        self._expect(token)
+        if not others:
+            return
+        self._doubles += 1
+        (other, place), since = next(iter(others.items()))
+        likely = _at_least(self._doubles, self._chance)
+        self.context.tell(
+            "cloned-tag",
+            station.identity,
+            0.72 if likely < BY_CHANCE else 0.55 if len(others) > 1 else 0.2,
+            f"Card {mask(token)} starts a charge here while it charges at {other}, connector {place or '?'}, since "
+            f"{duration(message.time - since)}; a card is usually in one place.",
+            (message,),
+            connector=made.connector,
+            sign="double",
+        )
+
+    def _expect(self, token: str) -> None:
+        """How probable it is by now that two charge with one card by chance: from how often cards come again."""
+        self._starts += 1
+        if token in self._seen_tags or len(self._seen_tags) < MAX_PLACES:
+            self._seen_tags[token] = self._seen_tags.get(token, 0) + 1
+        again = self._starts - len(self._seen_tags)
+        pool = self._starts**2 / (2 * again) if again >= 3 else max(UNKNOWN_POOL, float(self._starts))
+        going = sum(len(station.transactions.open) for station in self.context.picture.stations.values())
+        self._chance += max(going - 1, 0) / max(pool, 1.0)
+
+    def _going(self, place: tuple[str, str], token: str) -> bool:
+        station = self.context.picture.stations.get(place[0])
+        made = station.transactions.on(place[1]) if station is not None else None
+        return made is not None and made.id_token == token and made.end is None
+
+    def _meter(self, station: str, connector: str) -> _Meter:
+        key = (station, connector)
+        meter = self._meters.get(key)
+        if meter is None:
+            if len(self._meters) >= MAX_PLACES:
+                del self._meters[next(iter(self._meters))]
+            meter = self._meters[key] = _Meter()
+        return meter
+
+
+def _at_least(number: int, expected: float) -> float:
+    """Probability of so many or more where so many are expected (Poisson)."""
+    term = below = exp(-expected)
+    for k in range(1, number):
+        term *= expected / k
+        below += term
+    return 1 - below
+
+
+def _begin(balance: _Balance, sample: Sample, power: float, message: OcppMessage) -> None:
+    balance.transaction, balance.time, balance.register, balance.power = (
+        sample.transaction, sample.time, sample.value, power
+    )  # fmt: skip
+    balance.low = balance.high = balance.billed = 0.0
+    balance.streak, balance.began, balance.first, balance.told = 0, sample.time, message, False
+
+
+def _power(measured: dict[str, list[Sample]], at: Sample) -> float | None:
+    """Power at the same place and time, else what current and voltage make."""
+    samples = measured.get(POWER)
+    if samples and samples[-1].unit == "W":
+        return total(samples, at.time, at.location)
+    currents, voltages = measured.get(_CURRENT), measured.get(_VOLTAGE)
+    if not currents or not voltages or currents[-1].unit != "A" or voltages[-1].unit != "V":
+        return None
+    volts = {sample.phase[:2]: sample.value for sample in voltages if sample.time == at.time}
+    amperes = {sample.phase[:2]: sample.value for sample in currents if sample.time == at.time}
+    if set(volts) != set(amperes) or "N" in volts:
+        return None
+    return sum(volts[phase] * amperes[phase] for phase in volts)

@@ -1,0 +1,99 @@
+"""The exact rules of ``checks`` as signs: which finding speaks for which family, and how surely.
+
+The rules are not written again here. A finding that says what is wrong with one message or setting speaks for nothing
+by itself; one that shows harm being done does. ``confidence`` is what a single occurrence is worth: below
+``fusion.SURE`` it takes others beside it.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from fieldkit.checks.finding import Finding, Identity
+from fieldkit.detect.context import Context
+from fieldkit.detect.symptom import SITE
+from fieldkit.safetext import mask
+
+
+class Meaning(NamedTuple):
+    """What a finding speaks for."""
+
+    family: str
+    confidence: float
+
+
+MEANINGS: Final[dict[str, Meaning]] = {
+    # Intrusion
+    "security.message-flood": Meaning("message-flood", 0.9),
+    "connection.identity-used-twice": Meaning("cloned-station", 0.9),
+    "tls.client-fingerprint-changed": Meaning("man-in-the-middle", 0.3),
+    "authorization.started-although-refused": Meaning("unauthorised-remote-start", 0.7),
+    "authorization.not-stopped": Meaning("unauthorised-remote-start", 0.5),
+    "security.profile-downgrade": Meaning("profile-downgrade", 0.9),
+    "security.network-profile-contradiction": Meaning("profile-downgrade", 0.5),
+    "firmware.verification-failed": Meaning("firmware-url-swap", 0.7),
+    "firmware.url-unusable": Meaning("firmware-url-swap", 0.4),
+    "certificate.private-key-sent": Meaning("config-tampering", 0.6),
+    "json.broken": Meaning("malformed-frames", 0.4),
+    "framing.malformed": Meaning("malformed-frames", 0.4),
+    "framing.unknown-action": Meaning("malformed-frames", 0.35),
+    "framing.direction": Meaning("malformed-frames", 0.35),
+    "framing.binary": Meaning("malformed-frames", 0.3),
+    "connection.mask-rule": Meaning("malformed-frames", 0.3),
+    "authorization.all-refused": Meaning("tag-enumeration", 0.35),
+    # Fraud
+    "meter.register-rollback": Meaning("register-rollback", 0.9),
+    "meter.register-lower-than-before": Meaning("register-rollback", 0.85),
+    "device.meter-rollback": Meaning("register-rollback", 0.9),
+    "meter.record-contradicts-samples": Meaning("under-reporting-meter", 0.65),
+    "energy.power-mismatch": Meaning("under-reporting-meter", 0.7),
+    "device.meter-scale": Meaning("under-reporting-meter", 0.7),
+    "energy.without-transaction": Meaning("energy-outside-transaction", 0.9),
+    "energy.while-suspended": Meaning("energy-outside-transaction", 0.3),
+    # Maintenance
+    "boot.loop": Meaning("reboot-loop", 0.9),
+    "energy.phase-lost": Meaning("phase-loss", 0.9),
+    "energy.supply-phase-lost": Meaning("phase-loss", 0.9),
+    # Connectivity
+    "connection.unanswered": Meaning("csms-unreachable", 0.7),
+    "connection.refused": Meaning("csms-unreachable", 0.6),
+    "handshake.unavailable": Meaning("csms-unreachable", 0.5),
+    "handshake.not-websocket": Meaning("captive-portal", 0.8),
+    "handshake.redirected": Meaning("captive-portal", 0.7),
+    "connection.no-acknowledgement": Meaning("blackhole", 0.7),
+    "connection.ping-unanswered": Meaning("blackhole", 0.45),
+    "answer.csms-unresponsive": Meaning("blackhole", 0.6),
+    "connection.idle-timeout": Meaning("nat-idle-kill", 0.8),
+    "connection.reconnect-storm": Meaning("flapping", 0.8),
+    "tls.cert-expired-alert": Meaning("tls-clock-failure", 0.8),
+    "tls.cert-rejected": Meaning("tls-clock-failure", 0.7),
+    "tls.cert-expired": Meaning("tls-clock-failure", 0.6),
+    "tls.cert-not-yet-valid": Meaning("tls-clock-failure", 0.7),
+    "tls.untrusted": Meaning("tls-clock-failure", 0.5),
+    # Energy
+    "energy.limit-exceeded": Meaning("limit-ignored", 0.9),
+    "smart-charging.no-effect": Meaning("limit-ignored", 0.85),
+}
+"""By id of the finding."""
+
+
+def told(finding: Finding, context: Context) -> None:
+    """A finding that has just been made."""
+    meaning = MEANINGS.get(finding.kind.id)
+    if meaning is None:
+        return
+    if finding.station and context.expects_restart(finding.station) and meaning.family == "reboot-loop":
+        return
+    values = {name: mask(value) if isinstance(value, Identity) else value for name, value in finding.values.items()}
+    text = finding.kind.explanation.format(**values)
+    context.tell(
+        meaning.family,
+        finding.station or SITE,
+        meaning.confidence,
+        text,
+        finding.evidence,
+        connector=finding.connector,
+        sign=finding.kind.id,
+        first=min((event.time for event in finding.evidence if event.time > 0), default=0),
+        time=max(finding.time, context.now),
+    )
