@@ -42,6 +42,8 @@ class Engine:
     def __init__(self, begin: int, end: int, seed: str) -> None:
         self.now = begin
         self.begin = begin
+        self.seen = begin
+        """When the latest event was seen."""
         self.end = end
         self.seed = seed
         self.frame = 0
@@ -90,6 +92,7 @@ class Engine:
             self.now = time
             if thing.__class__ is Happening:
                 if not thing.called_off:  # type: ignore[union-attr]  # the class was looked at
+                    self.seen = time
                     yield time, thing.event  # type: ignore[union-attr]
             elif thing.__class__ is GeneratorType:
                 if id(thing) in self._stopped:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
@@ -31,6 +31,7 @@ from fieldkit.events import (
     OcppChannel,
     OcppError,
     OcppMessage,
+    PathSample,
     Retransmission,
     Sender,
     TlsAlert,
@@ -42,10 +43,52 @@ from fieldkit.events import (
 )
 from fieldkit.ocpp.conversation import Conversation
 from fieldkit.ocpp.schema import Schemas
+from fieldkit.wire.tcp import AFTER_CHANGE, ALIKE, ALIKE_NS, SAMPLE_NS, TELL_NS
 from tests.simulation.engine import Engine, Happening, nanoseconds
 from tests.simulation.wan import Uplink
 from tests.traffic.conversation import SUBPROTOCOLS
 from tests.traffic.frames import accept_key
+
+
+class Acknowledged(NamedTuple):
+    """For captures only: bare TCP acknowledgement of what the client (or the server) has sent."""
+
+    time: int
+    connection: Connection
+    from_client: bool
+
+
+class Sealed(NamedTuple):
+    """For captures only: a message that went by inside TLS, and how long it was."""
+
+    time: int
+    connection: Connection
+    from_client: bool
+    size: int
+
+
+class _Sampler:
+    """Which round trips of one direction fieldkit tells: the same rule as ``fieldkit.wire.tcp`` has."""
+
+    __slots__ = ("alike", "ask_from", "told", "told_at")
+
+    def __init__(self) -> None:
+        self.ask_from = 0
+        self.told = 0
+        self.told_at = 0
+        self.alike = 0
+
+    def tells(self, side: int, time: int, rtt: int) -> bool:
+        self.ask_from = time + SAMPLE_NS[side]
+        if abs(rtt - self.told) <= self.told // ALIKE + ALIKE_NS:
+            self.alike += 1
+            if self.alike > AFTER_CHANGE and time - self.told_at < TELL_NS:
+                return False
+        else:
+            self.alike = 0
+        self.told, self.told_at = rtt, time
+        return True
+
 
 LAN: Final = 0.0011
 """Seconds from the router to a station and back."""
@@ -54,7 +97,9 @@ PATIENCE: Final = 30.0
 MSS: Final = 1448
 SYN_GIVEN_UP: Final = 131.0
 """Seconds after which fieldkit takes a SYN as unanswered (``wire.flows.SYN_TIMEOUT_NS`` and its sweep)."""
-KEPT: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent", "StatusNotification"})
+KEPT: Final = frozenset(
+    {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent", "StatusNotification"}
+)
 """What a station says later if it cannot say it now."""
 MAX_OFFLINE: Final = 500
 """Messages that a station keeps for later."""
@@ -73,6 +118,10 @@ class Wire:
     def __init__(self, engine: Engine, source: str) -> None:
         self.engine = engine
         self.source = source
+        self.captured = False
+        """What only a capture shows is told too."""
+        self.abandoned: list[_Open] = []
+        """Connections of which the tap never sees an end."""
         self._connections = 0
         self._ports: dict[str, int] = {}
 
@@ -88,7 +137,17 @@ class Wire:
 class _Open:
     """One WebSocket connection."""
 
-    __slots__ = ("answers", "channel", "connection", "conversation", "late", "ready", "unanswered", "useless")
+    __slots__ = (
+        "answers",
+        "channel",
+        "connection",
+        "conversation",
+        "late",
+        "ready",
+        "samplers",
+        "unanswered",
+        "useless",
+    )
 
     def __init__(self, connection: Connection, channel: OcppChannel, ready: int) -> None:
         self.connection = connection
@@ -98,6 +157,8 @@ class _Open:
         """Calls under way: when the answer is due, the call, and what of it has yet to happen."""
         self.unanswered: list[OcppMessage] = []
         self.conversation: Conversation | None = None
+        self.samplers = (_Sampler(), _Sampler())
+        """Of what the client sends, of what the server sends."""
         self.late: list[tuple[OcppMessage, Payload]] = []
         """Calls whose answers cannot come through at the moment, and what those say."""
         self.useless = False
@@ -144,6 +205,9 @@ class Line:
         self.last_end: int = 0
         self.think = random.uniform(0.02, 0.4)
         """Seconds that the station takes to answer."""
+        self.ttl = 64
+        self.far_ttl = random.randrange(46, 58)
+        """Time to live of what comes from the CSMS."""
         self._id_style = id_style
         self._counter = random.randrange(1, 90_000)
         self._busy: dict[Sender, int] = {"station": 0, "csms": 0}
@@ -174,9 +238,14 @@ class Line:
         rtt = self.uplink.rtt(now)
         there = now + nanoseconds(rtt)
         if mode == "refused":
+            self._at(PathSample(there, engine.next_frame(), connection, True, "reset", there - now, self.far_ttl))
             self._at(ConnectionClosed(there, engine.next_frame(), connection, "refused", False))
             return rtt
-        said = there + nanoseconds(LAN + 0.002)
+        frames = engine.next_frame()
+        here = there + nanoseconds(LAN)
+        self._at(PathSample(there, frames, connection, True, "handshake", there - now, self.far_ttl, 1460, 64_240))
+        self._at(PathSample(here, engine.next_frame(), connection, False, "handshake", here - there, 64, 1460, 64_240))
+        said = here + nanoseconds(0.002)
         if self.encrypted:
             return self._dial_tls(connection, mode, said, rtt)
         request, key = self._request(connection, said)
@@ -204,6 +273,8 @@ class Line:
     def _opened(self, connection: Connection, ready: int) -> None:
         channel = OcppChannel(self.station, self.version, "json", connection, False, False, False)
         self.open = _Open(connection, channel, ready)
+        for sampler in self.open.samplers:
+            sampler.ask_from = ready
         self._busy = {"station": ready, "csms": ready}
         if self.on_up is not None:
             self.engine.call_at(ready + nanoseconds(0.05), self._now_up(self.open))
@@ -231,7 +302,7 @@ class Line:
         credentials = None
         if self.password:
             credentials = BasicCredentials(self.station, 20, "text")
-            headers["authorization"] = "Basic"
+            headers["authorization"] = "Basic (hidden)"
         request = HttpRequest(
             time, self.engine.next_frame(), connection, True, "GET", self.path, headers, credentials, b"", True
         )
@@ -325,6 +396,8 @@ class Line:
         self.last_end = now
         self._call_off(line, now)
         ready = max(now, line.ready)
+        if not seen:
+            self.wire.abandoned.append(line)
         if seen:
             if code is not None and not self.encrypted:
                 for client, after in ((bool(by_client), 0.0), (not by_client, 0.001)):
@@ -416,7 +489,9 @@ class Line:
         else:
             took = LAN + (self.think * (0.6 + 0.8 * self.random.random()) if think is None else think)
         if self.encrypted:
-            self._busy[sender] = begin + nanoseconds(took)
+            due = begin + nanoseconds(took)
+            self._seal(line, sender, begin, due, payload, answer)
+            self._busy[sender] = due
             return took
         id_ = self._new_id(sender)
         call = self._message(line, sender, _CALL, id_, action, payload, None, begin, None)
@@ -443,6 +518,8 @@ class Line:
         result = self._message(
             line, _OTHER[sender], kind, id_, action, answer if error is None else {}, error, due, call
         )
+        waiting += self._acked(line, sender, begin)
+        waiting += self._acked(line, _OTHER[sender], due)
         waiting.append(self._at(result))
         waiting.append(self._at(Exchange(due, call.frames + result.frames, call, result)))
         answers = line.answers
@@ -450,6 +527,40 @@ class Line:
         if len(answers) > 64:
             line.answers = [entry for entry in answers if entry[0] > now]
         return (due - now) / 1e9
+
+    def _seal(
+        self, line: _Open, sender: Sender, begin: int, due: int, payload: Payload, answer: Payload | None
+    ) -> None:
+        """A call and its answer where nobody can read them."""
+        waiting: list[Happening] = []
+        if self.wire.captured:
+            client = sender == "station"
+            for time, from_client, content in ((begin, client, payload), (due, not client, answer)):
+                size = 60 + len(orjson.dumps(content))
+                waiting.append(self._at(Sealed(time, line.connection, from_client, size)))  # type: ignore[arg-type]
+        waiting += self._acked(line, sender, begin)
+        waiting += self._acked(line, _OTHER[sender], due)
+        line.answers.append((due, _NO_CALL, waiting))
+        if len(line.answers) > 64:
+            line.answers = [entry for entry in line.answers if entry[0] > self.engine.now]
+
+    def _acked(self, line: _Open, sender: Sender, sent: int) -> list[Happening]:
+        """TCP of the other side acknowledges what was sent: that is where a round trip shows."""
+        client = sender == "station"
+        sampler = line.samplers[not client]
+        captured = self.wire.captured
+        if sent < sampler.ask_from and not captured:
+            return []
+        rtt = nanoseconds(self.uplink.rtt(sent) if client else LAN * self.random.uniform(0.7, 1.5))
+        time = sent + rtt
+        found: list[Happening] = []
+        if captured:
+            found.append(self._at(Acknowledged(time, line.connection, client)))  # type: ignore[arg-type]
+        if sent >= sampler.ask_from and sampler.tells(not client, time, rtt):
+            ttl = self.far_ttl if client else self.ttl
+            frames = self.engine.next_frame()
+            found.append(self._at(PathSample(time, frames, line.connection, client, "ack", rtt, ttl)))
+        return found
 
     def _say_in_vain(self, line: _Open, action: str, payload: Payload, answer: Payload) -> None:
         """The station does not know yet that nobody listens: TCP repeats what it says, further and further apart."""
@@ -497,7 +608,8 @@ class Line:
         pong = now + nanoseconds(took)
         self._at(WsControl(now, frame(), line.connection, client, "ping", b"", None, ""))
         happening = self._at(WsControl(pong, frame(), line.connection, not client, "pong", b"", None, ""))
-        line.answers.append((pong, _NO_CALL, [happening]))
+        waiting = [happening, *self._acked(line, sender, now)]
+        line.answers.append((pong, _NO_CALL, waiting))
 
     def flush(self) -> float:
         """Say what was kept while there was no connection."""

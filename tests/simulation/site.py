@@ -14,7 +14,7 @@ from tests.simulation.engine import SECOND, Engine, Process, nanoseconds
 from tests.simulation.episodes import FAMILIES, Episode
 from tests.simulation.first import Public
 from tests.simulation.life import Life, breaks
-from tests.simulation.line import Line, Wire
+from tests.simulation.line import Acknowledged, Line, Sealed, Wire
 from tests.simulation.second import Depot
 from tests.simulation.station import Station
 from tests.simulation.vendors import TEMPERATURE, Vendor, identity
@@ -104,6 +104,12 @@ class Site:
 
     def events(self) -> Iterator[tuple[int, Event]]:
         """Everything that fieldkit would see at the router."""
+        if self.wire.captured:
+            return ((time, one) for time, one in self.happenings() if not isinstance(one, Acknowledged | Sealed))
+        return self.happenings()
+
+    def happenings(self) -> Iterator[tuple[int, Event]]:
+        """The same, and with ``wire.captured`` what only a capture shows."""
         engine = self.engine
         for number, life in enumerate(self.lives):
             life.begin(engine.random("begin", number).uniform(0.0, 240.0))
@@ -114,17 +120,15 @@ class Site:
 
     def _end(self) -> Iterator[tuple[int, Event]]:
         """The capture ends: what is open is closed, as the pipeline does."""
-        now = self.engine.now
-        for life in self.lives:
-            line = life.line.open
-            if line is None:
-                continue
+        now, stop = self.engine.seen, self.engine.now
+        open_ = [life.line.open for life in self.lives if life.line.open is not None]
+        for line in sorted([*open_, *self.wire.abandoned], key=lambda one: one.connection.number):
             yield now, ConnectionClosed(now, (), line.connection, "end-of-capture", None)
             if self.encrypted:
                 continue
-            waiting = [call for due, call, _ in line.answers if due >= now and call.type is not None]
+            waiting = [call for due, call, _ in line.answers if due >= stop and call.type is not None]
             for call in sorted([*waiting, *line.unanswered], key=lambda call: call.time):
-                if call.time < now:
+                if call.time < stop:
                     yield now, Unanswered(now, call.frames, call, "capture-ended")
 
     def local(self, time: int) -> tuple[int, int]:
@@ -162,7 +166,9 @@ class Site:
             phases=3 if vendor.is_dc or random.random() < 0.8 else 1,
             measurands=tuple(
                 # 2.x has no measurand for temperatures: they are variables of the device model there.
-                name for name in random.choice(vendor.measurands) if name != TEMPERATURE or version == "1.6"
+                name
+                for name in random.choice(vendor.measurands)
+                if name != TEMPERATURE or version == "1.6"
             ),
             meter_interval=random.choice(vendor.meter_intervals),
             heartbeat=random.choice(vendor.heartbeats),

@@ -255,11 +255,13 @@ def middle(site: Site, station: Station, episode: Episode, random: Random) -> Pr
     true_server, true_uplink, true_chain = line.server, line.uplink, line.chain
     line.server = Endpoint(random.choice(("192.168.10.66", "198.51.100.99")), true_server.port)
     line.chain = (random.randbytes(64),)
+    true_ttl, line.far_ttl = line.far_ttl, random.choice((64, 128, line.far_ttl - 3))
     line.uplink = _detour(true_uplink, between(0.015, 0.4, episode.magnitude), random)
     line.drop("rst", by_client=False)
     episode.shows(site.engine.now)
     yield seconds_left(site, episode)
     line.server, line.uplink, line.chain = true_server, true_uplink, true_chain
+    line.far_ttl = true_ttl
     line.drop("rst", by_client=False)
 
 
