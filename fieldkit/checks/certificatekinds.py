@@ -287,8 +287,7 @@ NAME = Kind(
     "warning",
     "pki",
     "The server's certificate is for another name",
-    "The server is called {name}, and of the certificate for {subject}{at} {why}. A client that compares the names must"
-    " end the connection.",
+    "The server is called {name}, and of the certificate for {subject}{at} {why}. {effect}",
     "Operator: use the name of the certificate in the station's CSMS address, or have the certificate issued for this"
     " name.",
     "RFC 9525 §6; A00.FR.412; github.com/EVerest/libocpp/issues/494",

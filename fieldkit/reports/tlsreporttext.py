@@ -15,7 +15,8 @@ from fieldkit.reports.text import wrapped
 from fieldkit.reports.tlsreport import ChainEntry, FindingEntry, RequirementEntry, TargetEntry, TlsReport
 from fieldkit.safetext import display_width, shorten, terminal
 
-WIDTH: Final = 100
+WIDTH: Final = 80
+"""Of a router's console; wider terminals lose nothing."""
 MAX_FINDINGS: Final = 200
 _LONGEST: Final = 1500
 _STYLES: Final = {"critical": RED, "warning": YELLOW, "info": CYAN, "ok": "", "unreachable": RED}
@@ -142,8 +143,11 @@ def facts(target: TargetEntry) -> Iterator[tuple[str, str]]:
         offered = one["subprotocol"] or "no subprotocol"
         answer = f"{one['status']} {one['reason']}".strip() if one["status"] is not None else one["error"]
         chosen = f", chose {one['chosen']}" if one["chosen"] else (", chose none" if one["status"] == 101 else "")
-        inside = f" ({one['version']}{', resumed' if one['resumed'] else ''})" if one["version"] else ""
-        yield "upgrade", f"{offered}: {answer}{chosen}{inside}"
+        made = f"{one['version']}{', resumed' if one['resumed'] else ''}"
+        if answer:
+            yield "upgrade", f"{offered}: {answer}{chosen}" + (f" ({made})" if one["version"] else "")
+        elif one["version"]:
+            yield "handshake", made  # nothing was said inside
     timing, cost = target["timing"], target["cost"]
     if timing["connect_ms"] is not None:
         hello = f", hello answered in {timing['hello_ms']} ms" if timing["hello_ms"] is not None else ""

@@ -131,8 +131,8 @@ def _no_dns_names(certificate: Certificate, context: Context) -> Answer:
     shown = listed([quoted(name) for name in names.dns])
     if context.role == "csms":
         fits = "" if not context.host or by_clients(certificate, context.host).fits else ", none of which fits"
-        return failed(f"there are {shown}{fits}; today's TLS clients need them")
-    return failed(f"there are {shown}")
+        return failed(f"it has {shown}{fits}; today's TLS clients need them")
+    return failed(f"it has {shown}")
 
 
 def _key_usage(certificate: Certificate, context: Context) -> Answer:

@@ -26,6 +26,10 @@ MAX_PEM: Final = 5500
 """Characters of one certificate in OCPP 1.6 and 2.0.1 …"""
 MAX_PEM_21: Final = 10_000
 """… in 2.1, and of a chain in all of them (CertificateSigned)."""
+_ENDS: Final = "A client that compares the names must end the connection."
+_BY_TEXT: Final = (
+    "Today's clients are content with that; a station that goes by OCPP's text, and by the common name, is not."
+)
 _USUAL: Final = ("secp256r1", "secp384r1")
 
 
@@ -92,10 +96,10 @@ def _server_names(certificate: Certificate, host: str) -> Iterator[Fault]:
     ocpp, clients = by_ocpp(certificate, host), by_clients(certificate, host)
     if not ocpp.fits and not clients.fits:
         why = ocpp.why if bare else clients.why
-        yield _fault(certificate, "tls.hostname-mismatch", "critical", name=quoted(host), why=why)
+        yield _fault(certificate, "tls.hostname-mismatch", "critical", name=quoted(host), why=why, effect=_ENDS)
     elif clients.fits and common and not any(_covers(name, host) for name in common):
         why = f"the common name is {listed([quoted(name) for name in common])}; the alternative names are right"
-        yield _fault(certificate, "tls.hostname-mismatch", "info", name=quoted(host), why=why)
+        yield _fault(certificate, "tls.hostname-mismatch", "info", name=quoted(host), why=why, effect=_BY_TEXT)
 
 
 def _covers(common: str, host: str) -> bool:

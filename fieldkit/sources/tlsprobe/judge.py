@@ -6,7 +6,7 @@ A fault needs an observation: what could not be found out is no fault.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Final
 
 from fieldkit.checks.words import SECOND, duration
@@ -96,12 +96,22 @@ def judge(posture: Posture, roots: Roots | None, *, at: int, fetched: Fetched | 
         judged.faults += _suites(posture, server)
         judged.faults += _transport(posture, server)
         for shown in posture.shown:
-            judged.chains.append(_chain(shown, roots, judged.faults, posture.target.host, at, fetched))
+            judged.chains.append(_chain(shown, roots, judged.faults, posture.target.name, at, fetched))
+        judged.faults = [_told_apart(fault, judged.chains) for fault in judged.faults]
         judged.faults += _server_name(posture, judged, server)
     judged.faults += upgrade_faults(posture, server)
     judged.faults = _once(judged.faults)
     judged.observed = _observed(posture, judged)
     return judged
+
+
+def _told_apart(fault: Fault, chains: Sequence[JudgedChain]) -> Fault:
+    """A server with an RSA and an ECDSA certificate has two of the same name: the key tells which is meant."""
+    leaves = {one.leaf.fingerprint: one.leaf for one in chains if one.leaf is not None}
+    meant = leaves.get(fault.about)
+    if meant is None or "subject" not in fault.values or [one.label for one in leaves.values()].count(meant.label) < 2:
+        return fault
+    return replace(fault, values={**fault.values, "subject": f"{fault.values['subject']} ({meant.key})"})
 
 
 def _once(faults: list[Fault]) -> list[Fault]:
@@ -326,7 +336,7 @@ def _observed(posture: Posture, judged: Judged) -> Observed:
         compression=posture.compression,
         chains=tuple(one.chain for one in judged.chains if one.chain is not None),
         client_certificate_asked=asked,
-        host=posture.target.host,
+        host=posture.target.name,
         identity=identity_of(posture.target),
         basic_auth=basic,
         stapled=posture.stapling,

@@ -125,7 +125,7 @@ class Session:
         """To be resumed in another connection."""
         self._in, self._out = ssl.MemoryBIO(), ssl.MemoryBIO()
         # With an address Python sends no server name (RFC 6066 §3), but verifies it.
-        self._tls = context.wrap_bio(self._in, self._out, server_hostname=target.host.encode("ascii"), session=resume)
+        self._tls = context.wrap_bio(self._in, self._out, server_hostname=target.name.encode("ascii"), session=resume)
         self._upgrade = Upgrade(target, subprotocol, self._wishes.credentials, self.spoken)
 
     def begin(self) -> bytes:

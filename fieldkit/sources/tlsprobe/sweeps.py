@@ -35,6 +35,8 @@ def old_version(survey: Survey, version: int) -> Task:
         if flight.version is not None and flight.version <= version:
             survey.posture.versions[flight.version] = True
             survey.note(flight)
+            if not survey.posture.shown:
+                yield from _certificate_of(survey, flight, version)
             rest = [number for number in numbers if number != flight.suite]
             if flight.suite == _LEGACY:
                 # OCPP 1.6 allows this suite only in TLS 1.0 and 1.1: is there another?
@@ -87,6 +89,8 @@ def weak(survey: Survey) -> Task:
             if flight.version is not None and flight.version <= TLS12 and flight.suite in left:
                 survey.note(flight)
                 yield from _measure(survey, flight)
+                if not survey.posture.shown:
+                    yield from _certificate_of(survey, flight, TLS12)
                 known |= suites.classes_of(flight.suite or 0)
                 left.remove(flight.suite or 0)
                 later += [number for number in left if suites.weak_classes(number) <= known]

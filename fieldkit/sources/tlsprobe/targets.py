@@ -30,11 +30,17 @@ class Target:
     text: str
     """As it was written, without a password."""
     host: str
+    """A name or an address, with the zone of a link-local one ("fe80::1%eth0")."""
     port: int
     tls: bool
     """False for ws://: no TLS is expected."""
     path: str
     """Of the upgrade; empty when none was given."""
+
+    @property
+    def name(self) -> str:
+        """The host as certificates and HTTP have it: zones mean something on this machine only (RFC 6874 §4)."""
+        return self.host.partition("%")[0]
 
     @property
     def is_address(self) -> bool:
@@ -91,6 +97,7 @@ def parse(text: str, identity: str = "") -> Target:
                           "(--password-file, --password-env or --ask-password)")  # fmt: skip
     if not host or port == 0:
         raise TargetError(f"{text}: give HOST, HOST:PORT or wss://HOST[:PORT]/PATH")
+    host = host.replace("%25", "%")  # as RFC 6874 §2 has it written
     path = parts.path + (f"?{parts.query}" if parts.query else "")
     if identity:
         base, mark, query = path.partition("?")

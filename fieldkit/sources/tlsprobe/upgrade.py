@@ -62,7 +62,7 @@ class Upgrade:
     def request(self) -> bytes:
         """What is sent."""
         target = self._target
-        host = f"[{target.host}]" if ":" in target.host else target.host
+        host = f"[{target.name}]" if ":" in target.name else target.name
         if target.port != (443 if target.tls else 80):
             host += f":{target.port}"
         lines = [

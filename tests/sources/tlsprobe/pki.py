@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509 import ocsp
 from cryptography.x509.oid import AuthorityInformationAccessOID, ExtendedKeyUsageOID, NameOID
 
@@ -56,6 +56,8 @@ def key(kind: str, number: int = 0) -> Any:
     """Keys take long to make: each once. ``number`` tells several of a kind apart."""
     if kind.startswith("rsa"):
         return rsa.generate_private_key(65537, int(kind[3:] or 2048))
+    if kind.startswith("ed"):
+        return {"ed25519": ed25519.Ed25519PrivateKey, "ed448": ed448.Ed448PrivateKey}[kind].generate()
     return ec.generate_private_key(getattr(ec, {"ec": "SECP256R1"}.get(kind, kind))())
 
 

@@ -29,9 +29,13 @@ OCPP = "ECDHE-ECDSA-AES128-GCM-SHA256:ECDHE-ECDSA-AES256-GCM-SHA384:AES128-GCM-S
 
 
 @contextlib.contextmanager
-def serving(handle: Callable[[socket.socket], None], *, backlog: int = 64) -> Iterator[int]:
+def serving(
+    handle: Callable[[socket.socket], None], *, backlog: int = 64, at: tuple[str, int] = ("127.0.0.1", 0)
+) -> Iterator[int]:
     """A TCP server that hands each connection to ``handle`` in a thread of its own; yields the port."""
-    listener = socket.create_server(("127.0.0.1", 0), backlog=backlog)
+    family = socket.AF_INET6 if ":" in at[0] else socket.AF_INET
+    address = socket.getaddrinfo(*at, family)[0][4]  # with the zone as a number
+    listener = socket.create_server(address, family=family, backlog=backlog)
     stopping = threading.Event()
 
     def one(connection: socket.socket) -> None:
@@ -46,7 +50,7 @@ def serving(handle: Callable[[socket.socket], None], *, backlog: int = 64) -> It
 
     threading.Thread(target=accept, daemon=True).start()
     try:
-        yield listener.getsockname()[1]
+        yield int(listener.getsockname()[1])
     finally:
         stopping.set()
         with contextlib.suppress(OSError):
@@ -115,6 +119,7 @@ def python_server(
     web: Callable[[Any], None] | None = None,
     sni: Callable[..., Any] | None = None,
     delay: float = 0.0,
+    at: tuple[str, int] = ("127.0.0.1", 0),
 ) -> Iterator[int]:
     """Python's ssl, with one or two certificates."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
@@ -136,7 +141,7 @@ def python_server(
         with context.wrap_socket(connection, server_side=True) as secured:
             answer(secured)
 
-    with serving(handle) as port:
+    with serving(handle, at=at) as port:
         yield port
 
 

@@ -181,6 +181,7 @@ _CHAINS: dict[str, tuple[Any, set[str]]] = {
     "no O": (lambda: _chain(organization=None), {"tls.o-missing"}),
     "RSA 1024": (lambda: _chain(kind="rsa1024"), {"tls.rsa-key-too-short"}),
     "P-192": (lambda: _chain(kind="SECP192R1"), {"tls.ec-key-too-short"}),
+    "P-521": (lambda: _chain(kind="SECP521R1"), set()),
     "client purpose": (lambda: _chain(purposes=(ExtendedKeyUsageOID.CLIENT_AUTH,)), {"tls.eku-wrong"}),
     "no key usage": (lambda: _chain(usage=False), {"tls.key-usage-missing"}),
     "huge": (lambda: _chain(padding=5000), {"tls.cert-over-5500"}),
@@ -208,6 +209,7 @@ def test_certificates(name: str, ca: str) -> None:
     assert found - HARMLESS == expected
     assert ("tls.root-sent" in found) == (name in ("root", "unknown root"))
     assert ("tls.no-ocsp-no-crl" in found) == (name == "no status")
+    assert ("tls.key-type-unusual" in found) == (name == "P-521")
 
 
 def test_an_expired_root(tmp_path: Path) -> None:
@@ -216,6 +218,16 @@ def test_an_expired_root(tmp_path: Path) -> None:
     path.write_bytes(chain[1].pem)
     with serving(Canned([one.der for one in chain], suites=OCPP4)) as port:
         assert ids(look(port, ca=str(path), speak=False)) - HARMLESS == {"tls.root-expired"}
+
+
+@pytest.mark.parametrize("kind, shown", [("SECP521R1", "EC secp521r1"), ("ed25519", "Ed25519"), ("ed448", "Ed448")])
+def test_unusual_keys_on_a_real_server(tmp_path: Path, ca: str, kind: str, shown: str) -> None:
+    certificate, key = pki.make(issuer=pki.root(), kind=kind).files(tmp_path, "odd")
+    with s_server("-cert", certificate, "-key", key) as port:
+        result = look(port, ca=ca, upgrade=False)
+    found = {fault.id: fault for fault in result.judged[0].faults}
+    assert found["tls.key-type-unusual"].values["key"] == shown
+    assert not {"tls.untrusted", "tls.ec-key-too-short"} & set(found)
 
 
 def test_sha1(tmp_path: Path, ca: str) -> None:
