@@ -14,7 +14,7 @@ from random import Random
 from typing import Any, Final
 
 from tests.simulation.capture import write
-from tests.simulation.episodes import FAMILIES
+from tests.simulation.families import FAMILIES
 from tests.simulation.site import GENERATORS, Site
 from tests.simulation.wan import KINDS
 

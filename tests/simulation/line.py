@@ -210,6 +210,7 @@ class Line:
         """Time to live of what comes from the CSMS."""
         self._id_style = id_style
         self._counter = random.randrange(1, 90_000)
+        self._odd_call: OcppMessage | None = None
         self._busy: dict[Sender, int] = {"station": 0, "csms": 0}
         self.offline: list[tuple[str, Payload, Payload]] = []
         """What the station keeps for when it is connected again."""
@@ -591,11 +592,27 @@ class Line:
         if line.conversation is None:
             line.conversation = Conversation(line.channel, self._take_odd, _SCHEMAS)
         now = max(self.engine.now, self._busy[sender])
-        self._busy[sender] = now + 1_000_000
-        line.conversation.feed(text.encode(), sender, now, self.engine.next_frame(), self.wire.source)
+        source = self.wire.source
+        self._odd_call = None
+        line.conversation.feed(text.encode(), sender, now, self.engine.next_frame(), source)
+        call: OcppMessage | None = self._odd_call
+        if call is None:
+            self._busy[sender] = now + 1_000_000
+            return
+        # Whoever gets it complains, or throws it away.
+        due = now + nanoseconds(self.uplink.rtt(now) + 0.02)
+        self._busy[sender] = due
+        if self.random.random() < 0.7:
+            code = "FormationViolation" if self.version == "1.6" else "FormatViolation"
+            answer = orjson.dumps([4, call.id, code, "", {}])
+            line.conversation.feed(answer, _OTHER[sender], due, self.engine.next_frame(), source)
+        else:
+            line.unanswered.append(call)
 
     def _take_odd(self, event: Event) -> None:
         self._at(event)
+        if isinstance(event, OcppMessage) and event.type is _CALL:
+            self._odd_call = event
 
     def ping(self, sender: Sender) -> None:
         """A WebSocket ping and its pong."""

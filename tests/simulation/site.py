@@ -8,10 +8,10 @@ from random import Random
 from typing import Final, Literal
 
 from fieldkit.events import ConnectionClosed, Endpoint, Event, Unanswered
-import tests.simulation.families  # they register themselves
 from tests.simulation.cars import Car
 from tests.simulation.engine import SECOND, Engine, Process, nanoseconds
-from tests.simulation.episodes import FAMILIES, Episode
+from tests.simulation.episodes import Episode
+from tests.simulation.families import FAMILIES
 from tests.simulation.first import Public
 from tests.simulation.life import Life, breaks
 from tests.simulation.line import Acknowledged, Line, Sealed, Wire
