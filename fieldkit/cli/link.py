@@ -11,10 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from fieldkit import __version__
-from fieldkit.cli import options
+from fieldkit.cli import linkprobe, options
 from fieldkit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from fieldkit.links.probes.probe import Probe
     from fieldkit.links.runner import Runner
     from fieldkit.links.survey import Asked, Look, Survey
     from fieldkit.links.uplink import LinkEvent
@@ -29,10 +32,13 @@ Examples:
   FIELDKIT_ROUTER_PASSWORD=… fieldkit link --insecure ubus+https://admin@192.168.1.1
   fieldkit link --record router.jsonl ssh://root@192.168.1.1
   fieldkit link --json - replay:router.jsonl | jq '.uplinks[] | {id, up, role}'
+  fieldkit link --probe wss://csms.example/ocpp
+  fieldkit link --probe wss://csms.example/ocpp --watch --probe-every 1h --probe-budget 500kB
 
 \b
-Exit codes: 0 an uplink is up, 1 none of them is, 2 wrong command line, 3 nobody here knows this
-router's uplinks, 4 it cannot be reached, 5 an adapter failed, 130 interrupted.
+Exit codes: 0 an uplink is up, 1 none of them is (with --probe: or one that is up does not carry
+the CSMS), 2 wrong command line, 3 nobody here knows this router's uplinks, 4 it cannot be
+reached, 5 an adapter failed, 130 interrupted.
 """
 
 EVERY: Final = 10.0
@@ -48,6 +54,7 @@ _TURN: Final = 0.1
 @options.lasting
 @click.option("--json", "json_to", metavar="FILE|-", help="Write one JSON document; with --watch one object a line.")
 @click.option("--record", metavar="FILE", help="Write the router's answers down, identities masked, for replay:FILE.")
+@linkprobe.options
 @options.plugin
 @click.option("--ca", metavar="FILE", default="", help="Certificate that the router's must match (PEM).")
 @click.option("--insecure", is_flag=True, help="Do not verify the router's certificate.")
@@ -60,6 +67,10 @@ def command(
     lasting: str | None,
     json_to: str | None,
     record: str | None,
+    probe: str | None,
+    probe_every: str | None,
+    probe_budget: str | None,
+    probe_ca: str,
     plugins: tuple[str, ...],
     ca: str,
     insecure: bool,
@@ -69,8 +80,8 @@ def command(
     """See a site's uplinks: which one is used, how good it is, and what happens to it.
 
     ROUTER is ssh://[USER@]HOST, ubus+http[s]://[USER@]HOST (OpenWrt, RutOS), ncos+http[s]://[USER@]HOST (Cradlepoint),
-    or replay:FILE; without it, this machine. The router is asked and nothing on it is changed. Passwords come from
-    FIELDKIT_ROUTER_PASSWORD or ~/.netrc. docs/link.md explains it.
+    or replay:FILE; without it, this machine. The router is asked and nothing on it is changed; nothing is sent over its
+    uplinks, unless --probe says so. Passwords come from FIELDKIT_ROUTER_PASSWORD or ~/.netrc. docs/link.md explains it.
     """
     from fieldkit.cli.moments import seconds
     from fieldkit.cli.output import check
@@ -101,8 +112,11 @@ def command(
             say(f"{router}: the password goes over the network as it is: use https where the router has it")
         if record:
             runner = _recorded(runner, record, stack)
+        probing = linkprobe.probing(
+            runner, router, url=probe, every=probe_every, budget=probe_budget, authorities=probe_ca, watch=watch
+        )
         survey, host = _survey(runner, plugins, say)
-        shown = _Shown(json_to, watch=watch, coloured=wants_color(color, sys.stdout), stack=stack)
+        shown = _Shown(json_to, watch=watch, coloured=wants_color(color, sys.stdout), stack=stack, probing=probing)
         try:
             survey.probe()
             if not any(asked.confidence for asked in survey.present):
@@ -110,7 +124,7 @@ def command(
                 return ExitCode.SOURCE
             if not watch:
                 look, _ = survey.news()
-                shown.look(look, survey, host)
+                shown.look(look, survey, host, probing.round(look.uplinks) if probing is not None else [])
             else:
                 look = _watched(survey, host, shown, pause, seconds("--for", lasting) if lasting else 0.0, say)
         except Unreachable as error:
@@ -131,7 +145,8 @@ def command(
     if look.failed or host.failures:
         return ExitCode.INCOMPLETE
     # Some only say what they are, and not whether they are up: nothing is known to be wrong with them.
-    return ExitCode.FINDINGS if all(one.up is False for one in look.uplinks) else ExitCode.OK
+    code = ExitCode.FINDINGS if all(one.up is False for one in look.uplinks) else ExitCode.OK
+    return linkprobe.verdict(shown.probes, code)
 
 
 def _recorded(runner: Runner, name: str, stack: ExitStack) -> Runner:
@@ -194,6 +209,7 @@ def _watched(survey: Survey, host: Host, shown: _Shown, pause: float, lasting: f
         while not stop():
             while not survey.events.empty():
                 shown.event(survey.events.get_nowait())
+            shown.probed(look)
             if time.monotonic() < due:
                 time.sleep(_TURN)
                 continue
@@ -212,6 +228,7 @@ def _watched(survey: Survey, host: Host, shown: _Shown, pause: float, lasting: f
                     shown.event(event)
                 survey.listen()
             due = time.monotonic() + pause
+        shown.probed(look, last=True)
         survey.close()
         while not survey.events.empty():
             shown.event(survey.events.get_nowait())
@@ -223,7 +240,12 @@ def _watched(survey: Survey, host: Host, shown: _Shown, pause: float, lasting: f
 class _Shown:
     """Where it all goes: text or JSON, to standard output or a file."""
 
-    def __init__(self, json_to: str | None, *, watch: bool, coloured: bool, stack: ExitStack) -> None:
+    def __init__(
+        self, json_to: str | None, *, watch: bool, coloured: bool, stack: ExitStack, probing: linkprobe.Probing | None
+    ) -> None:
+        self.probes: list[Probe] = []
+        """Of the last round."""
+        self._probing = probing
         self._json = json_to
         self._watch = watch
         self._coloured = coloured
@@ -233,9 +255,14 @@ class _Shown:
 
             self._file = stack.enter_context(Path(json_to).open("w", encoding="utf-8", buffering=1))  # noqa: SIM115
 
-    def look(self, look: Look, survey: Survey, host: Host) -> None:
+    def look(self, look: Look, survey: Survey, host: Host, probes: list[Probe] | None = None) -> None:
         """The uplinks, once."""
+        self.probes = probes or []
         document = _document(look, survey, host)
+        if probes is not None and self._probing is not None:
+            from fieldkit.links.probes.words import probe_json
+
+            document["probes"] = [probe_json(probe, self._probing.prober.budget) for probe in probes]
         if self._watch and self._json:
             self._line({"look": document})
         elif self._json == "-":
@@ -245,7 +272,7 @@ class _Shown:
 
             save(self._json, (json.dumps(document, indent=2) + "\n").encode())
         if self._json != "-":
-            for line in _text(look, survey, coloured=self._coloured):
+            for line in _text(look, survey, coloured=self._coloured, more=self._more):
                 click.echo(line, color=True)
             sys.stdout.flush()
 
@@ -259,6 +286,36 @@ class _Shown:
         if self._json != "-":
             click.echo(f"{iso(event.time)}  {event.what:<10}  {terminal(event.text, 300)}")
             sys.stdout.flush()
+
+    def probed(self, look: Look, *, last: bool = False) -> None:
+        """While watching: what a round of probes has found, and the next one where it is due."""
+        if self._probing is None:
+            return
+        found = self._probing.rest() if last else self._probing.turn(look.uplinks)
+        if not found:
+            return
+        from fieldkit.links.probes.words import cost, headline, probe_json
+        from fieldkit.links.words import iso
+        from fieldkit.safetext import terminal
+
+        self.probes = found
+        budget = self._probing.prober.budget
+        for probe in found:
+            if self._json:
+                self._line({"probe": probe_json(probe, budget)})
+            if self._json != "-":
+                told = f"{probe.uplink} {headline(probe)} ({cost(probe, budget)})"
+                click.echo(f"{iso(probe.time)}  {'probe':<10}  {terminal(told, 600)}")
+        sys.stdout.flush()
+
+    def _more(self, uplink: str) -> list[tuple[str, str]]:
+        """What the probe of an uplink found."""
+        if self._probing is None or not self.probes:
+            return []
+        from fieldkit.links.probes.words import described
+
+        budget = self._probing.prober.budget
+        return [line for probe in self.probes if probe.uplink == uplink for line in described(probe, budget)]
 
     def _line(self, entry: dict[str, Any]) -> None:
         if self._file is not None:
@@ -289,8 +346,8 @@ def _document(look: Look, survey: Survey, host: Host) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _text(look: Look, survey: Survey, *, coloured: bool) -> list[str]:
-    """For people: an uplink a paragraph."""
+def _text(look: Look, survey: Survey, *, coloured: bool, more: Callable[[str], list[tuple[str, str]]]) -> list[str]:
+    """For people: an uplink a paragraph, with what ``more`` knows of it."""
     from fieldkit.links.words import described, duration, standing
     from fieldkit.safetext import terminal
 
@@ -304,5 +361,8 @@ def _text(look: Look, survey: Survey, *, coloured: bool) -> list[str]:
         colour = "green" if uplink.up else "red" if uplink.up is False else None
         head = styled(terminal(f"{uplink.id}  {uplink.kind}"), bold=True)
         lines += ["", f"{head}  {styled(standing(uplink), fg=colour)}"]
-        lines += [f"  {name + ':':<11}{terminal(text, 400)}" for name, text in described(uplink, look.time)]
+        lines += [
+            f"  {name + ':':<11}{terminal(text, 600)}"
+            for name, text in [*described(uplink, look.time), *more(uplink.id)]
+        ]
     return lines

@@ -127,7 +127,19 @@ class Network(Lab):
         """Load rules there."""
         subprocess.run([*self.within(place), "nft", "-f", "-"], input=rules.encode(), check=True)
 
+    def resolv_conf(self, place: str, text: str) -> None:
+        """What programs there take for /etc/resolv.conf."""
+        folder = Path("/etc/netns") / self._spaces[place]
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "resolv.conf").write_text(text)
+
+    def services(self, kind: str) -> list[Talker]:
+        """Those of ``tests.failover.services`` that run."""
+        return [talker for talker in self._running if kind in talker.process.args and talker.process.poll() is None]  # type: ignore[operator]
+
     def clear(self) -> None:
+        for space in self._spaces.values():
+            shutil.rmtree(Path("/etc/netns") / space, ignore_errors=True)
         if self.relay is not None:
             assert self.relay.stdin is not None
             assert self.relay.stdout is not None
@@ -193,7 +205,7 @@ class Network(Lab):
     def record(self, interface: str, file: Path) -> subprocess.Popen[bytes]:
         """Capture there with tcpdump; it listens when this returns."""
         started = subprocess.Popen(
-            [*self.within("router"), "tcpdump", "-i", interface, "-U", "-n", "-Z", "root", "-w", str(file)],
+            [*self.within("router"), "tcpdump", "-i", interface, "--immediate-mode", "-U", "-n", "-Z", "root", "-w", str(file)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
         )  # fmt: skip
         assert started.stderr is not None

@@ -1,6 +1,6 @@
 """A station with the timers that stations in the field have, and its CSMS; each writes down what happens to it.
 
-    python -m tests.failover.parties csms 203.0.113.9:9000
+    python -m tests.failover.parties csms 203.0.113.9:9000 [CERTIFICATE KEY]
     python -m tests.failover.parties station ws://203.0.113.9:9000/CP_7 '{"every": 0.4, "again": 1.0}'
 
 A line is ``{"time": ns, "what": …}``. The station is in a transaction all the time: it takes a meter value so often,
@@ -13,6 +13,7 @@ import asyncio
 import json
 import logging
 import socket
+import ssl
 import sys
 import time
 from collections import deque
@@ -76,8 +77,11 @@ class Desk(Csms):
         return call_result.MeterValues()
 
 
-async def serve(address: str) -> None:
+async def serve(address: str, certificate: str = "", key: str = "") -> None:
     host, _, port = address.rpartition(":")
+    secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER) if certificate else None
+    if secure is not None:
+        secure.load_cert_chain(certificate, key)
 
     async def talk(link: websockets.ServerConnection) -> None:
         assert link.request is not None
@@ -88,8 +92,9 @@ async def serve(address: str) -> None:
 
     # It pings nobody: what keeps a connection alive, or finds it dead, is the station.
     async with websockets.serve(
-        talk, host, int(port), subprotocols=_SUBPROTOCOLS, ping_interval=None, close_timeout=_GOODBYE, compression=None
-    ):
+        talk, host, int(port), ssl=secure, subprotocols=_SUBPROTOCOLS, ping_interval=None, close_timeout=_GOODBYE,
+        compression=None,
+    ):  # fmt: skip
         note("serving")
         await asyncio.Future()
 
@@ -184,7 +189,7 @@ def main() -> None:
     who, where, *more = sys.argv[1:]
     with suppress(KeyboardInterrupt):
         if who == "csms":
-            asyncio.run(serve(where))
+            asyncio.run(serve(where, *more))
         else:
             asyncio.run(Station(where, Timers(**json.loads(more[0]))).live())
 
