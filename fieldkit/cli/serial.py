@@ -10,18 +10,20 @@ _EXAMPLES = """
 \b
 Examples:
   fieldkit serial ports
+  fieldkit serial find ttyUSB0
   fieldkit serial listen ttyUSB0
   fieldkit serial read ttyUSB0 --device modbus:sdm630@1
   fieldkit serial console /dev/ttyUSB1 --line 115200
   fieldkit serial replay ttyUSB0-20260831-080000-123.serial.jsonl
 
 \b
-Nothing is ever sent to a device unless a command says that it asks (read), or --allow-write is
+Nothing is ever sent to a device unless a command says that it asks (find, read), or --allow-write is
 given (console, write). docs/serial.md explains it.
 """
 
 _COMMANDS = {
     "ports": "List the serial ports, by what is plugged in, and what keeps you from using them.",
+    "find": "Find out what is on a port, by listening and by a few reads that you agree to.",
     "listen": "Hear what devices say, and never send a byte.",
     "read": "Ask a device for what can be read: meters, charge controllers, modems.",
     "console": "See a charger's console; type into it where that is allowed.",

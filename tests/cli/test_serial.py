@@ -86,6 +86,48 @@ def test_a_port_that_is_not_there(fieldkit: Fieldkit, tmp_path: Path) -> None:
         assert list(tmp_path.iterdir()) == []
 
 
+QUICKLY = ("--listen-first", "0.5")
+
+
+def test_what_is_on_a_port_is_found_out(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    with ModbusPty(meter(line_settings(19_200))) as device:
+        run = fieldkit("serial", "find", device.path, "--only", "modbus", "--yes", *QUICKLY, "--log", tmp_path)
+        assert run.code == 0, run.err
+        assert "Modbus unit 1 at 9600 8N1" in run.out  # a pseudo terminal has no speed
+        assert f"fieldkit serial read {device.path} --device modbus:PROFILE@1 --line 9600,8N1" in run.out
+        assert bytes(device.heard) == rtu_frame(1, bytes.fromhex("04 0000 0002"))
+
+
+def test_without_a_word_of_the_user_nothing_is_asked(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    with Pty() as device:
+        device.listen()
+        run = fieldkit("serial", "find", device.path, "--log", tmp_path)
+        assert run.code == 2
+        assert "24 47 56 5e 33 35 0d" in run.err
+        assert "nobody is there to agree" in run.err
+        assert not device.heard
+        assert not list(tmp_path.iterdir())
+
+
+def test_a_line_that_talks_is_not_asked(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    with Pty() as device:
+        device.listen()
+        talk = threading.Event()
+
+        def say() -> None:
+            while not talk.wait(0.1):
+                device.say(b"I (31) main: the charger's own words, line after line\r\n")
+
+        device.run(say)
+        try:
+            run = fieldkit("serial", "find", device.path, "--yes", *QUICKLY, "--log", tmp_path)
+        finally:
+            talk.set()
+        assert run.code == 0, run.err
+        assert run.out.startswith("console at 9600 8N1")
+        assert not device.heard
+
+
 # ------------------------------------------------------------------------------------------------------ listen, replay
 
 CONSOLE = (

@@ -39,8 +39,8 @@ _PRINTED: Final = frozenset((*range(0x20, 0x7F), 0x02, 0x03, 0x06, 0x09, 0x0A, 0
 _SOME: Final = 8
 """Bytes that are no mere glitch of a line that is switched on."""
 _CONSOLE: Final = re.compile(
-    rb"login:|U-Boot|BusyBox|Linux version|\[ *[0-9]{1,6}\.[0-9]{6}\]|\[  OK  \]|(?:^|[\r\n])[^\r\n]{0,40}[#$] $|"
-    rb"[IWE] \([0-9]+\) [a-zA-Z_]+:"
+    rb"login:|assword:|U-Boot|BusyBox|Linux version|\[ *[0-9]{1,6}\.[0-9]{6}\]|\[  OK  \]|"
+    rb"(?:^|[\r\n])[^\r\n]{0,40}[#$] $|[IWE] \([0-9]+\) [a-zA-Z_]+:"
 )
 
 
@@ -293,9 +293,14 @@ _READOUT_WORDS: Final = {
 }
 
 
+def looks_like_console(heard: bytes) -> bool:
+    """Whether this was printed by a system, for people: what is sent there is typed into it."""
+    return _CONSOLE.search(heard) is not None
+
+
 def objection(spec: DeviceSpec, heard: bytes) -> str:
     """Why a line on which this was heard should not be asked; empty where it may be."""
-    if _CONSOLE.search(heard):
+    if looks_like_console(heard):
         return "this is a console (it prints text on its own): what is sent there is typed into it"
     if spec.dialect == "modbus" and heard:
         return (

@@ -37,7 +37,7 @@ _FORMATS: Final = {
 _CHARGING: Final = frozenset({"C", "C1", "C2", "D", "D1", "D2"})
 """IEC 61851-1: a vehicle that draws current."""
 _IDLE: Final = frozenset({"A", "A1", "A2", "B", "B1", "B2", "E", "F"})
-"""Those in which none does. What a profile calls otherwise ("derating", "reduced current", a number) may be charging."""
+"""Those in which none does. What a profile calls otherwise ("derating", a number) may be charging."""
 
 
 @dataclass(frozen=True, slots=True)
