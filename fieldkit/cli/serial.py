@@ -23,7 +23,7 @@ given (console, write). docs/serial.md explains it.
 
 _COMMANDS = {
     "ports": "List the serial ports, by what is plugged in, and what keeps you from using them.",
-    "find": "Find out what is on a port, by listening and by a few reads that you agree to.",
+    "find": "Find out what is on a port, and at which speed: by listening, then by a few reads that you agree to.",
     "listen": "Hear what devices say, and never send a byte.",
     "read": "Ask a device for what can be read: meters, charge controllers, modems.",
     "console": "See a charger's console; type into it where that is allowed.",
