@@ -173,6 +173,15 @@ def build_request(certificate: Certificate, issuer: Certificate, *, nonce: bytes
     return der.write(der.SEQUENCE, der.write(der.SEQUENCE, body, extensions))
 
 
+def judge_bytes(data: bytes, certificate: Certificate, issuer: Certificate, *, at: int) -> Revocation:
+    """What a server or a responder sent, which need not be a response at all."""
+    try:
+        response = read_response(data)
+    except DerError as error:
+        return Revocation("unusable", f"The answer is no OCSP response: {error}.")
+    return judge_response(response, certificate, issuer, at=at)
+
+
 def judge_response(
     response: OcspResponse, certificate: Certificate, issuer: Certificate, *, at: int, nonce: bytes = b""
 ) -> Revocation:

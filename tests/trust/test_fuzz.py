@@ -2,51 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs7, pkcs12
+from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, pkcs12
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fieldkit.trust import der
-from fieldkit.trust.anchors import Anchors
-from fieldkit.trust.bag import Laid, Wishes, judge_bag
-from fieldkit.trust.certificate import Certificate, read_certificate
-from fieldkit.trust.chain import build
 from fieldkit.trust.containers import read_file
-from fieldkit.trust.crl import Crl, judge_crl, read_crl
-from fieldkit.trust.der import DerError
 from fieldkit.trust.keys import read_key
-from fieldkit.trust.ocsp import OcspResponse, judge_response, read_response
-from fieldkit.trust.posture import leaf_faults
-from fieldkit.trust.purpose import PURPOSES, judge_fit
-from fieldkit.trust.request import read_request
 from fieldkit.trust.signatures import read_algorithm, verify
-from tests.trust.pki import AT, issue, name, pki, root
-from tests.trust.telling import told
-from tests.trust.test_containers import private, request
-from tests.trust.test_revocation import crl, response
+from tests.trust.judging import LEAF, MIDDLE, everything, samples
+from tests.trust.pki import root
+from tests.trust.test_containers import private
 
-LEAF, MIDDLE, TOP = pki()
-RICH = issue(
-    name("rich", "Example", "CPO", "DE"), MIDDLE, hosts=["a.example", "192.0.2.1"], uses=[], issuers="http://x/",
-    more=[(x509.NameConstraints([x509.DNSName("a")], [x509.DNSName("b")]), True), (x509.OCSPNoCheck(), False),
-          (x509.CertificatePolicies([x509.PolicyInformation(x509.ObjectIdentifier("1.2"), None)]), False),
-          (x509.TLSFeature([x509.TLSFeatureType.status_request]), False)],
-)  # fmt: skip
 SEEDS: dict[str, bytes] = {
-    "leaf": LEAF.der,
-    "rich": RICH.der,
+    **samples(),
     "pss": root("PSS", kind="rsa2048", pss=True).der,
     "ed25519": root("Ed", kind="ed25519").der,
     "dsa": root("Dsa", kind="dsa").der,
-    "request": request().public_bytes(Encoding.DER),
-    "ocsp": response(LEAF, MIDDLE, nonce=b"12345678").der,
-    "crl": crl(MIDDLE, 1, 2, LEAF.x509.serial_number).der,
-    "pkcs7": pkcs7.serialize_certificates([LEAF.x509, MIDDLE.x509], Encoding.DER),
     "pkcs12": pkcs12.serialize_key_and_certificates(b"x", LEAF.key, LEAF.x509, [], BestAvailableEncryption(b"x")),
     "pem": LEAF.pem + MIDDLE.pem + private(),
     "key": private(encoding=Encoding.DER),
@@ -77,42 +50,6 @@ def mutated(data: bytes, changes: list[tuple[int, str, int]]) -> bytes:
             case _:
                 made[at:at] = made[at : at + value]
     return bytes(made)
-
-
-def everything(data: bytes) -> None:
-    """Each reader, and each judge of what it makes of the bytes."""
-    leaf, middle, top = LEAF.read, MIDDLE.read, TOP.read
-    readers: list[Callable[[bytes], Any]] = [read_certificate, read_request, read_response, read_crl]
-    for reader in readers:
-        try:
-            found = reader(data)
-        except DerError:
-            continue
-        if isinstance(found, Certificate):
-            judge_certificate(found)
-        elif isinstance(found, OcspResponse):
-            judge_response(found, leaf, middle, at=AT)
-        elif isinstance(found, Crl):
-            judge_crl(found, leaf, middle, at=AT)
-        else:
-            found.verified()
-    contents = read_file(data)
-    judge_bag([Laid("x", contents), Laid("good", read_file(LEAF.pem + MIDDLE.pem))],
-              Wishes(AT, Anchors("x", (top,)), "csms"))  # fmt: skip
-
-
-def judge_certificate(found: Certificate) -> None:
-    chain = build([found, MIDDLE.read], Anchors("x", (TOP.read,)), at=AT)
-    told(chain.faults)
-    told(build([LEAF.read, found], Anchors("x", (TOP.read,)), at=AT).faults)
-    told(build([found], Anchors("x", (found,)), at=AT).faults)
-    for role in ("csms", "station", ""):
-        told(leaf_faults(found, at=AT, role=role, host="a.example"))
-    for purpose in PURPOSES:
-        judge_fit(found, purpose, at=AT, host="a.example", serial="1", operator="x")
-    assert found.label is not None
-    assert str(found.subject)
-    assert found.pem
 
 
 @pytest.mark.parametrize("seed", SEEDS)

@@ -21,7 +21,7 @@ from fieldkit.trust.certificate import Certificate
 from fieldkit.trust.containers import read_file
 from fieldkit.trust.crl import judge_crl, read_crl
 from fieldkit.trust.der import DerError
-from fieldkit.trust.ocsp import Revocation, build_request, judge_response, read_response
+from fieldkit.trust.ocsp import Revocation, build_request, judge_bytes
 from fieldkit.wire.httphead import parse_fields, parse_status_line
 
 FETCH_S: Final = 4.0
@@ -46,7 +46,7 @@ class Fetched:
         found: list[Revocation] = []
         response = self.responses.get(leaf.fingerprint)
         if response is not None:
-            found.append(judge_response(read_response(response), leaf, issuer, at=at))
+            found.append(judge_bytes(response, leaf, issuer, at=at))
         for data in self.lists:
             try:
                 found.append(judge_crl(read_crl(data), leaf, issuer, at=at))

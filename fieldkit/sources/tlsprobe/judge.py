@@ -261,9 +261,9 @@ def _chain(
     faults += leaf_faults(leaf, at=at, host=host)
     found = JudgedChain(shown, tuple(certificates), built)
     if shown.staple and built.issuer is not None:
-        from fieldkit.trust.ocsp import judge_response, read_response  # most servers staple nothing
+        from fieldkit.trust.ocsp import judge_bytes  # most servers staple nothing
 
-        found.staple = judge_response(read_response(shown.staple), leaf, built.issuer, at=at)
+        found.staple = judge_bytes(shown.staple, leaf, built.issuer, at=at)
         faults += _staple_faults(leaf, found.staple)
     if fetched is not None and built.issuer is not None:
         found.revocation = fetched.revocation(leaf, built.issuer, at)

@@ -254,6 +254,14 @@ def test_staples(ca: str, revoked: bool, age: dt.timedelta, expected: set[str]) 
     assert result.judged[0].observed.stapled
 
 
+@pytest.mark.parametrize("answer", [b"no response", b"\x30\x03\x0a\x01\x06", b"\x30"], ids=["text", "unauthorized", "cut"])
+def test_a_staple_that_is_none(ca: str, answer: bytes) -> None:
+    leaf, issuer = _chain()
+    with serving(Canned([leaf.der, issuer.der], suites=OCPP4, staple=answer)) as port:
+        found = ids(look(port, ca=ca, speak=False))
+    assert found - HARMLESS == {"tls.staple-invalid"}
+
+
 def test_a_staple_in_tls13(tmp_path: Path, ca: str) -> None:
     leaf = pki.make(issuer=pki.root(), kind="rsa2048")
     certificate, key = leaf.files(tmp_path, "rsa")
@@ -284,8 +292,14 @@ def test_asking_the_responder_and_fetching_the_issuer(tmp_path: Path, ca: str) -
             assert not asked, "nobody is asked without consent"
             assert "tls.chain-incomplete" in quiet
             found = ids(look(port, ca=ca, speak=False, fetch=True, revocation=True))
+        responses[b"POST"] = b"an error page"
+        with serving(Canned([leaf.der], suites=OCPP4)) as port:
+            confused = look(port, ca=ca, speak=False, revocation=True, fetch=True)
     assert {"tls.chain-incomplete", "tls.cert-revoked"} <= found
-    assert len(asked) == 2
+    assert "tls.cert-revoked" not in ids(confused)
+    assert confused.judged[0].chains[0].revocation is not None
+    assert confused.judged[0].chains[0].revocation.status == "unusable"
+    assert len(asked) == 4
 
 
 # ------------------------------------------------------------------------------------------------- server name, clients
