@@ -10,10 +10,12 @@ from __future__ import annotations
 import json
 import zlib
 from array import array
+from bisect import bisect_right
 from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from fieldkit.events import Event, OcppChannel, OcppError, Problem
+from fieldkit.query.clues import is_odd
 
 ROWS: Final = 256
 """Rows of a block: a text is read together with its neighbours, which takes half a millisecond."""
@@ -49,16 +51,29 @@ _NO_EXTRA: Final = Extra((), None)
 class Texts:
     """The texts of a block, unpacked."""
 
-    __slots__ = ("_data", "_ends", "extras")
+    __slots__ = ("_data", "_ends", "_lowered", "extras")
 
     def __init__(self, data: bytes, lengths: array[int], extras: dict[int, Extra]) -> None:
         self._data = data
         self._ends = list(accumulate(lengths, initial=0))
+        self._lowered: bytes | None = None
         self.extras = extras
 
     def data(self, index: int) -> bytes:
         """One message's text as UTF-8."""
         return self._data[self._ends[index] : self._ends[index + 1]]
+
+    def with_text(self, text: bytes) -> set[int]:
+        """The messages in which this stands (in lower case), and perhaps some in which it does not."""
+        if self._lowered is None:
+            self._lowered = self._data.lower()
+        found = set()
+        at = self._lowered.find(text)
+        while at >= 0:
+            index = bisect_right(self._ends, at) - 1
+            found.add(index)
+            at = self._lowered.find(text, self._ends[index + 1])
+        return found
 
     def extra(self, index: int) -> Extra:
         """What goes with it."""
@@ -82,6 +97,7 @@ class Block:
         "kinds",
         "latencies",
         "many",
+        "odd",
         "partners",
         "problems",
         "sources",
@@ -113,6 +129,8 @@ class Block:
         self.partners = array("q")
         """The row of a CALL's answer, or of an answer's CALL."""
         self.transactions: list[str] = []
+        self.odd: frozenset[int] = frozenset()
+        """Of a sealed block: messages whose text may not say literally what they mean, see ``query.clues``."""
         self._raws: list[str] | None = []
         self._extras: dict[int, Extra] = {}
         self._characters = 0
@@ -159,7 +177,10 @@ class Block:
         assert self._raws is not None
         texts = [raw.encode("utf-8", "surrogatepass") for raw in self._raws]
         self._lengths = array("q", map(len, texts))
-        self._packed = zlib.compress(b"".join(texts), _LEVEL)
+        data = b"".join(texts)
+        self._packed = zlib.compress(data, _LEVEL)
+        odd = (index for index, text in enumerate(texts) if is_odd(text)) if is_odd(data) else ()
+        self.odd = frozenset((*odd, *self._extras))
         if self._extras:
             self._packed_extras = zlib.compress(json.dumps(_spelt(self._extras)).encode("ascii"), _LEVEL)
         self._raws, self._extras = None, {}

@@ -1,7 +1,8 @@
 """Rows that pass a filter, found a slice of time at a time: the filter bar compiles on every key, and nobody waits.
 
 A filter is a function of a message. Most ask for little: an action, a latency. So it is not given messages but a
-cursor that has the same attributes and reads each only when it is asked for.
+cursor that has the same attributes and reads each only when it is asked for; and before a payload is parsed, its block
+is searched for a piece of text that must be there.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ _SLICE: Final = 64
 """Rows between two looks at the clock."""
 _REMEMBERED: Final = 1024
 """CALLs kept for the answers that ask for theirs: an answer comes soon."""
+
+
+_BLOCKS_BACK: Final = 64
+"""Answers given of blocks (for one text) that are kept, for the same reason."""
+_ANY: Final = frozenset(range(b.ROWS))
 
 
 class Scope(NamedTuple):
@@ -58,22 +64,30 @@ class _Called:
     def payload(self) -> Any:
         return self._cursor.payload_of(self._number)
 
+    def mentions(self, text: bytes) -> bool:
+        return self._cursor.mentioned_in(self._number, text)
+
 
 class Cursor:
     """Stands on a row and looks like its message."""
 
-    __slots__ = ("_block", "_frame", "_history", "_index", "_passed", "_texts")
+    __slots__ = ("_block", "_frame", "_history", "_index", "_mentions", "_passed", "_texts", "_with_text")
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._texts: Texts | None = None
         self._frame: Frame | None = None
         self._passed: dict[int, Frame] = {}
+        self._mentions: dict[bytes, frozenset[int] | set[int]] = {}
+        """Of the block: the rows in which a text may stand."""
+        self._with_text: dict[tuple[int, bytes], frozenset[int] | set[int]] = {}
+        """The same of the last blocks."""
 
     def enter(self, block: Block) -> None:
         """What follows is in this block."""
         self._block = block
         self._texts = None
+        self._mentions.clear()
 
     def step(self, index: int) -> None:
         """To a row of the block."""
@@ -145,6 +159,31 @@ class Cursor:
             return None
         return _Called(self, partner)
 
+    def mentions(self, text: bytes) -> bool:
+        """Whether a text, in lower case, may stand in the message."""
+        rows = self._mentions.get(text)
+        if rows is None:
+            rows = self._mentions[text] = self._rows_with(self._block, text)
+        return self._index in rows
+
+    def mentioned_in(self, number: int, text: bytes) -> bool:
+        """The same of another row, of a CALL that was passed lately, as a rule."""
+        block, index = self._history.place(number)
+        return index in self._rows_with(block, text)
+
+    def _rows_with(self, block: Block, text: bytes) -> frozenset[int] | set[int]:
+        key = (block.first, text)
+        rows = self._with_text.get(key)
+        if rows is None:
+            if block.is_open:
+                return _ANY  # there may be more in a moment
+            rows = self._history.texts(block).with_text(text)
+            rows.update(block.odd)
+            self._with_text[key] = rows
+            if len(self._with_text) > _BLOCKS_BACK:
+                del self._with_text[next(iter(self._with_text))]
+        return rows
+
     def payload_of(self, number: int) -> Any:
         """The payload of another row: of a CALL that was passed lately, as a rule."""
         frame = self._passed.get(number)
@@ -195,6 +234,7 @@ class Search:
         """The next row to be looked at."""
         self._history = history
         self._cursor = Cursor(history)
+        self._matches: Any = None if wanted is None else wanted.glancing(_mentions)
 
     @property
     def done(self) -> bool:
@@ -235,7 +275,7 @@ class Search:
 
     def _look(self, block: Block, begin: int, end: int) -> None:
         found, cursor, scope, first, kinds = self.rows, self._cursor, self.scope, block.first, block.kinds
-        matches: Any = self.wanted.matches if self.wanted is not None else None
+        matches = self._matches
         step = cursor.step
         for index in range(begin, end):
             if scope is not None and not _within(block, index, scope):
@@ -247,6 +287,10 @@ class Search:
                 if not matches(cursor):
                     continue
             found.append(first + index)
+
+
+def _mentions(told: Cursor | _Called, text: bytes) -> bool:
+    return told.mentions(text)
 
 
 def _within(block: Block, index: int, scope: Scope) -> bool:

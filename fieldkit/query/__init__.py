@@ -5,6 +5,7 @@
     fields       what can be asked of a message
     values       numbers, durations, times and texts as they are written in a filter
     regex        regular expressions that cannot hang
+    clues        what must stand in the text of a message that passes
     compare      tree → a function of a message
     completion   what may come next, for whoever types
 
@@ -13,6 +14,7 @@
 
 from __future__ import annotations
 
+from fieldkit.query.clues import Mentions
 from fieldkit.query.compare import Matches, compiled
 from fieldkit.query.completion import complete
 from fieldkit.query.fields import FIELDS
@@ -24,10 +26,11 @@ __all__ = ["FIELDS", "Filter", "FilterError", "compile_filter", "complete"]
 class Filter:
     """A filter, ready to be asked about any number of messages."""
 
-    __slots__ = ("matches", "text")
+    __slots__ = ("_node", "_offset", "matches", "text")
 
     def __init__(self, text: str, utc_offset_seconds: int) -> None:
-        node = parse(text)
+        node = self._node = parse(text)
+        self._offset = utc_offset_seconds
         self.text = str(node)
         """The filter in its plainest form: "and" for "&&", a range for "between"; compiles to the same."""
         try:
@@ -36,6 +39,10 @@ class Filter:
         except FilterError as error:
             error.text = text
             raise
+
+    def glancing(self, mentions: Mentions) -> Matches:
+        """``matches`` for somebody who knows of a text whether it may be in a message before that is parsed."""
+        return compiled(self._node, self._offset, mentions)
 
     def __str__(self) -> str:
         return self.text

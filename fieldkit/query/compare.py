@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, TypeAlias
 
 from fieldkit.events import OcppMessage
-from fieldkit.query.fields import Field, Kind, Reader, closest
+from fieldkit.query import clues
+from fieldkit.query.clues import Clues, Mentions
+from fieldkit.query.fields import Field, Kind, Reader, Spelt, closest
 from fieldkit.query.grammar import FilterError, no_value, shortened
 from fieldkit.query.regex import Regex, RegexError
 from fieldkit.query.tree import And, Comparison, Has, Literal, Node, Not, Or, Range, Word
@@ -26,24 +29,29 @@ _ORDERINGS: Final[dict[str, Callable[[Any, Any], bool]]] = {
 _BOOLEANS: Final = {"true": True, "yes": True, "false": False, "no": False}
 _MAX_NUMERAL = 40
 """Digits of a text that is taken for a number: OCPP 1.6 sends meter values as texts."""
+_MAX_NAMES = 4096
+"""Stations and actions of which is remembered whether a word is in them."""
 
 
-def compiled(node: Node, utc_offset_seconds: int) -> Matches:
-    """``node`` as a function of a message."""
+def compiled(node: Node, utc_offset_seconds: int, mentions: Mentions | None = None) -> Matches:
+    """``node`` as a function of a message. ``mentions``: knows of a text whether it may be in a message, sooner than
+    that could be parsed."""
     match node:
         case Word(literal):
-            return _word(literal)
+            return _word(literal, mentions)
         case Has(what):
-            return _has(what)
-        case Comparison():
-            return _Compiler(node, utc_offset_seconds).matches()
+            return _glanced(_has(what), what, [clues.of_names(what.names)], mentions)
+        case Comparison(what):
+            matches = _Compiler(node, utc_offset_seconds).matches()
+            values = clues.of_values(node, as_sent=what.spelt is Spelt.AS_SENT)
+            return _glanced(matches, what, [values, clues.of_names(what.names)], mentions)
         case Not(part):
-            inner = compiled(part, utc_offset_seconds)
+            inner = compiled(part, utc_offset_seconds, mentions)
             return lambda message: not inner(message)
         case And(parts):
-            return _chained([compiled(part, utc_offset_seconds) for part in parts], until=False)
+            return _chained([compiled(part, utc_offset_seconds, mentions) for part in parts], until=False)
         case Or(parts):
-            return _chained([compiled(part, utc_offset_seconds) for part in parts], until=True)
+            return _chained([compiled(part, utc_offset_seconds, mentions) for part in parts], until=True)
 
 
 def _chained(parts: Sequence[Matches], *, until: bool) -> Matches:
@@ -62,9 +70,47 @@ def _chained(parts: Sequence[Matches], *, until: bool) -> Matches:
     return matches
 
 
-def _word(literal: Literal) -> Matches:
+def _word(literal: Literal, mentions: Mentions | None) -> Matches:
     occurs = Glob.of(literal.text, literally=literal.quoted).occurs
-    return lambda message: occurs(message.raw) or occurs(message.channel.station) or occurs(message.action)
+    wanted = clues.of_word(literal)
+    if mentions is None or not wanted:
+        return lambda message: occurs(message.raw) or occurs(message.channel.station) or occurs(message.action)
+    (clue,) = wanted
+    # Few names come over and over.
+    named = lru_cache(_MAX_NAMES)(occurs)
+    return lambda message: (
+        (mentions(message, clue) and occurs(message.raw)) or named(message.channel.station) or named(message.action)
+    )
+
+
+def _glanced(matches: Matches, what: Field, wanted: Sequence[Clues], mentions: Mentions | None) -> Matches:
+    """The same, but a message in which there is no trace of what is looked for is not parsed. Of each of ``wanted``
+    there must be one."""
+    asked = [alternatives for alternatives in wanted if alternatives]
+    if mentions is None or not asked or what.spelt is Spelt.ELSEWHERE:
+        return matches
+    if all(len(alternatives) == 1 for alternatives in asked):
+        first, last = asked[0][0], asked[-1][0]
+        if first == last:
+            there: Callable[[Any], bool] = lambda told: mentions(told, first)  # noqa: E731
+        else:
+            there = lambda told: mentions(told, first) and mentions(told, last)  # noqa: E731
+    else:
+
+        def there(told: Any) -> bool:
+            return all(any(mentions(told, clue) for clue in alternatives) for alternatives in asked)
+
+    if what.spelt is not Spelt.OR_IN_CALL:
+        return lambda message: there(message) and matches(message)
+
+    def glanced(message: OcppMessage) -> bool:
+        if not there(message):
+            call = message.call
+            if call is None or not there(call):
+                return False
+        return matches(message)
+
+    return glanced
 
 
 def _has(what: Field) -> Matches:

@@ -42,6 +42,19 @@ class Kind(Enum):
     FLAG = auto()
 
 
+class Spelt(Enum):
+    """Where the value of a field stands in what was sent."""
+
+    ELSEWHERE = auto()
+    """Not in the text of the message, or not as itself."""
+    AS_SENT = auto()
+    """It is that text, or a piece of it."""
+    IN_JSON = auto()
+    """It is a value in it."""
+    OR_IN_CALL = auto()
+    """It is a value in it, or in the message that it answers."""
+
+
 ORDERED: Final = frozenset({Kind.VALUE, Kind.NUMBER, Kind.DURATION, Kind.TIME})
 """Kinds that have ranges."""
 
@@ -57,6 +70,9 @@ class Field:
     read: Reader = field(compare=False)
     choices: Mapping[str, str] = field(default_factory=dict, compare=False)
     """Of a CHOICE: what may be written, and the value that it means."""
+    spelt: Spelt = field(default=Spelt.ELSEWHERE, compare=False)
+    names: tuple[str, ...] = field(default=(), compare=False)
+    """Keys of which one is in the text of every message that has this; empty where there is none, or it depends."""
 
 
 # --------------------------------------------------------------------------------------------------- simple readers
@@ -189,7 +205,15 @@ def _path(name: str) -> Field:
     if len(steps) > MAX_PATH_STEPS:
         raise ValueError(f"a path may have {MAX_PATH_STEPS} steps")
     walk = _walk(tuple(steps))
-    return Field(match[1], Kind.VALUE, "a value in the payload", lambda message: walk(message.payload))
+    names = [step for step in steps if type(step) is str and step != "*"]
+    return Field(
+        match[1],
+        Kind.VALUE,
+        "a value in the payload",
+        lambda message: walk(message.payload),
+        spelt=Spelt.IN_JSON,
+        names=(max(names, key=len),) if names else (),
+    )
 
 
 def _in_payload(*paths: str) -> Reader:
@@ -237,7 +261,7 @@ _TABLE: Final = (
         lambda message: (message.sender,),
         {"station": "station", "csms": "csms"},
     ),
-    Field("id", Kind.TEXT, "message id", lambda message: _present(message.id)),
+    Field("id", Kind.TEXT, "message id", lambda message: _present(message.id), spelt=Spelt.AS_SENT),
     Field("version", Kind.VERSION, "OCPP version", lambda message: _present(message.channel.version)),
     Field(
         "transport",
@@ -253,8 +277,17 @@ _TABLE: Final = (
         Kind.VALUE,
         "connector number; of an answer, that of its call",
         _in_conversation("connectorId", "evse.connectorId"),
+        spelt=Spelt.OR_IN_CALL,
+        names=("connectorId",),
     ),
-    Field("evse", Kind.VALUE, "EVSE number; of an answer, that of its call", _in_conversation("evseId", "evse.id")),
+    Field(
+        "evse",
+        Kind.VALUE,
+        "EVSE number; of an answer, that of its call",
+        _in_conversation("evseId", "evse.id"),
+        spelt=Spelt.OR_IN_CALL,
+        names=("evse",),
+    ),
     Field(
         "tx",
         Kind.VALUE,
@@ -266,15 +299,25 @@ _TABLE: Final = (
             "csChargingProfiles.transactionId",
             "eventData.transactionId",
         ),
+        spelt=Spelt.OR_IN_CALL,
+        names=("transactionId",),
     ),
     Field(
         "status",
         Kind.VALUE,
         "status of an answer, a connector, an id tag or token",
         _in_payload("status", "connectorStatus", "idTagInfo.status", "idTokenInfo.status"),
+        spelt=Spelt.IN_JSON,
+        names=("status",),
     ),
     Field("payload", Kind.VALUE, "a value in the payload: payload.evse.id, or .evse.id for short", _payload),
-    Field("text", Kind.TEXT, "the whole message as it was sent", lambda message: _present(message.raw)),
+    Field(
+        "text",
+        Kind.TEXT,
+        "the whole message as it was sent",
+        lambda message: _present(message.raw),
+        spelt=Spelt.AS_SENT,
+    ),
     Field("error", Kind.TEXT, "code or description of an error answer or SOAP fault", _error),
     Field("problem", Kind.TEXT, "rule or text of what is wrong with the message", _problem),
     Field("valid", Kind.FLAG, "true when nothing was found wrong with it", lambda message: (not message.problems,)),

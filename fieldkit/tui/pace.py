@@ -13,6 +13,8 @@ SPEEDS: Final = (1, 10, 100)
 """What a replay can be asked for."""
 _LOOK: Final = 0.05
 """Seconds between two looks at whether there is something to hand on: finer than the eye."""
+_BEHIND: Final = 1.0
+"""Seconds that a replay may lag behind its clock."""
 _S: Final = 1_000_000_000
 
 
@@ -27,6 +29,10 @@ class Pace:
         self._began = clock()
         self._at = 0
         """Capture time that it was at when ``_began`` was taken; 0 before the first event."""
+        self._last = 0
+        """Capture time of the event that was handed on last."""
+        self._jumped = 0
+        """Capture time that a jump led to: until there events come at once."""
 
     @property
     def speed(self) -> float:
@@ -56,6 +62,7 @@ class Pace:
         """On to a later time: what lies between is handed on at once."""
         with self._changed:
             self._began, self._at = self._clock(), max(to, self.now)
+            self._jumped = self._at
             self._changed.notify_all()
 
     def events(self, batches: Iterable[list[Event]], stop: Callable[[], bool]) -> Iterator[list[Event]]:
@@ -73,11 +80,22 @@ class Pace:
                             due = []
                         if not self._wait(event.time, stop):
                             return
+                    self._last = event.time
                 due.append(event)
+            if due:
+                # Not only when the next one is not due yet: who cannot keep up would gather events without end.
+                yield due
+                due = []
+                self._keep_up()
             if stop():
                 return
-        if due:
-            yield due
+
+    def _keep_up(self) -> None:
+        """What cannot be read as fast as it is to be shown is shown as fast as it can be read: the clock waits, so
+        that it tells no time of which nothing was shown, and does not race when there is less to read again."""
+        with self._changed:
+            if self._last >= self._jumped and self.now - self._last > _BEHIND * self._speed * _S:
+                self._began, self._at = self._clock(), self._last
 
     def _wait(self, until: int, stop: Callable[[], bool]) -> bool:
         """Until it is that time; False when it is not to go on."""

@@ -17,6 +17,9 @@ FILTERS = [
     "tx", "tx = 1", ".status = Accepted", "status in (Available, Charging)", "error", "problem", "valid", "not valid",
     "id ~ a", "Boot", "text ~ interval", "version = 1.6", "transport = soap", "source ~ p", "client = 10.*", "frame < 30",
     "inferred", "connection = 1", "action matches /^Boot/", "payload.chargePointVendor", "since 00:00",
+    ".status != Accepted", "not .status = Accepted", ".connectorId = 01.0", ".meterValue.sampledValue.value > 10",
+    ".idTag ~ a", "connector in (0, 1)", "evse = 1", "id = *1*", "text matches /heart|Boot.*vendor/", "text ~ csms",
+    ".currentTime matches /2026|2025|202[0-4]/", "tx and not error", ".reason = null or .interval >= 1",
 ]  # fmt: skip
 
 
@@ -33,6 +36,53 @@ def test_a_search_agrees_with_the_filter(path: Path) -> None:
         search = Search(history, wanted)
         assert search.run(10)
         assert list(search.rows) == [number for number, told in messages.items() if wanted.matches(told)], text
+
+
+@pytest.mark.parametrize(
+    ("payload", "text"),
+    [
+        ('{"status":"\\u0046aulted"}', ".status = Faulted"),
+        ('{"\\u0073tatus":"Faulted"}', "status = Faulted"),
+        ('{"status":"\u017fuspended"}', ".status = suspended"),
+        ('{"STATUS":"Faulted"}', ".status = faulted"),
+        ('{"transactionId":4.711e3}', "tx = 4711"),
+        ('{"transactionId":"4711"}', "tx = 4711"),
+        ('{"transactionId":4711.00}', "tx = 4711.0"),
+        ('{"transactionId":"+007"}', 'tx = "+007"'),
+        ('{"limit":15.999999999999999999}', ".limit = 16"),
+        ('{"limit":0.00001}', ".limit ~ e-05"),
+        ('{"limit":true}', ".limit = yes or .limit = true"),
+        ('{"vendor":"a\\/b"}', '.vendor = "a/b"'),
+        ('{"vendor":"Straße"}', ".vendor = strasse"),
+    ],
+)
+def test_what_is_spelt_otherwise_is_found_too(payload: str, text: str) -> None:
+    history = History()
+    for number in range(1, 300):
+        history.see(call(number, "StatusNotification", '{"status":"Available","transactionId":1,"limit":3}'))
+    spelt = call(300, "StatusNotification", payload)
+    history.see(spelt)
+    for number in range(301, 600):
+        history.see(call(number, "StatusNotification", '{"status":"Available","transactionId":1,"limit":3}'))
+    wanted = compile_filter(text)
+    assert wanted.matches(spelt)
+    search = Search(history, wanted)
+    assert search.run(10)
+    assert list(search.rows) == [299]
+
+
+def test_an_answer_is_found_by_what_its_call_says() -> None:
+    history = many(1000)
+    (asked,) = [call(2000, "MeterValues", '{"transactionId":98765}')]
+    history.see(asked)
+    for number in range(2001, 2400):
+        history.see(call(number, "Heartbeat", "{}"))
+    history.see(answer(asked))
+    for number in range(2401, 2800):
+        history.see(call(number, "Heartbeat", "{}"))
+    search = Search(history, compile_filter("tx = 98765"))
+    assert search.run(10)
+    assert list(search.rows) == [2000, 2400]
 
 
 def many(count: int) -> History:

@@ -228,3 +228,33 @@ def test_a_pace_knows_its_time() -> None:
     assert pace.now == event.time + 21_000_000_000
     pace.jump(event.time + 60_000_000_000)
     assert pace.now == event.time + 60_000_000_000
+
+
+def test_a_replay_that_cannot_keep_up_gathers_nothing_and_tells_no_time_that_it_has_not_shown() -> None:
+    clock = Clock()
+    pace = Pace(10, clock)
+    messages = decode_files(PLAIN).messages
+
+    def slowly() -> Iterator[list[Any]]:
+        for message in messages:
+            clock.now += 60  # each takes a minute to be read
+            yield [message]
+
+    seen = 0
+    for batch in pace.events(slowly(), lambda: False):
+        assert list(batch) == [messages[seen]]
+        seen += 1
+        clock.now += 60
+    assert seen == len(messages) > 10
+    assert pace.now == messages[-1].time
+
+
+def test_what_a_jump_leaves_out_does_not_hold_the_clock_back() -> None:
+    clock = Clock()
+    pace = Pace(1, clock)
+    first, *_, last = decode_files(PLAIN).messages
+    replayed = pace.events([[first], [last]], lambda: False)
+    assert list(next(replayed)) == [first]
+    pace.jump(last.time + 3_600_000_000_000)
+    assert [list(batch) for batch in replayed] == [[last]]
+    assert pace.now == last.time + 3_600_000_000_000
