@@ -119,6 +119,8 @@ class Outage:
     """Messages made during the outage (by their own timestamps) and delivered after it …"""
     duplicates: int = 0
     """… and messages delivered although they had been delivered before it."""
+    clock_step: int | None = None
+    """ns by which the station's clock is ahead of what it was before; None where its timestamps do not tell."""
 
     @property
     def start(self) -> int:

@@ -21,7 +21,7 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple, Protocol
 
 from fieldkit.site.outage import Cause, Outage
-from fieldkit.site.pathseen import PathSeen
+from fieldkit.site.pathseen import RECENT, PathSeen
 
 SECOND: Final = 1_000_000_000
 RESET_NS: Final = 1_500_000_000
@@ -104,6 +104,8 @@ class Break:
     """The CSMS had told the station to restart."""
     earlier: Sequence[Outage] = ()
     """This station's, latest last."""
+    left: int | None = None
+    """How many of the packets without an answer were seen to leave by the old uplink; None: it was not captured."""
     two_uplinks: bool = False
     """Two different paths were seen to serve this station."""
 
@@ -112,7 +114,10 @@ class Break:
         """Last sign of life of the server, and the first packet without an answer (else the end)."""
         old = self.old
         moved = old.moved[0] if old.moved is not None else 0
-        until = old.pending or (old.said if old.said > old.heard else 0) or old.ended or moved or old.heard
+        if moved and old.beat is not None:
+            moved = min(moved, old.said + old.beat)  # what it would have said next is what was lost
+        end = min(time for time in (old.ended, old.closing) if time) if old.ended or old.closing else 0
+        until = old.pending or (old.said if old.said > old.heard else 0) or end or moved or old.heard
         if self.cuts_short and old.said and old.ended is not None and old.ended - old.said <= RESET_NS:
             until = old.pending or old.said
         since = min(self._heard_before(until), until)
@@ -150,10 +155,15 @@ class Break:
     @property
     def stepped(self) -> bool | None:
         """The way back is another path, by its round trips; None: not known."""
-        before, after = self.old.rtt, self.new.rtt if self.new else None
-        if before is None or after is None:
+        before = sorted(trip for _, trip in list(self.old.trips)[-RECENT:])
+        after = sorted(trip for _, trip in list(self.new.trips)[-RECENT:]) if self.new is not None else []
+        if not before or not after:
             return None
-        return abs(before - after) > STEP_NS and max(before, after) > STEP * min(before, after)
+        low, high = (before, after) if before[0] < after[0] else (after, before)
+        # Radio varies by more than a switch changes: they must not overlap.
+        apart = high[0] > low[-1] if len(low) + len(high) > 3 else high[0] > STEP * low[-1]
+        middle, other = low[len(low) // 2], high[len(high) // 2]
+        return apart and other - middle > STEP_NS and other > STEP * middle
 
     @property
     def idle_kill(self) -> bool:
@@ -231,7 +241,7 @@ def _moved_on_same_uplink(loss: Break) -> Verdict | None:
 
 def _switched(loss: Break) -> Verdict | None:
     """The router moved: before the loss or because of it?"""
-    since, until = loss.lost_between
+    _, until = loss.lost_between
     flushed = next(_told(loss, {"nat-flush"}), None)
     rebound = next(_told(loss, {"nat-rebind"}), None)
     moves = sorted(_told(loss, _MOVES | {"down"}), key=lambda event: event.time)
@@ -259,6 +269,18 @@ def _switched(loss: Break) -> Verdict | None:
     )
 
 
+def _backup_in_vain(loss: Break) -> Verdict | None:
+    """Captures on the router's outside show which way attempts went that came to nothing."""
+    own = loss.old.connection.client.address
+    home = loss.old.outside or ("" if loss.old.inside else own)
+    ways = [path.outside or path.connection.client.address for path in loss.failed]
+    others = [way for way in ways if home and way not in (home, own)]
+    if not others:
+        return None
+    words = f"{_attempts(loss)}; {len(others)} of them left by another uplink, as {others[0]}, and nothing came back."
+    return Verdict("backup-cannot-reach-csms", 0.9, (words, *_repeat_words(loss)))
+
+
 def _moved_outside(loss: Break) -> Verdict | None:
     """Captures on the router's outside show where the flow went."""
     moved = loss.old.moved
@@ -266,9 +288,14 @@ def _moved_outside(loss: Break) -> Verdict | None:
         return None
     words = f"The connection turned up on another uplink, as {moved[1]} and no longer as {loss.old.outside or '?'}"
     if loss.old.repeats and loss.old.pending and moved[0] - loss.old.pending > DEAD_NS:
-        return Verdict("blackhole", 0.9, (f"{words}, {_seconds(moved[0] - loss.old.pending)} after the path went dead.",))
+        return Verdict(
+            "blackhole", 0.9, (f"{words}, {_seconds(moved[0] - loss.old.pending)} after the path went dead.",)
+        )
     if not loss.old.pending and not loss.old.inside:
         return _moved_unseen(loss, moved[0], words)
+    if loss.left is not None and loss.left >= loss.old.repeats > 0:
+        more = "All before it had left by the old uplink: the router dropped none."
+        return Verdict("switch-flows-flushed", 0.85, (f"{words}.", more))
     if loss.old.repeats or (loss.old.pending and moved[0] - loss.old.pending > RTO_NS):
         return Verdict("switch-flows-stranded", 0.95, (f"{words}; its first packet was lost.", *_repeat_words(loss)))
     return Verdict("switch-flows-flushed", 0.95, (f"{words}, with the first packet after the switch.",))
@@ -297,11 +324,15 @@ def _station_itself(loss: Break) -> Verdict | None:
         return Verdict("station-restart", 0.95, ("The CSMS had told the station to restart.",))
     if booted and new is not None and new.boot_reason:
         words = f"The station says why it started: {new.boot_reason}."
+        if new.boot_reason in POWER and (ended_by_server(old) or old.pending):
+            return None  # it says so every time
         if new.boot_reason in POWER:
             return Verdict("power-cut", 0.85 if loss.together or old.how in ("", "left") else 0.7, (words,))
         return Verdict("station-restart", 0.9, (words,))
-    if booted and not old.pending and old.echoes >= 2 and not _in_vain(loss):
-        words = f"The CSMS repeated itself {old.echoes} times and the station was silent; then it announced itself anew."
+    if booted and old.inside and old.client_ttl and not old.pending and old.echoes >= 2 and not _in_vain(loss):
+        words = (
+            f"The CSMS repeated itself {old.echoes} times and the station was silent; then it announced itself anew."
+        )
         if loss.together:
             return Verdict("power-cut", 0.75, (words, f"{loss.together} others went silent with it."))
         return Verdict("station-restart", 0.7, (words,))
@@ -342,9 +373,9 @@ def _in_vain_signs(loss: Break) -> Verdict | None:
             words = f"The upgrade was answered with HTTP {path.status}: by a portal or proxy on the way."
             return Verdict("backup-cannot-reach-csms", 0.75, (words,))
         if path.how == "refused":
+            known = bool(loss.old.ttl and path.reset_ttl)
             near = before is None or path.reset_rtt < 0 or _alike(path.reset_rtt, before)
-            same_ttl = not loss.old.ttl or not path.reset_ttl or abs(loss.old.ttl - path.reset_ttl) <= 1
-            if near and same_ttl:
+            if (abs(loss.old.ttl - path.reset_ttl) <= 1) if known else near:
                 words = "Attempts were refused from as far away as the CSMS is: the machine was up, the service not."
                 return Verdict("csms-restart", 0.85, (words,))
             words = f"Attempts were refused by something nearer or on another path (TTL {path.reset_ttl})."
@@ -388,14 +419,16 @@ def _reset(loss: Break) -> Verdict | None:
         return None
     old = loss.old
     step = "" if loss.stepped is None else "another path" if loss.stepped else "a path just like it"
-    way = (f"The way back is {step} ({_ms(old.rtt)} before, {_ms(loss.new.rtt if loss.new else None)} after).",)
-    way = way if step else ()
+    after = _ms(loss.new.rtt if loss.new else None)
+    way = (f"The way back is {step} ({_ms(old.rtt)} before, {after} after).",) if step else ()
     if not old.repeats:
         words = "The CSMS's side reset the connection at the first packet, with no repeat before it."
         sure = 0.85 if loss.stepped else 0.5
         return Verdict("switch-flows-flushed", sure, (words, *way))
     if loss.silence > DEAD_NS:
-        words = f"Silence for {_seconds(loss.silence)}, then a reset: the path came back, or another one took its place."
+        words = (
+            f"Silence for {_seconds(loss.silence)}, then a reset: the path came back, or another one took its place."
+        )
         return Verdict("blackhole", 0.75, (words, *_repeat_words(loss), *way))
     words = "The first packet was lost and the one after it reset: the router had moved and kept the flow."
     return Verdict("switch-flows-stranded", 0.9 if loss.stepped else 0.65, (words, *_repeat_words(loss), *way))
@@ -422,10 +455,7 @@ def _dead(loss: Break) -> Verdict | None:
 
 def _server_left(loss: Break) -> Verdict | None:
     old = loss.old
-    by_server = (old.closing is not None and old.closing_by_client is False) or (
-        old.closing is None and old.by_client is False and old.how in ("fin", "rst")
-    )
-    if not by_server or loss.answered_reset and old.how == "rst" and old.pending:
+    if not ended_by_server(old) or (loss.answered_reset and old.how == "rst" and old.pending):
         return None
     if old.close_code in RESTARTED:
         return Verdict("csms-restart", 0.85, (f"The CSMS closed with code {old.close_code}: it goes away.",))
@@ -435,6 +465,13 @@ def _server_left(loss: Break) -> Verdict | None:
     if old.closing is None:
         return Verdict("csms-restart", 0.4, ("The CSMS's side ended it unasked, without a word.",))
     return None
+
+
+def ended_by_server(old: PathSeen) -> bool:
+    """Its end began on the CSMS's side."""
+    if old.closing is not None:
+        return old.closing_by_client is False
+    return old.by_client is False and old.how in ("fin", "rst")
 
 
 def _vanished(loss: Break) -> Verdict | None:
@@ -451,6 +488,7 @@ _RULES: Final[tuple[Callable[[Break], Verdict | None], ...]] = (
     _switched,
     _station_itself,
     _moved_on_same_uplink,
+    _backup_in_vain,
     _moved_outside,
     _unreachable,
     _in_vain_signs,

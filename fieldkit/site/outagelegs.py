@@ -6,6 +6,7 @@ another eighteen, make one outage of twenty-eight. To whom a leg is attributed d
 
 from __future__ import annotations
 
+from dataclasses import replace
 from statistics import median
 from typing import Final
 
@@ -62,7 +63,9 @@ def build(loss: Break, verdict: Verdict, waits: list[int]) -> Outage:
     else:
         gone = False
     since, until = loss.lost_between
-    told = [event.time for event in loss.told if event.exact and event.what in ("route", "down", "carrier", "nat-flush")]
+    told = [
+        event.time for event in loss.told if event.exact and event.what in ("route", "down", "carrier", "nat-flush")
+    ]
     exact = next((time for time in sorted(told) if since - NEAR_NS <= time <= until + NEAR_NS), None)
     unasked = old.ended is not None and until >= old.ended
     lost = exact if exact is not None else until if unasked else (since + until) // 2
@@ -135,30 +138,18 @@ def _switched(loss: Break, verdict: Verdict, lost: int) -> int | None:
 
 def _attributed(outage: Outage, loss: Break, wait: int | None) -> Outage:
     owners: dict[LegName, Attribution] = {}
-    sure = outage.confidence
-    for name, begin, end in ((LEG_FIRST, outage.path_lost, outage.path_lost), *outage.spans):
-        if begin is None or end is None:
-            continue
+    if outage.path_lost is not None:
+        owners["path_lost"] = Attribution(*_LOST_BY[outage.cause], outage.confidence)
+    for name, begin, end in outage.spans:
         owner, words, certain = _of_leg(name, begin, end, outage, loss, wait)
-        owners[name] = Attribution(owner, words, round(min(certain, 0.95), 2) if name != LEG_FIRST else sure)
-    outage_with = outage.__class__(**{**_fields(outage), "attributed": owners})
-    return outage_with
-
-
-LEG_FIRST: Final[LegName] = "path_lost"
-
-
-def _fields(outage: Outage) -> dict[str, object]:
-    return {name: getattr(outage, name) for name in outage.__dataclass_fields__}
+        owners[name] = Attribution(owner, words, certain)
+    return replace(outage, attributed=owners)
 
 
 def _of_leg(
     name: LegName, begin: int, end: int, outage: Outage, loss: Break, wait: int | None
 ) -> tuple[Party, str, float]:
     lasted = end - begin
-    if name == "path_lost":
-        owner, words = _LOST_BY[outage.cause]
-        return owner, words, outage.confidence
     if name == "detected" or (name == "first_syn" and outage.detected is None):
         return _detection(begin, end, outage, loss, wait if name == "first_syn" else None)
     if name == "first_syn":
@@ -183,9 +174,7 @@ def _of_leg(
     return "station", f"the station had nothing to say for {_seconds(lasted)}", 0.7
 
 
-def _detection(
-    begin: int, end: int, outage: Outage, loss: Break, wait: int | None
-) -> tuple[Party, str, float]:
+def _detection(begin: int, end: int, outage: Outage, loss: Break, wait: int | None) -> tuple[Party, str, float]:
     """From the loss until the station knew (or, where that was not to be seen, until it dialled)."""
     lasted = end - begin
     asked = loss.old.pending or loss.lost_between[1]
@@ -206,8 +195,8 @@ def _detection(
     if router is not None and own is not None and router > own:
         return "site-network", f"the router took {_seconds(router)} to leave the dead uplink", 0.9
     if own is not None and router is not None:
-        words = f"the router moved after {_seconds(router)}; the station held on for another {_seconds(own)}{_timer(loss, end, wait)}"
-        return "station", words, 0.9
+        more = f"the station held on for another {_seconds(own)}{_timer(loss, end, wait)}"
+        return "station", f"the router moved after {_seconds(router)}; {more}", 0.9
     if loss.old.pending:
         held = max(0, end - asked)
         words = f"the station held on to the dead connection for {_seconds(held)} after its first packet in vain"

@@ -34,7 +34,7 @@ from fieldkit.events import (
 from fieldkit.ocpp.timestamps import parse
 from fieldkit.site.link import Link, Links, asks_upgrade
 from fieldkit.site.outage import Outage
-from fieldkit.site.outagecause import SECOND, TOGETHER_NS, Break, UplinkEvent, Verdict, flaps, judge
+from fieldkit.site.outagecause import RESTARTED, SECOND, TOGETHER_NS, Break, UplinkEvent, Verdict, flaps, judge
 from fieldkit.site.outagelegs import build
 from fieldkit.site.pathkind import guess
 from fieldkit.site.pathseen import PathSeen, Step
@@ -51,6 +51,8 @@ MAX_TOLD: Final = 5_000
 """Words of the router that are remembered."""
 MAX_FAILED: Final = 50
 """Attempts in vain of one outage."""
+MAX_ADDRESSES: Final = 8
+"""Of one station (of its site, seen from outside)."""
 MAX_CALLS: Final = 64
 """Message ids of a station that are remembered, to know what is delivered twice."""
 SETTLE_NS: Final = 5 * SECOND
@@ -59,6 +61,8 @@ TWIN_NS: Final = 2 * SECOND
 """Both sides of a router see a connection begin within this time."""
 GONE_NS: Final = 3 * SECOND
 """A station without an answer for so long at the end of the capture has lost its connection."""
+LEFT_NS: Final = 30 * SECOND
+"""So long before the end of the capture a connection must have ended in good order to be missed."""
 BEFORE_NS: Final = 3 * SECOND
 """What the router said so shortly before the last sign of life may have to do with the loss."""
 RECOVERED_NS: Final = 5 * SECOND
@@ -72,6 +76,9 @@ WAIT_NS: Final = 600 * SECOND
 """Longest distance from a loss to the next attempt that can be a timer of the station."""
 
 _CALL: Final = MessageType.CALL
+_STAMPED: Final = frozenset(
+    {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent", "StatusNotification"}
+)
 _TRANSACTION: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"})
 
 
@@ -87,6 +94,7 @@ class _Line:
     """What was lost, while the station is not back."""
     failed: list[PathSeen] = field(default_factory=list)
     address: str = ""
+    addresses: list[str] = field(default_factory=list)
     server: str = ""
     port: int = 0
     waits: list[int] = field(default_factory=list)
@@ -94,8 +102,8 @@ class _Line:
     kills: int = 0
     reset_at: int = 0
     outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=MAX_PER_STATION))
-    calls: OrderedDict[str, bool] = field(default_factory=OrderedDict)
-    """Message id → whether it was answered, of the latest CALLs of the station."""
+    calls: OrderedDict[str, tuple[int, bool]] = field(default_factory=OrderedDict)
+    """Message id → hash of the message and whether it was answered, of the latest CALLs of the station."""
     queued: int = 0
     duplicates: int = 0
     two_uplinks: bool = False
@@ -139,6 +147,8 @@ class Outages:
         self._by_address: dict[str, list[_Line]] = {}
         self._by_port: dict[tuple[str, int, int], int] = {}
         """(server, its port, client's port) → number of the connection that has it."""
+        self._twins: dict[int, int] = {}
+        """Connection on the site's side → its other side."""
         self._returns: deque[_Return] = deque()
         self._ends: deque[tuple[int, str, str]] = deque(maxlen=200)
         """(time, station, server) of losses."""
@@ -161,7 +171,7 @@ class Outages:
             TlsOpaque: self._opaque,
         }
 
-    # -------------------------------------------------------------------------------------------------------- what is in
+    # ------------------------------------------------------------------------------------------------------ what is in
 
     def path(self, connection: Connection) -> PathSeen | None:
         """What is known of the path under a connection."""
@@ -171,6 +181,11 @@ class Outages:
     def paths(self) -> list[PathSeen]:
         """Of all connections that are remembered."""
         return list(self._paths.values())
+
+    def idle_of(self, outage: Outage) -> int:
+        """The silence before an outage, ns; 0 where it is not known any more."""
+        path = self._paths.get(outage.connections[0]) if outage.connections else None
+        return (path.left or path).idle if path is not None else 0
 
     def feed(self, event: Event) -> None:
         """Take in an event of ``WANTS``."""
@@ -211,6 +226,10 @@ class Outages:
             return
         path = self._path(connection)
         if path.twin:
+            if message.sender == "csms":
+                path.hears(message.time)
+            else:
+                path.sends(message.time, message.frames)
             return
         line = self._of_path.get(connection.number)
         if line is None or line.path is not path:
@@ -232,7 +251,7 @@ class Outages:
             if message.action == "Reset":
                 line.reset_at = message.time
         elif message.id in line.calls:
-            line.calls[message.id] = True
+            line.calls[message.id] = (line.calls[message.id][0], True)
             if call is not None and call.action == "BootNotification" and path.boot is None:
                 payload = message.payload
                 if isinstance(payload, dict) and payload.get("status") == "Accepted":
@@ -249,22 +268,21 @@ class Outages:
                 path.first_message = message.time
             if path.transaction_message is None and action in _TRANSACTION:
                 path.transaction_message = message.time
-        if self._returns and path.upgraded is not None:
-            self._counted(line, path, message)
-        if message.id in line.calls:
+        if action in _STAMPED:
+            stamp = _stamp(message.payload)
+            if stamp is not None:
+                path.stamped(stamp - message.time)
+                if self._returns and path.upgraded is not None and stamp < path.upgraded - SECOND:
+                    line.queued += 1
+        known = line.calls.get(message.id)
+        same = known is not None and known[0] == hash(message.raw)
+        if self._returns and same and known is not None and known[1]:
+            line.duplicates += 1
+        if same:
             return
-        line.calls[message.id] = False
+        line.calls[message.id] = (hash(message.raw), False)
         if len(line.calls) > MAX_CALLS:
             line.calls.popitem(last=False)
-
-    @staticmethod
-    def _counted(line: _Line, path: PathSeen, message: OcppMessage) -> None:
-        """What the station says after its return: was it made before, was it said before?"""
-        if line.calls.get(message.id):
-            line.duplicates += 1
-        stamp = _stamp(message.payload)
-        if stamp is not None and path.upgraded is not None and stamp < path.upgraded - SECOND:
-            line.queued += 1
 
     def _sample(self, sample: PathSample) -> None:
         path = self._paths.get(sample.connection.number)
@@ -316,6 +334,7 @@ class Outages:
         number = next(iter(self._paths)) if number is None else number
         path = self._paths.pop(number)
         self._of_path.pop(number, None)
+        self._twins.pop(number, None)
         where = _port_key(path.connection)
         if self._by_port.get(where) == number:
             del self._by_port[where]
@@ -335,9 +354,12 @@ class Outages:
                 path.twin = known.connection.number
                 if connection.client.address != known.connection.client.address:
                     known.outside = connection.client.address
+                    self._twins[known.connection.number] = connection.number
                 return
-            if connection.joined_midstream and known.ended is None and not known.twin:
+            if elsewhere and connection.joined_midstream and known.ended is None:
+                path.twin = known.connection.number
                 self._turned_up(known, connection.client.address, event.time)
+                return
         self._by_port[where] = connection.number
         line = self._waiting_line(connection)
         if line is not None:
@@ -346,9 +368,7 @@ class Outages:
     def _waiting_line(self, connection: Connection) -> _Line | None:
         """The station that dials here, where there can be no doubt."""
         lines = [
-            line
-            for line in self._by_address.get(connection.client.address, ())
-            if line.port == connection.server.port
+            line for line in self._by_address.get(connection.client.address, ()) if line.port == connection.server.port
         ]
         if len(lines) > 1:
             lines = [line for line in lines if line.lost is not None or (line.path is not None and line.path.pending)]
@@ -398,25 +418,31 @@ class Outages:
         if before is not None and before.connection.opened > path.connection.opened:
             return line  # the rest of an earlier connection
         if before is not None and line.lost is None:
-            before.how = before.how or "left"
             line.lost = before
         line.path = path
         line.address = path.connection.client.address
-        if path.connection.client.address and line not in self._by_address.setdefault(line.address, []):
-            self._by_address[line.address].append(line)
+        self._lives_at(line, line.address)
         line.server, line.port = path.connection.server.address, path.connection.server.port
         self._took_over(line, path)
         old, line.lost = line.lost, None
         failed, line.failed = [one for one in line.failed if one is not path], []
         if old is not None:
+            old = old.leave()
             line.queued = line.duplicates = 0
             waiting = _Return(path.connection.opened + SETTLE_NS, line, old, path, failed)
             waiting.due = max(waiting.due, self._time + SETTLE_NS)
             self._returns.append(waiting)
         return line
 
+    def _lives_at(self, line: _Line, address: str) -> None:
+        """Attempts from this address may be its."""
+        lines = self._by_address.setdefault(address, [])
+        if line not in lines:
+            lines.append(line)
+            line.addresses = [*line.addresses, address][-MAX_ADDRESSES:]
+
     def _took_over(self, line: _Line, path: PathSeen) -> None:
-        """Only the uplink that a station was moved to was captured: its old connection was reset here before this one."""
+        """Only the uplink that a station was moved to was captured: its old connection was reset here before."""
         mine = [
             stray
             for stray in self._strays
@@ -460,9 +486,12 @@ class Outages:
         if line is None:
             if len(self._lines) >= MAX_LINES:
                 gone = self._lines.pop(next(iter(self._lines)))
-                for lines in (self._by_address.get(gone.address),):
-                    if lines and gone in lines:
+                for address in gone.addresses:
+                    lines = self._by_address.get(address, [])
+                    if gone in lines:
                         lines.remove(gone)
+                    if not lines:
+                        self._by_address.pop(address, None)
                 self.forgotten += 1
             line = self._lines[key] = _Line(name, inside)
         return line
@@ -470,6 +499,8 @@ class Outages:
     def _closed(self, event: ConnectionClosed) -> None:
         path = self._paths.get(event.connection.number)
         if path is None or event.how == "end-of-capture":
+            return
+        if path.left is not None:
             return
         path.ended, path.how, path.by_client, path.end_frames = event.time, event.how, event.by_client, event.frames
         if event.how in ("timeout", "replaced"):
@@ -511,6 +542,11 @@ class Outages:
             path.moved = (time, address)
             if not path.outside and not path.inside:
                 path.outside = path.connection.client.address
+            if path.left is not None:
+                path.left.moved, path.left.outside = path.moved, path.outside
+            line = self._of_path.get(path.connection.number)
+            if line is not None and not line.inside:
+                self._lives_at(line, address)
 
     # --------------------------------------------------------------------------------------------------- what it means
 
@@ -572,20 +608,24 @@ class Outages:
             if self._worth_telling(waiting.line, waiting.old, waiting.new, waiting.failed):
                 self._judge(waiting)
 
-    def _worth_telling(
-        self, line: _Line, old: PathSeen, new: PathSeen | None, failed: list[PathSeen]
-    ) -> bool:
+    def _worth_telling(self, line: _Line, old: PathSeen, new: PathSeen | None, failed: list[PathSeen]) -> bool:
         """An orderly end, and a station that comes back when it likes, are no outage."""
-        if failed or old.pending or old.errors or old.moved or old.echoes >= 2:
+        if failed or old.errors or old.moved or old.repeats or old.echoes >= 2:
             return True
+        end = min((time for time in (old.ended, old.closing) if time), default=self._time)
+        if old.pending and end - old.pending >= SECOND:
+            return True
+        if new is None and self._time - end < LEFT_NS:
+            return False  # the capture ends: it may be back in a moment
         if old.closing is not None:
-            return old.closing_by_client is False and old.close_code != 1000
+            return old.closing_by_client is False and old.close_code in RESTARTED
         if old.how == "left":
             # Where only a router's outside was captured, the connection may have left for another uplink.
             return new is not None and not old.inside
         if old.how == "rst":
             return old.by_client is False
-        return bool(new is not None and new.boot and line.reset_at and old.ended and old.ended - line.reset_at < RESET_NS)
+        restarted = new is not None and new.boot is not None and line.reset_at
+        return bool(restarted and old.ended and old.ended - line.reset_at < RESET_NS)
 
     def _dead_at_end(self, path: PathSeen) -> bool:
         return bool(path.pending) and path.repeats >= 3 and self._time - path.pending >= GONE_NS
@@ -614,6 +654,9 @@ class Outages:
                 if other is not line
             )
         loss.reset_asked = bool(line.reset_at) and 0 <= end - line.reset_at <= RESET_NS
+        other = self._paths.get(self._twins.get(old.connection.number, 0))
+        if other is not None and old.pending:
+            loss.left = (1 if other.said >= old.pending - TWIN_NS // 20 else 0) + other.repeats
         loss.earlier, loss.two_uplinks = tuple(line.outages), line.two_uplinks
         verdict = judge(loss)
         if loss.stepped:
@@ -627,13 +670,14 @@ class Outages:
             after=guess(new.trips) if new is not None else outage.after,
             queued=line.queued,
             duplicates=line.duplicates,
+            clock_step=_clock_step(old, new),
         )
         if flaps(line.outages, verdict, outage.start):
             outage = self._flapping(line, outage, verdict)
         self._add(line, outage)
 
     def _flapping(self, line: _Line, outage: Outage, verdict: Verdict) -> Outage:
-        """This switch and those before it are one unrest."""
+        """It and the switches before it are one unrest."""
         recent = [one for one in line.outages if one.cause in ("switch-flows-flushed", "switch-flows-stranded")]
         number = sum(one.cause == "flapping" for one in line.outages) + len(recent) + 1
         words = f"It is switch number {number} within a few minutes: the router moves back and forth."
@@ -654,6 +698,11 @@ class Outages:
 
 def _port_key(connection: Connection) -> tuple[str, int, int]:
     return connection.server.address, connection.server.port, connection.client.port
+
+
+def _clock_step(old: PathSeen, new: PathSeen | None) -> int | None:
+    before, after = old.clock, new.clock if new is not None else None
+    return after - before if before is not None and after is not None else None
 
 
 def _stamp(payload: object) -> int | None:

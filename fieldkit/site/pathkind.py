@@ -7,6 +7,7 @@ some 25. Above the floor anything can be slow, so that nothing here is ever cert
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 from statistics import median
 from typing import Final
 
@@ -60,5 +61,5 @@ def _slotted(trips: Sequence[tuple[int, int]]) -> bool:
         return False
     within = median(max(slot) - min(slot) for slot in full)
     middles = [median(slot) for slot in full]
-    steps = median(abs(later - earlier) for earlier, later in zip(middles, middles[1:], strict=False))
+    steps = median(abs(later - earlier) for earlier, later in pairwise(middles))
     return steps >= 3 * MS and steps > 2 * within

@@ -6,7 +6,8 @@ Fed by ``outages.Outages`` with the events of the connection. It remembers numbe
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from statistics import median
 from typing import Final, NamedTuple
 
@@ -15,6 +16,9 @@ from fieldkit.events import Connection, PathError, PathSample
 MAX_TRIPS: Final = 64
 """Round trips that are remembered of a connection, the latest."""
 MAX_ERRORS: Final = 8
+MAX_OFFSETS: Final = 8
+MIN_OFFSETS: Final = 3
+"""Timestamps that tell what a client's clock says."""
 MAX_GAPS: Final = 16
 """Distances between pings, the latest."""
 RECENT: Final = 8
@@ -109,6 +113,8 @@ class PathSeen:
     """HTTP status of the answer to the upgrade."""
     boot: int | None = None
     boot_reason: str = ""
+    offsets: list[int] = field(default_factory=list)
+    """Timestamps of the client's messages minus the time of capture, ns: the latest ones."""
     first_message: int | None = None
     transaction_message: int | None = None
     outside: str = ""
@@ -117,10 +123,27 @@ class PathSeen:
     """… and when it turned up there under which other one."""
     twin: int = 0
     """Number of the connection that this is the other side of."""
+    left: PathSeen | None = None
+    """As it was when its station was on another one; what still comes (a repeat, its answer, a reset) is late."""
+    _heards: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_GAPS))
     _base: list[int] = field(default_factory=list)
     _slow: list[tuple[int, int]] = field(default_factory=list)
     _fast: int = 0
     _doubt: int = 0
+
+    def leave(self) -> PathSeen:
+        """The station is on another connection: as this one stands now."""
+        if self.left is None:
+            self.how = self.how or "left"
+            self.left = replace(
+                self,
+                trips=deque(self.trips, MAX_TRIPS),
+                repeated=list(self.repeated),
+                errors=list(self.errors),
+                offsets=list(self.offsets),
+                beats=deque(self.beats, MAX_GAPS),
+            )
+        return self.left
 
     # ------------------------------------------------------------------------------------------------- what passes
 
@@ -144,6 +167,7 @@ class PathSeen:
         self.pending = self.repeats = 0
         self.repeated.clear()
         self.heard = max(self.heard, time)
+        self._heards.append(time)
         return silence
 
     def repeats_itself(self, time: int, frames: tuple[int, ...]) -> None:
@@ -172,6 +196,11 @@ class PathSeen:
         """The server's answer to a ping."""
         sent, self.ping = self.ping, 0
         return self.trip(time, time - sent) if sent else None
+
+    def stamped(self, offset: int) -> None:
+        """A message of the client says when it was made."""
+        self.offsets.append(offset)
+        del self.offsets[:-MAX_OFFSETS]
 
     def refused(self, event: PathError) -> None:
         """ICMP: a packet of the client was not delivered."""
@@ -222,7 +251,9 @@ class PathSeen:
         begin = first - trip
         if self._fast < self._doubt < begin:
             begin = self._doubt
-        step = Step(round(base or 0), after, self._fast, begin)
+        # Round trips are told now and then only; what came at once before the first slow one was fast, too.
+        fast = max((heard for heard in self._heards if self._fast < heard <= begin), default=self._fast)
+        step = Step(round(base or 0), after, fast, begin)
         self._base = [trip for _, trip in self._slow]
         self._slow.clear()
         self._doubt = 0
@@ -252,6 +283,11 @@ class PathSeen:
         return middle if beats[(len(beats) * 3) // 4] - beats[len(beats) // 4] <= middle // 10 else None
 
     @property
+    def clock(self) -> int | None:
+        """How far ahead the client's clock is, ns: nothing makes a timestamp newer than the clock it is from."""
+        return max(self.offsets) if len(self.offsets) >= MIN_OFFSETS else None
+
+    @property
     def inside(self) -> bool:
         """The client's packets have passed no router before they came here: it was captured on the site's own side."""
         return self.client_ttl in (0, 64, 128, 255)
@@ -260,10 +296,6 @@ class PathSeen:
     def doubling(self) -> bool:
         """The client's retransmissions come at ever doubled distances: nobody answers (RFC 6298 §5.5)."""
         times = self.repeated
-        gaps = [later - earlier for earlier, later in zip(times, times[1:], strict=False)]
-        doubled = [
-            abs(later / earlier - 2) <= 2 * RTO_TOLERANCE
-            for earlier, later in zip(gaps, gaps[1:], strict=False)
-            if earlier > 0
-        ]
+        gaps = [later - earlier for earlier, later in pairwise(times)]
+        doubled = [abs(later / earlier - 2) <= 2 * RTO_TOLERANCE for earlier, later in pairwise(gaps) if earlier > 0]
         return len(doubled) >= 1 and all(doubled)

@@ -9,6 +9,7 @@ from fieldkit.site.device import Devices
 from fieldkit.site.errorcodes import ErrorCodes
 from fieldkit.site.hosts import Hosts
 from fieldkit.site.link import Links
+from fieldkit.site.outages import Outages
 from fieldkit.site.outcomes import Outcomes, Rules
 from fieldkit.site.room import Room
 from fieldkit.site.station import Station
@@ -25,6 +26,8 @@ class Picture:
     def __init__(self, rules: Rules | None = None) -> None:
         self.stations: dict[str, Station] = {}
         self.links = Links()
+        self.outages = Outages(self.links)
+        """How the paths under the connections fared, and what was lost with them."""
         self.hosts = Hosts()
         """Servers that connections went to, OCPP or not."""
         self.devices = Devices()
@@ -49,6 +52,8 @@ class Picture:
         kind = event.__class__
         if kind in self.links.WANTS:
             self.links.feed(event)
+        if kind in self.outages.WANTS:
+            self.outages.feed(event)
         if isinstance(event, OcppMessage):
             self._span(event.source, time)
             station = self.station_of(event)
@@ -73,6 +78,10 @@ class Picture:
             self._span(event.connection.source, event.connection.opened)
             self._span(event.connection.source, time)
             self.outcomes.closed(event)
+
+    def finish(self) -> None:
+        """Nothing more comes: what waited for more is concluded."""
+        self.outages.finish()
 
     def end_of(self, source: str) -> int:
         """How far a source reaches: of several captures, what one of them does not show may be in no other."""

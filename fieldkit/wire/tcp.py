@@ -199,16 +199,17 @@ class Direction:
         asked_at, self.asked_at = self.asked_at, 0
         handshake = self.asked == self.started
         self.ask_from = time if handshake else time + SAMPLE_NS[self.side]
-        if asked_at < 0:
+        if asked_at < 0 and not handshake:
             return
-        rtt = time - asked_at
+        rtt = time - asked_at if asked_at > 0 else -1
         if not handshake and abs(rtt - self.told) <= self.told // ALIKE + ALIKE_NS:
             self.alike += 1
             if self.alike > AFTER_CHANGE and time - self.told_at < TELL_NS:
                 return
         else:
             self.alike = 0
-        self.told, self.told_at = rtt, time
+        if rtt >= 0:
+            self.told, self.told_at = rtt, time
         mss, window = (self.peer.mss, self.peer.window) if handshake else (0, 0)
         kind: Literal["handshake", "ack"] = "handshake" if handshake else "ack"
         self.tcp.emit(PathSample(time, frames, self.tcp.connection, self.from_client, kind, rtt, ttl, mss, window))
