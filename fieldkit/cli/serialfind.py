@@ -46,14 +46,7 @@ _DIALECTS: Final = {"modbus": "modbus-rtu", "rapi": "rapi", "at": "at", "iec6205
     multiple=True,
     help="Modbus units to ask (default: 1); may be repeated.",
 )
-@click.option(
-    "--listen-first",
-    type=click.FloatRange(0.2, 600),
-    default=LISTEN_FIRST,
-    show_default=True,
-    metavar="SECONDS",
-    help="Hear the line for so long before asking.",
-)
+@serialoptions.listen_first(LISTEN_FIRST)
 @click.option("--yes", is_flag=True, help="Ask the device without asking you first.")
 @serialoptions.dtr
 @serialoptions.rts

@@ -70,7 +70,8 @@ class Joined:
         from fieldkit.sources.serial.retold import Retold
 
         self._picture = picture
-        picture.devices.owners.chosen.update(self._stations)
+        for port, station in self._stations.items():
+            picture.devices.owners.choose(port, station)
         for name in self.names:
             try:
                 text = _for_port(self._devices, read_recording(Path(name))[0].port)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -33,6 +34,20 @@ view: Final = click.option(
 gap: Final = click.option(
     "--gap", type=click.IntRange(1, 60_000), metavar="MS", help="Silence that ends a group of hex bytes (default: 20)."
 )
+
+
+def listen_first(default: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """``--listen-first``."""
+    return click.option(
+        "--listen-first",
+        type=click.FloatRange(0.2, 600),
+        default=default,
+        show_default=True,
+        metavar="SECONDS",
+        help="Hear the line for so long before asking.",
+    )
+
+
 allow_write: Final = click.option(
     "--allow-write", is_flag=True, help="Make writing possible at all; what is written is recorded."
 )

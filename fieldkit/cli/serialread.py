@@ -81,14 +81,7 @@ def _show_devices(context: click.Context, _: click.Parameter, wanted: bool) -> N
 @click.option("--count", type=click.IntRange(1), metavar="N", help="With --every: end after so many times.")
 @click.option("--for", "lasting", metavar="DURATION", help="With --every: end after so long.")
 @click.option("--probe", is_flag=True, help="If it does not answer, try the other speeds its profile knows.")
-@click.option(
-    "--listen-first",
-    type=click.FloatRange(0, 600),
-    default=LISTEN_FIRST,
-    show_default=True,
-    metavar="SECONDS",
-    help="Hear the line for so long before asking.",
-)
+@serialoptions.listen_first(LISTEN_FIRST)
 @click.option("--anyway", is_flag=True, help="Ask although something else speaks on this line.")
 @click.option("--json", "json_to", metavar="FILE|-", help="One JSON document; with --every one a line.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV on standard output.")

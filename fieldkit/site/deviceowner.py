@@ -66,6 +66,13 @@ class Owners:
         self._version = 0
         self._known: dict[Key, tuple[tuple[int, int, int], Owner]] = {}
 
+    def choose(self, port: str, station: str) -> None:
+        """The user says whose the devices on a port are; with nothing for a station he takes it back."""
+        self.chosen[port] = station
+        if not station:
+            del self.chosen[port]
+        self._version += 1
+
     # ------------------------------------------------------------------------------------------------------- evidence
 
     def told(self, event: Event, key: Key) -> None:

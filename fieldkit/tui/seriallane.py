@@ -153,6 +153,8 @@ class Lane:
     def use_device(self, spec: DeviceSpec | None) -> None:
         """Decode as this; None: as it sounds."""
         self.spec = spec
+        if self.opened:
+            self.port.named(spec.text if spec is not None else "")
         self._renew()
 
     def _renew(self) -> None:

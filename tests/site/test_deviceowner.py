@@ -85,7 +85,7 @@ def test_the_address_that_a_modem_has() -> None:
 
 def test_what_the_user_says_goes_before_all_evidence() -> None:
     picture = site(CP_1={"meterSerialNumber": "12345678"}, CP_2={})
-    picture.devices.owners.chosen["ttyUSB0"] = "CP_2#2"
+    picture.devices.owners.choose("ttyUSB0", "CP_2#2")
     picture.feed(serial("12345678"))  # type: ignore[arg-type]
     key = next(iter(picture.devices.all))
     owner = picture.devices.owners.of(key, picture.stations, picture.links)

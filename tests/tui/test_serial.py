@@ -14,6 +14,10 @@ from fieldkit.sources.serial.settings import parse_line
 from fieldkit.tui.glyphs import ASCII
 from fieldkit.tui.screens.serial import SerialScreen
 from tests.sources.serial.ptys import Pty
+from tests.traffic.capture import write_pcap
+from tests.traffic.conversation import Session, merged
+from tests.traffic.scripts import heartbeat
+from tests.traffic.taps import Tap
 from tests.tui.driving import CAPTURES, SMALL, WIDE, Driver, driving
 
 PLAIN = CAPTURES / "ocpp16j_vcp_ocpprpc_plain.pcap"
@@ -165,6 +169,40 @@ async def test_what_a_device_tells_joins_a_live_capture_only(pty: Pty) -> None:
         (device,) = engine.session.picture.devices.all.values()
         assert [state.state for state in device.pilot] == ["B"]
         engine._phase = "done"
+
+
+def two_chargers(path: Path) -> Path:
+    segments = []
+    for at, name in enumerate(("CP_1", "CP_2")):
+        session = Session(name, client=("192.168.7.20", 40_001 + at))
+        session.connect()
+        session.upgrade()
+        heartbeat(session)
+        segments.append(session.segments)
+    path.write_bytes(write_pcap(Tap().packets(merged(*segments))))
+    return path
+
+
+async def test_of_several_chargers_the_user_names_one(pty: Pty, tmp_path: Path) -> None:
+    async with driving(two_chargers(tmp_path / "two.pcap"), size=WIDE) as d:
+        engine = d.app.engine
+        assert engine is not None
+        stations = list(engine.session.picture.stations)
+        assert len(stations) > 1
+        engine._phase = "live"
+        await listening(d, pty)
+        pty.say(b"CP state changed: B -> C\r\n")
+        await d.until(lambda: "nothing tells which of them it is in" in d.text)
+        await d.press("w")
+        box = d.app.screen.query_one("Input")
+        box.value = "CP_NOBODY"  # type: ignore[attr-defined]
+        await d.press("enter")
+        await d.until(lambda: "no charger of this name" in d.text)
+        box.value = stations[1]  # type: ignore[attr-defined]
+        await d.press("enter")
+        await d.until(lambda: f"of {stations[1]} (as you said)" in d.text)
+        engine._phase = "done"
+    assert not pty.heard
 
 
 async def test_a_flood_is_kept_bounded(pty: Pty, home: Path) -> None:

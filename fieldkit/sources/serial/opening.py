@@ -110,14 +110,7 @@ def _open_terminal(name: str, settings: PortSettings, *, sending: bool, roots: R
     lock = _lock(name, roots)
     try:
         _calm(lock, settings)
-        held = library().Serial(None, timeout=0, write_timeout=_WRITE_TIMEOUT)
-        held.port = name
-        configure(held, settings)
-        held.dtr, held.rts = settings.dtr == "on", settings.rts == "on"
-        try:
-            held.open()
-        except SETTING_ERRORS as error:
-            raise trouble_of(name, error) from error
+        held = _held(name, settings, timeout=0)
         if not sending:
             os.dup2(lock, held.fileno())
         _exclusive(held.fileno())
@@ -125,6 +118,19 @@ def _open_terminal(name: str, settings: PortSettings, *, sending: bool, roots: R
         os.close(lock)
         raise
     return DescriptorChannel(name, held, lock, sending=sending)
+
+
+def _held(name: str, settings: PortSettings, *, timeout: float) -> Any:
+    """Pyserial's object, open; the control lines are set before it is."""
+    held = library().Serial(None, timeout=timeout, write_timeout=_WRITE_TIMEOUT)
+    held.port = name
+    configure(held, settings)
+    held.dtr, held.rts = settings.dtr == "on", settings.rts == "on"
+    try:
+        held.open()
+    except SETTING_ERRORS as error:
+        raise trouble_of(name, error) from error
+    return held
 
 
 def _lock(name: str, roots: Roots | None) -> int:
@@ -203,15 +209,7 @@ def _open_address(name: str, settings: PortSettings, *, sending: bool) -> Channe
 
 
 def _open_elsewhere(name: str, settings: PortSettings, *, sending: bool) -> Channel:
-    held = library().Serial(None, timeout=0.2, write_timeout=_WRITE_TIMEOUT)
-    held.port = name
-    configure(held, settings)
-    held.dtr, held.rts = settings.dtr == "on", settings.rts == "on"
-    try:
-        held.open()
-    except SETTING_ERRORS as error:
-        raise trouble_of(name, error) from error
-    return PyserialChannel(name, held, sending=sending)
+    return PyserialChannel(name, _held(name, settings, timeout=0.2), sending=sending)
 
 
 def trouble_of(name: str, error: Exception) -> PortError:

@@ -238,6 +238,10 @@ class SerialPort:
         """A remark of the operator, in the recording at this instant."""
         self._give(Notice(now(), "mark", text))
 
+    def named(self, device: str) -> None:
+        """The operator has said what it is: "modbus:sdm630@1". In the recording, so that a replay knows it too."""
+        self._give(Notice(now(), "device", device))
+
     # ------------------------------------------------------------------------------------------------ the guard's side
 
     def _transmit(self, data: bytes) -> None:

@@ -11,7 +11,7 @@ from fieldkit.events import ConsoleLine, ConsoleSighting, DeviceReading
 from fieldkit.sources.serial.decoding import Decoder, Row
 from fieldkit.sources.serial.device import DeviceSpec, parse_device
 from fieldkit.sources.serial.overhearing import Expected
-from fieldkit.sources.serial.recording import FORMAT, About, RecordingError, read_recording
+from fieldkit.sources.serial.recording import FORMAT, About, Notice, RecordingError, read_recording
 from fieldkit.sources.serial.settings import parse_line
 
 Told = ConsoleLine | ConsoleSighting | DeviceReading
@@ -46,6 +46,7 @@ class Retold:
         self._find = find
         expected = spec.expected if spec is not None else expected_of(self.about, find)
         self._decoder = Decoder(parse_line(self.about.settings), self.about.port, expected=expected)
+        self._fixed = spec is not None
         self.first = 0
         """When something was heard or sent first …"""
         self.last = 0
@@ -63,10 +64,22 @@ class Retold:
             for item in self._items:
                 self.first = self.first or item.time
                 self.last = max(self.last, item.time)
+                if isinstance(item, Notice) and item.kind == "device" and not self._fixed:
+                    yield from self._renamed(item.text)
                 yield from self._of(self._decoder.feed(item))
         except RecordingError as error:
             self.fault = str(error)
         yield from self._of(self._decoder.finish())
+
+    def _renamed(self, device: str) -> Iterator[Told]:
+        """From here on the operator knew what it is."""
+        yield from self._of(self._decoder.finish())
+        try:
+            expected = parse_device(device, self._find).expected if device else Expected()
+        except ValueError as error:
+            self.fault = str(error)
+            return
+        self._decoder = Decoder(self._decoder.settings, self.about.port, expected=expected)
 
     def _of(self, rows: list[Row]) -> Iterator[Told]:
         for row in rows:

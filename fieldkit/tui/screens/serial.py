@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -14,19 +13,17 @@ from textual.widgets import Static
 
 from fieldkit.safetext import terminal
 from fieldkit.tui.frame import FieldScreen
-from fieldkit.tui.glyphs import Level
 from fieldkit.tui.keys import bind
 from fieldkit.tui.screens import styles_of
 from fieldkit.tui.screens.ask import AskScreen
 from fieldkit.tui.screens.serialdialogs import TextScreen
+from fieldkit.tui.serialports import Plugged, device_named, line_named, plugged, resolved, station_named, whose
 from fieldkit.tui.widgets.linelist import Cell, LineList
 from fieldkit.tui.words import clock, spaced
 
 if TYPE_CHECKING:
     from fieldkit.devices.modbus.timing import LineSettings
     from fieldkit.sources.serial.decoding import Row, View
-    from fieldkit.sources.serial.device import DeviceSpec
-    from fieldkit.sources.serial.ports import Port
     from fieldkit.tui.seriallane import Lane
 
 LOCAL: Final = 0.1
@@ -45,20 +42,6 @@ _OPENING: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Plugged:
-    """A port as the list shows it."""
-
-    device: str
-    title: str
-    about: str
-    """Numbers, serial, socket."""
-    word: str
-    level: Level
-    access: str
-    """What is in the way, and what to do."""
-
-
 class SerialScreen(FieldScreen):
     """The ports, and the rows of the chosen one."""
 
@@ -69,7 +52,7 @@ class SerialScreen(FieldScreen):
         "Speed and language are found by listening unless you choose them. Each row has the time of day and the "
         "time since the row before; hex stands with its meaning (=) below it. What is grave has a sign and a word. "
         "Everything is in a log. While a capture runs, what a device tells is held against the station's messages: "
-        "see Findings."
+        "see Findings. Whose device it is follows from what both sides tell, or from you (w)."
     )
     AUTO_FOCUS = "#serial-ports"
     BINDINGS: ClassVar = [
@@ -77,6 +60,7 @@ class SerialScreen(FieldScreen):
         bind("serial.other", "o", "other", "Other", "Listen to a port that is not in the list: path or address."),
         bind("serial.line", "l", "line", "Speed", "Choose speed and format, or have them found by listening."),
         bind("serial.device", "d", "device", "Device", "Choose what it is decoded as: a register profile, rapi, at …."),
+        bind("serial.whose", "w", "whose", "Whose", "Say which charger the port is in, where there are several."),
         bind("serial.view", "v", "view", "View", "Show rows as text, as hex, or as fits."),
         bind("serial.lists", "tab", "lists", "Rows", "From the ports to the rows, and back.", show=False),
     ]
@@ -159,7 +143,7 @@ class SerialScreen(FieldScreen):
     def _scan(self) -> None:
         from fieldkit.sources.serial.ports import list_ports
 
-        self.post_message(self.Scanned([_plugged(port) for port in list_ports()]))
+        self.post_message(self.Scanned([plugged(port) for port in list_ports()]))
 
     def on_serial_screen_scanned(self, event: Scanned) -> None:
         """What is plugged in now."""
@@ -274,7 +258,9 @@ class SerialScreen(FieldScreen):
             log = f"  log {recording.path.name}" if recording is not None else ""
             dialect = lane.dialect or "language not known yet"
             heard = f"{spaced(lane.port.heard)} bytes heard, listening only"
-            text = f" {lane.line}  {dialect}  view {lane.view}  {heard}{log}"
+            engine = self.fieldkit.engine
+            owner = "" if engine is None else whose(engine.session.picture, lane.name)
+            text = f" {lane.line}  {dialect}{f' {owner}' if owner else ''}  view {lane.view}  {heard}{log}"
             seen = "\n".join(
                 f" {self._sign(row)[0]} {clock(row.time, utc=self.fieldkit.settings.utc)} {row.text}"
                 for row in lane.sightings(SEEN)
@@ -370,12 +356,12 @@ class SerialScreen(FieldScreen):
 
         def chosen(text: object) -> None:
             if isinstance(text, str):
-                text = _resolved(text)
+                text = resolved(text)
                 question = f"Listen to {terminal(text, 60)}?\n\n{_OPENING}"
                 self.fieldkit.push_screen(AskScreen(question, "Listen", "Not now"), partial(self._agreed, text))
 
         place = "/dev/ttyUSB0, usb:0403:6001, socket://HOST:PORT, rfc2217://HOST:PORT"
-        self.fieldkit.push_screen(TextScreen("Listen to which port?", place, "", _resolved), chosen)
+        self.fieldkit.push_screen(TextScreen("Listen to which port?", place, "", resolved), chosen)
 
     def action_line(self) -> None:
         """Speed and format, of the chosen port or of the next ones."""
@@ -385,7 +371,7 @@ class SerialScreen(FieldScreen):
                 return
             from fieldkit.sources.serial.trouble import PortError
 
-            line, lane = _line(text), self.lane
+            line, lane = line_named(text), self.lane
             self._line = line
             if lane is not None and lane.opened:
                 try:
@@ -395,7 +381,7 @@ class SerialScreen(FieldScreen):
             self._show_line()
 
         question = "Speed and format? Empty: found by listening at one after the other."
-        self.fieldkit.push_screen(TextScreen(question, "9600  or  19200,8E1", "", _line), chosen)
+        self.fieldkit.push_screen(TextScreen(question, "9600  or  19200,8E1", "", line_named), chosen)
 
     def action_device(self) -> None:
         """What it is decoded as."""
@@ -406,11 +392,30 @@ class SerialScreen(FieldScreen):
 
         def chosen(text: object) -> None:
             if isinstance(text, str):
-                lane.use_device(_device(text))
+                lane.use_device(device_named(text))
                 self._show_lane()
 
         question = "Decode as which device? Nothing is asked of it. Empty: as it sounds."
-        self.fieldkit.push_screen(TextScreen(question, "modbus:sdm630, rapi, at, sml, iec62056", "", _device), chosen)
+        known = "modbus:sdm630, rapi, at, sml, iec62056"
+        self.fieldkit.push_screen(TextScreen(question, known, "", device_named), chosen)
+
+    def action_whose(self) -> None:
+        """Which charger the chosen port is in."""
+        engine, port = self.fieldkit.engine, self.chosen
+        if engine is None or not port:
+            self.fieldkit.say("choose a port, and open a capture, first")
+            return
+        stations, owners = engine.session.picture.stations, engine.session.picture.devices.owners
+
+        def chosen(text: object) -> None:
+            if isinstance(text, str):
+                with engine.lock:
+                    owners.choose(port, text)
+                self._show_line()
+
+        question = "In which charger is it? CHARGER or CHARGER#CONNECTOR. Empty: as what both sides tell shows."
+        names, now = ", ".join(list(stations)[:4]), owners.chosen.get(port, "")
+        self.fieldkit.push_screen(TextScreen(question, names, now, partial(station_named, stations)), chosen)
 
     def action_view(self) -> None:
         """The next way to show bytes; what stands there stays as it is."""
@@ -421,47 +426,3 @@ class SerialScreen(FieldScreen):
         lane.use_view(_VIEWS[(_VIEWS.index(lane.view) + 1) % len(_VIEWS)])
         self.fieldkit.say(f"from here on: {lane.view}")
         self._show_lane()
-
-
-def _resolved(text: str) -> str:
-    """The path or address that is meant; ValueError says why it is none."""
-    from fieldkit.sources.serial.opening import resolve
-    from fieldkit.sources.serial.trouble import PortError
-
-    if not text:
-        raise ValueError("write a path, or an address")
-    try:
-        return resolve(text)
-    except PortError as error:
-        raise ValueError(str(error)) from None
-
-
-def _line(text: str) -> LineSettings | None:
-    from fieldkit.sources.serial.settings import parse_line
-
-    return parse_line(text) if text else None
-
-
-def _device(text: str) -> DeviceSpec | None:
-    from fieldkit import profilestore
-    from fieldkit.sources.serial.device import parse_device
-
-    return parse_device(text, profilestore.find) if text else None
-
-
-def _plugged(port: Port) -> Plugged:
-    """What it is, and whether it can be had."""
-    from fieldkit.sources.serial.holders import holders, modem_manager
-    from fieldkit.sources.serial.opening import permission
-
-    title = " ".join(word for word in (port.maker, port.title) if word) or "unknown"
-    held, manager, missing = holders(port.device), modem_manager(port.device), permission(port.device)
-    about = str(port.identity)
-    if missing:
-        return Plugged(port.device, title, about, "NO ACCESS", "fail", missing)
-    if held:
-        who = ", ".join(f"{one.name} ({one.pid}, {one.how})" for one in held)
-        return Plugged(port.device, title, about, "IN USE", "warn", f"by {who}")
-    if manager:
-        return Plugged(port.device, title, about, "MODEM MGR", "warn", f"ModemManager {manager}")
-    return Plugged(port.device, title, about, "FREE", "ok", "")
