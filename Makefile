@@ -10,6 +10,8 @@ BENCH_CAPTURES ?= build/bench
 BENCH_TOOLS ?= benchmarks
 # How long `make soak-tui` runs. Some minutes pass until all bounds are reached.
 SOAK_SECONDS ?= 3600
+# Variants of each scenario of `make lab-failover`.
+LAB_SEEDS ?= 5
 
 VENV := .venv
 RUN := $(VENV)/bin/
@@ -18,7 +20,8 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live soak lock clean
+.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live soak \
+	lab-failover lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -33,6 +36,7 @@ help:
 	@echo 'make bench-proxy  what the proxy adds: latency, memory'
 	@echo 'make bench-live   what a live capture takes and loses, beside tcpdump (root on Linux, tcpdump, tcpreplay)'
 	@echo 'make soak         eight hours of a site in two minutes: memory must stay where it is'
+	@echo 'make lab-failover  outages made on purpose, and what is said of them (root on Linux, nftables, tcpdump; 8 minutes)'
 	@echo 'make lock     resolve all dependencies anew into constraints.txt'
 	@echo 'make clean    remove what was built'
 
@@ -134,6 +138,11 @@ bench-live: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap
 
 soak: $(VENV)/.installed
 	@$(RUN)python $(BENCH_TOOLS)/live_soak.py -- $(RUN)fieldkit
+
+# Eight scenarios, LAB_SEEDS variants of each, in network namespaces: their captures and the truth stay in build/failover.
+lab-failover: $(VENV)/.developing
+	@PYTHONPATH=. $(RUN)python -m tests.failover.run build/failover --seeds $(LAB_SEEDS)
+	@PYTHONPATH=. $(RUN)python -m tests.failover.judge build/failover
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

@@ -62,7 +62,7 @@ class Desk(Csms):
 
     @on("BootNotification")  # type: ignore[untyped-decorator]
     def boots(self, **_: Any) -> Any:
-        return call_result.BootNotification(current_time=now(), interval=300, status="Accepted")
+        return call_result.BootNotification(current_time=now(), interval=900, status="Accepted")
 
     @on("StatusNotification")  # type: ignore[untyped-decorator]
     def status(self, **_: Any) -> Any:

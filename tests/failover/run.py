@@ -39,7 +39,7 @@ def record(name: str, seed: int, folder: Path, pace: Pace) -> Truth:
         try:
             perform(made, name, seed, pace, truth)
         finally:
-            watched.end(signal.SIGINT)
+            watched.end(signal.SIGTERM)
             for tap in taps:
                 tap.send_signal(signal.SIGTERM)
                 tap.wait(10)
@@ -82,8 +82,9 @@ def main() -> None:
         for seed in range(chosen.seeds)
         for name in chosen.only or SCENARIOS
     ]
+    jobs.append(("quiet", 0, chosen.folder / "quiet-0"))
     for truth in record_all(jobs, QUICK if chosen.quick else FULL, chosen.at_once):
-        print(f"{truth.scenario} {truth.seed}: {len(truth.troubles)} recorded")
+        print(f"{truth.scenario} {truth.seed}: {len(truth.acts)} acts recorded")
 
 
 if __name__ == "__main__":

@@ -198,12 +198,26 @@ class Scenario:
     """Before the station comes."""
 
 
+def quiet(stage: Stage) -> None:
+    """Nothing happens, as most of the time; a packet is lost now and then."""
+    stage.net.set(A, loss=0.005)
+    said = len(stage.said())
+    ends = time.monotonic() + PATIENCE
+    while len(stage.said()) < said + 2 * QUIET_MESSAGES and time.monotonic() < ends:
+        time.sleep(0.05)
+
+
+QUIET_MESSAGES: Final = 100
+
+
 def _one_uplink(stage: Stage) -> None:
     stage.net.route(B, there=False)
 
 
 def _forgetful(stage: Stage) -> None:
     stage.net.forget_idle(IDLE, "reject with tcp reset" if stage.seed % 2 else "drop")
+    # Shorter than the carrier's patience, or there is another outage in it.
+    stage.pace = replace(stage.pace, after=1.0)
     stage.timers = replace(stage.timers, every=stage.pace.idle + stage.dice.uniform(0, 0.5), ping=0.0, boots=True)
 
 
@@ -219,9 +233,16 @@ SCENARIOS: Final[dict[str, Scenario]] = {
 }
 
 
+def _talkative(stage: Stage) -> None:
+    stage.timers = replace(stage.timers, every=0.12, ping=0.0)
+
+
+QUIET: Final = Scenario("", quiet, _talkative)
+
+
 def perform(made: Network, name: str, seed: int, pace: Pace, truth: Truth) -> None:
     """From a good day to a good day; ``truth`` is filled."""
-    scenario = SCENARIOS[name]
+    scenario = SCENARIOS.get(name, QUIET)
     truth.cause = scenario.cause
     stage = Stage(made, seed, pace, truth)
     scenario.prepare(stage)
@@ -229,6 +250,5 @@ def perform(made: Network, name: str, seed: int, pace: Pace, truth: Truth) -> No
     scenario.act(stage)
     stage.wait(pace.after)
     said = stage.said()
-    ends = [trouble.path_lost for trouble in truth.troubles[1:]]
-    for trouble, until in zip(truth.troubles, [*ends, None], strict=True):
-        tell(trouble, said, until)
+    for number, trouble in enumerate(truth.troubles, 1):
+        tell(trouble, said, truth.troubles[number].path_lost if number < len(truth.troubles) else None)

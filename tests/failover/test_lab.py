@@ -11,11 +11,14 @@ import pytest
 
 from fieldkit.events import ConnectionOpened, DecodeError, HttpResponse
 from fieldkit.site.outage import CAUSES, LEGS
+from tests.failover.judge import BARS, judge_all
 from tests.failover.network import LEASE, A, B, needs_failover_lab
 from tests.failover.run import record_all
 from tests.failover.scenarios import IDLE, QUICK, SCENARIOS
+from tests.failover.stretch import stretched
 from tests.failover.truth import Truth, load
 from tests.traffic.decoded import decode_files
+from tests.traffic.diagnosed import diagnose_file, found
 
 pytestmark = needs_failover_lab
 
@@ -26,8 +29,9 @@ SOON = 500_000_000
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("failover")
-    record_all([(name, 0, folder / name) for name in SCENARIOS], QUICK, len(SCENARIOS))
-    return {name: folder / name for name in SCENARIOS}
+    names = [*SCENARIOS, "quiet"]
+    record_all([(name, 0, folder / name) for name in names], QUICK, len(names))
+    return {name: folder / name for name in names}
 
 
 def _events(folder: Path) -> list[dict[str, Any]]:
@@ -120,3 +124,23 @@ def test_a_carrier_forgets_in_silence(runs: dict[str, Path]) -> None:
     for trouble in load(runs["nat-idle"]).troubles:
         assert trouble.detected
         assert trouble.detected - trouble.path_lost > (QUICK.idle - IDLE) * 1e9
+
+
+@pytest.mark.parametrize("place", ["lan", A])
+def test_a_quiet_day_has_no_outage(runs: dict[str, Path], place: str) -> None:
+    """The quiet run, its pauses stretched to 24 hours."""
+    day = runs["quiet"] / f"{place}-day.pcap"
+    assert stretched(runs["quiet"] / f"{place}.pcap", day) > 100
+    diagnosis = diagnose_file(day)
+    assert not diagnosis.picture.outages.all
+    assert found(diagnosis) == ["security.no-authentication"]
+
+
+def test_the_cause_of_each_is_named_from_every_view(runs: dict[str, Path]) -> None:
+    """One seed of each; ``make lab-failover`` has five, and the bars."""
+    results = judge_all([runs[name] for name in SCENARIOS])
+    for view, some in results.items():
+        missed = [f"{view} {one.truth.scenario}: {one.said} {one.wrong}" for one in some if not one.right or one.wrong]
+        allowed = len(SCENARIOS) * (1 - BARS[view])
+        assert len(missed) <= allowed, missed
+        assert not [one.said for one in some if one.beside]
