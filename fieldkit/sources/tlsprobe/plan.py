@@ -30,8 +30,8 @@ HURRY_S: Final = 0.4
 """Answers to a hello within this leave time for everything."""
 DISPENSABLE: Final = 4
 """Tasks from this priority on are good to know and change no verdict."""
-PAUSE_S: Final = 0.3
-"""Before something is said once more: a small machine needs a moment to clear up after a connection."""
+PAUSE_S: Final = 0.5
+"""Nobody is connected for so long before something is said once more: a small machine needs a moment to clear up."""
 _MARGIN_S: Final = 0.05
 
 Task: TypeAlias = Generator[Conversation, Conversation, None]
@@ -64,7 +64,7 @@ class _Ready:
         self.repeating = False
 
     def __lt__(self, other: _Ready) -> bool:
-        return (self.order, self.number) < (other.order, other.number)
+        return (self.again is None, self.order, self.number) < (other.again is None, other.order, other.number)
 
 
 class Plan:
@@ -84,6 +84,8 @@ class Plan:
         """Bytes that are under way."""
         self._hangs_up: bool | None = None
         """To hang up is how it says no. False: it does so when it has no room. None: it has not been seen."""
+        self._heard = 0.0
+        """When the last one ended."""
         self._pause = 0.0
         """Nothing is begun before."""
 
@@ -113,8 +115,13 @@ class Plan:
         """The next conversation of the most important task that can go on."""
         if now < self._pause:
             return None
+        self._pause = 0.0
         while self._ready:
             ready = heapq.heappop(self._ready)
+            if ready.again is not None and not self._hangs_up and now < self._heard + PAUSE_S:
+                self._pause = self._heard + PAUSE_S
+                heapq.heappush(self._ready, ready)
+                return None
             try:
                 conversation = self._next_of(ready)
             except StopIteration:
@@ -140,6 +147,7 @@ class Plan:
         posture.sent += traffic.sent
         posture.received += traffic.received
         posture.elapsed_s = now - self._begun
+        self._heard = now
         if traffic.connect_s is not None:
             posture.connect_s = min(posture.connect_s or math.inf, traffic.connect_s)
         if traffic.end is End.STOPPED:
@@ -150,7 +158,6 @@ class Plan:
         if self._in_vain(ready, traffic):
             # It has answered before: perhaps it takes fewer connections at a time than we thought.
             self.at_once = 1
-            self._pause = now + PAUSE_S
             ready.again = conversation
         else:
             ready.answer = conversation
@@ -183,12 +190,13 @@ class Plan:
     # --------------------------------------------------------------------------------------------------- once more
 
     def _next_of(self, ready: _Ready) -> Conversation:
-        self._pause = 0.0
-        ready.repeating = ready.again is not None
-        if ready.again is not None:
-            conversation, ready.again = ready.again, None
+        conversation, ready.again = ready.again, None
+        ready.repeating = conversation is not None and not (self._hangs_up and conversation.traffic.connected)
+        if conversation is not None and ready.repeating:
             conversation.again()
             return conversation
+        if conversation is not None:
+            ready.answer = conversation  # the others have been told meanwhile that it is a refusal
         return next(ready.task) if ready.answer is None else ready.task.send(ready.answer)
 
     def _in_vain(self, ready: _Ready, traffic: Traffic) -> bool:

@@ -139,7 +139,7 @@ class Survey(Plan):
             for higher in (TLS12, TLS11, TLS10):
                 if higher > version:
                     posture.versions[higher] = False
-            posture.suites.setdefault(version, Swept()).first = flight.suite
+            self.swept(version).first = flight.suite
             self.note(flight)
             self.kinds_seen.add(key_kind(flight.suite))
             self.take_chain(flight, version_name(version), staple_asked=staple_asked)
@@ -189,9 +189,13 @@ class Survey(Plan):
             posture.request = posture.request or flight.request
             posture.client_certificate = posture.client_certificate or "unknown"
 
+    def swept(self, version: int) -> Swept:
+        """What is known of the suites of a version."""
+        return self.posture.suites.setdefault(version, Swept())
+
     def accept(self, version: int, number: int) -> None:
         """A suite was chosen."""
-        swept = self.posture.suites.setdefault(version, Swept())
+        swept = self.swept(version)
         if number not in swept.accepted:
             swept.accepted.append(number)
         swept.open.discard(number)

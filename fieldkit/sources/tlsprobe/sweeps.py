@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Final
 
 from fieldkit.sources.tlsprobe import suites
-from fieldkit.sources.tlsprobe.flight import Flight, refused, version_verdict
+from fieldkit.sources.tlsprobe.conversation import Conversation
+from fieldkit.sources.tlsprobe.flight import Flight, Want, refused, version_verdict
 from fieldkit.sources.tlsprobe.hello import OLD_GROUPS, SSL3
 from fieldkit.sources.tlsprobe.plan import Task
-from fieldkit.sources.tlsprobe.posture import Swept
 from fieldkit.sources.tlsprobe.suites import key_kind
 from fieldkit.wire.tlsnames import TLS12, version_name
 
@@ -51,59 +51,62 @@ def sweep(
     """Offer, take away what was chosen, offer the rest, until it is refused: one connection for each that is
     accepted, and one more."""
     left = [number for number in numbers if not survey.is_known(number, version)]
-    swept = survey.posture.suites.setdefault(version, Swept())
     found = 0
     try:
         while left and found < most:
-            piece = left[:SHORT_SUITES] if survey.posture.short_only else left
-            unseen = key_kind(piece[0]) not in survey.kinds_seen
-            reader = survey.reader(version, piece, want="flight" if bits or unseen else "hello", staple=unseen)
-            yield reader
-            flight = reader.flight
-            if flight.version is not None and flight.version <= version and flight.suite in left:
-                survey.note(flight)
-                left.remove(flight.suite or 0)
+            unseen = key_kind(left[0]) not in survey.kinds_seen
+            flight = yield from _offer(
+                survey, left, version, want="flight" if bits or unseen else "hello", staple=unseen
+            )
+            if flight is None:
+                break
+            if not refused(flight):
                 found += 1
                 bits = bits and flight.dh_bits is None
                 yield from _certificate_of(survey, flight, version)
-            elif refused(flight):
-                swept.refused.update(piece)
-                left = [number for number in left if number not in piece]
-            else:
-                break
     finally:
-        swept.open.update(left)
+        survey.swept(version).open.update(left)
 
 
 def weak(survey: Survey) -> Task:
     """One of each weak class at first: that tells what is wrong; all the others when there is room."""
     left, later = list(suites.weak()), []
-    swept = survey.posture.suites.setdefault(TLS12, Swept())
     known: set[str] = set()
     try:
         while left:
-            piece = left[:SHORT_SUITES] if survey.posture.short_only else left
-            reader = survey.reader(TLS12, piece)
-            yield reader
-            flight = reader.flight
-            if flight.version is not None and flight.version <= TLS12 and flight.suite in left:
-                survey.note(flight)
+            flight = yield from _offer(survey, left, TLS12)
+            if flight is None:
+                break
+            if not refused(flight):
                 yield from _measure(survey, flight)
                 if not survey.posture.shown:
                     yield from _certificate_of(survey, flight, TLS12)
                 known |= suites.classes_of(flight.suite or 0)
-                left.remove(flight.suite or 0)
                 later += [number for number in left if suites.weak_classes(number) <= known]
                 left = [number for number in left if not suites.weak_classes(number) <= known]
-            elif refused(flight):
-                swept.refused.update(piece)
-                left = [number for number in left if number not in piece]
-            else:
-                break
     finally:
-        swept.open.update(left)
+        survey.swept(TLS12).open.update(left)
     if later:
         survey.add(5, "more weak suites", sweep(survey, later))
+
+
+def _offer(
+    survey: Survey, left: list[int], version: int, *, want: Want = "hello", staple: bool = False
+) -> Generator[Conversation, Conversation, Flight | None]:
+    """What is left, of which is taken away what was chosen, or all that was refused. None: the answer tells nothing."""
+    piece = left[:SHORT_SUITES] if survey.posture.short_only else list(left)
+    reader = survey.reader(version, piece, want=want, staple=staple)
+    yield reader
+    flight = reader.flight
+    if flight.version is not None and flight.version <= version and flight.suite in left:
+        survey.note(flight)
+        left.remove(flight.suite)
+    elif refused(flight):
+        survey.swept(version).refused.update(piece)
+        left[:] = [number for number in left if number not in piece]
+    else:
+        return None
+    return flight
 
 
 def others(survey: Survey) -> Task:
@@ -119,7 +122,7 @@ def others(survey: Survey) -> Task:
             yield from _measure(survey, flight)
             break
         if refused(flight):
-            survey.posture.suites.setdefault(TLS12, Swept()).refused.update(piece)
+            survey.swept(TLS12).refused.update(piece)
     else:
         return
     survey.add(3, "suites with DHE", sweep(survey, groups["dhe"], bits=True))

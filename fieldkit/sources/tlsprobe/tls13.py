@@ -12,7 +12,6 @@ from fieldkit.sources.tlsprobe.flight import version_verdict
 from fieldkit.sources.tlsprobe.hello import ECDSA_SIGNATURES, GROUPS, RSA_SIGNATURES
 from fieldkit.sources.tlsprobe.keyshare import FIRST_GROUP
 from fieldkit.sources.tlsprobe.plan import Task
-from fieldkit.sources.tlsprobe.posture import Swept
 from fieldkit.wire.tlsnames import TLS12, TLS13
 
 if TYPE_CHECKING:
@@ -35,7 +34,7 @@ def tls13(survey: Survey) -> Task:
     if survey.server_name and flight.chain and not posture.shown:
         survey.add(1, NAMELESS, nameless(survey, survey.modern(named=False)))
     posture.flights["TLS 1.3"] = flight
-    posture.suites.setdefault(TLS13, Swept()).first = flight.suite
+    survey.swept(TLS13).first = flight.suite
     survey.note(flight)
     survey.take_chain(flight, "TLS 1.3", staple_asked=True)
     posture.alpn = flight.alpn

@@ -57,7 +57,7 @@ def key(kind: str, number: int = 0) -> Any:
     if kind.startswith("rsa"):
         return rsa.generate_private_key(65537, int(kind[3:] or 2048))
     if kind.startswith("ed"):
-        return {"ed25519": ed25519.Ed25519PrivateKey, "ed448": ed448.Ed448PrivateKey}[kind].generate()
+        return ed25519.Ed25519PrivateKey.generate() if kind == "ed25519" else ed448.Ed448PrivateKey.generate()
     return ec.generate_private_key(getattr(ec, {"ec": "SECP256R1"}.get(kind, kind))())
 
 

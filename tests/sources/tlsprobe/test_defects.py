@@ -19,21 +19,10 @@ from tests.sources.tlsprobe.servers import (
     python_server,
     s_server,
     serving,
-    trusted,
 )
 
 DAY = dt.timedelta(days=1)
 OCPP4 = (0xC02B, 0xC02C, 0x009C, 0x009D)
-
-
-@pytest.fixture
-def ca(tmp_path: Path) -> str:
-    return trusted(tmp_path)
-
-
-@pytest.fixture
-def rsa() -> list[bytes]:
-    return [pki.make(issuer=pki.intermediate(), kind="rsa2048").der, pki.intermediate().der]
 
 
 # ------------------------------------------------------------------------------------------------------------- good ones
@@ -254,7 +243,9 @@ def test_staples(ca: str, revoked: bool, age: dt.timedelta, expected: set[str]) 
     assert result.judged[0].observed.stapled
 
 
-@pytest.mark.parametrize("answer", [b"no response", b"\x30\x03\x0a\x01\x06", b"\x30"], ids=["text", "unauthorized", "cut"])
+@pytest.mark.parametrize(
+    "answer", [b"no response", b"\x30\x03\x0a\x01\x06", b"\x30"], ids=["text", "unauthorized", "cut"]
+)
 def test_a_staple_that_is_none(ca: str, answer: bytes) -> None:
     leaf, issuer = _chain()
     with serving(Canned([leaf.der, issuer.der], suites=OCPP4, staple=answer)) as port:

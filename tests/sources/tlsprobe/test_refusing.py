@@ -13,19 +13,9 @@ import pytest
 from fieldkit.wire.tlsrecords import ALERT
 from tests.sources.tlsprobe import pki
 from tests.sources.tlsprobe.probing import HARMLESS, ids, look
-from tests.sources.tlsprobe.servers import Canned, alert, good_pairs, python_server, s_server, serving, trusted
+from tests.sources.tlsprobe.servers import Canned, alert, good_pairs, python_server, s_server, serving
 
 SSL3, TLS10, TLS11, TLS12, TLS13 = range(0x0300, 0x0305)
-
-
-@pytest.fixture
-def ca(tmp_path: Path) -> str:
-    return trusted(tmp_path)
-
-
-@pytest.fixture
-def rsa() -> list[bytes]:
-    return [pki.make(issuer=pki.intermediate(), kind="rsa2048").der, pki.intermediate().der]
 
 
 @pytest.mark.parametrize(
