@@ -16,6 +16,8 @@ settings.register_profile(
 )
 settings.load_profile("ci" if os.environ.get("CI") else "here")
 
-# Whoever starts tests in the background of a script starts them with Ctrl-C ignored, and so would be all the programs
-# that they start to send them one.
+# Whoever starts tests in the background of a script, or with nohup, starts them with Ctrl-C or the loss of the terminal
+# ignored, and so would be all the programs that they start to send them one.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
