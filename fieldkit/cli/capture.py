@@ -79,6 +79,7 @@ not whole, 130 stopped at once (Ctrl-C twice). Ctrl-C, SIGTERM and limits end a 
 @options.validate
 @options.fail_on
 @options.min_profile
+@options.plugin
 @click.option("--keep-root", is_flag=True, help="Do not give up the rights of root (files belong to root then).")
 @options.show_ids
 @click.option("--utc", is_flag=True, help="Show times in UTC, and read --until so.")

@@ -18,6 +18,7 @@ from fieldkit.sources.recording import Ring, parse_ring
 
 if TYPE_CHECKING:
     from fieldkit.cli.chosen import Matching
+    from fieldkit.cli.plugged import Plugged
 
 _LARGEST_BUFFER: Final = 1 << 30
 
@@ -54,6 +55,7 @@ class Options:
     validate: bool
     fail_on: str
     min_profile: int | None
+    plugins: tuple[str, ...]
     keep_root: bool
     show_ids: bool
     utc: bool
@@ -69,8 +71,11 @@ class Plan:
         """UsageError for what cannot be right."""
         self.options = options
         self.specs = [*options.interfaces, *options.sources]
-        self.documents = [name for name in options.outputs if name != "-"]
-        """That are written to files, the JSON document aside."""
+        self.plugged = self._plugged()
+        """None: no plugin is asked for."""
+        outputs = self.plugged.take(options.outputs) if self.plugged is not None else options.outputs
+        self.documents = [name for name in outputs if name != "-"]
+        """That are written to files, the JSON document and those of plugins aside."""
         self.json_file = options.json_to if options.json_to != "-" else None
         self.recording = Path(options.write_to) if options.write_to not in (None, "-") else None
         self.ring = self._ring()
@@ -94,9 +99,20 @@ class Plan:
         """All that will be written; a ring has other names."""
         return [
             *self.documents,
+            *(self.plugged.outputs if self.plugged is not None else ()),
             *([self.json_file] if self.json_file else []),
             *map(str, filter(None, [self.recording])),
         ]
+
+    def _plugged(self) -> Plugged | None:
+        """Loaded before rights are given up, and used after it: a plugin's code runs as nobody in particular."""
+        if not self.options.plugins:
+            return None
+        if self.options.record_only:
+            raise click.UsageError("--record-only diagnoses nothing: a plugin has nothing to do there")
+        from fieldkit.cli.plugged import Plugged
+
+        return Plugged(self.options.plugins, ())
 
     def _ring(self) -> Ring | None:
         options = self.options

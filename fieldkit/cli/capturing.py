@@ -26,6 +26,7 @@ from fieldkit.sources.recording import Recording, RecordingError
 if TYPE_CHECKING:
     from fieldkit.cli.delivery import Delivery
     from fieldkit.pipeline import Pipeline
+    from fieldkit.plugins.decoding import Decoding
     from fieldkit.reports.document import Report
     from fieldkit.session import Session
     from fieldkit.sources.privileges import Opener
@@ -53,6 +54,8 @@ class Run:
         """Sources of which it was said that they give no more."""
         self._written: list[str] = []
         self._keylogs: list[headless.GrowingKeyLog] = []
+        self._decoding: Decoding | None = None
+        """By plugins."""
 
     def result(self, delivery: Delivery | None) -> ExitCode:
         """Capture, report, send; returns what the process ends with."""
@@ -160,7 +163,10 @@ class Run:
             one if one is written.beginnings else headless.Careful(one, self._voice.complain)
             for one in written.watchers
         ]
-        session = chosen.session_for(Policy(security_profile=options.min_profile), written, plan.matching)
+        checks = plan.plugged.checks if plan.plugged is not None else ()
+        session = chosen.session_for(Policy(security_profile=options.min_profile), written, plan.matching, checks)
+        if plan.plugged is not None:
+            self._decoding = plan.plugged.begin(session.failed_plugins)
         self._outcome.tally = session.tally
         return session, pipeline
 
@@ -188,7 +194,7 @@ class Run:
             if len(self._told_failed) < len(listener.failed):
                 self._sources_failed(listener)
             if session is not None and pipeline is not None:
-                teller.tell(session.feed(events))
+                teller.tell(session.feed(self._decoding.through(events) if self._decoding else events))
                 session.packets = pipeline.packets
                 if second():
                     for keylog in self._keylogs:
@@ -311,6 +317,10 @@ class Run:
         except output.OutputError as error:
             voice.complain(error.message)
             self._failed = ExitCode.INCOMPLETE
+        if plan.plugged is not None:
+            self._written += plan.plugged.finish(report)
+            if plan.plugged.failed:
+                self._failed = self._failed or ExitCode.INCOMPLETE
         if not plan.text_wanted:
             self._outcome.conclude([])
             voice.say(report["summary"]["verdict"])

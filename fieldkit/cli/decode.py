@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import TextIOWrapper
 from typing import TYPE_CHECKING, Protocol
 
@@ -17,7 +17,7 @@ from fieldkit.cli.progress import Progress
 from fieldkit.tally import FAILED, Tally
 
 if TYPE_CHECKING:
-    from fieldkit.events import Event, OcppMessage
+    from fieldkit.events import Event, OcppMessage, PluginFailed
     from fieldkit.sources.file import FileSource
     from fieldkit.wire.tlskeys import KeyLog
 
@@ -57,6 +57,7 @@ class _Writer(Protocol):
 @options.keylog
 @options.validate
 @options.zone
+@options.plugin
 @click.option("--utc", is_flag=True, help="Show times in UTC instead of local time.")
 @click.option("--show-ids", is_flag=True, help="Show id tokens in full (text; they are masked otherwise).")
 @options.color
@@ -76,6 +77,7 @@ def command(
     keylog: tuple[str, ...],
     validate: bool,
     zone: str | None,
+    plugins: tuple[str, ...],
     utc: bool,
     show_ids: bool,
     color: str,
@@ -96,6 +98,7 @@ def command(
     # Decoding makes many small objects and hardly any cycles: let the collector look less often.
     gc.set_threshold(100_000, 50, 50)
     outcome = Outcome(quiet=quiet)
+    decoders = _Decoders(plugins, form) if plugins else None
     opened = reading.opened(sources, offset, outcome)
     if not opened:
         return outcome.exit_code()
@@ -103,7 +106,7 @@ def command(
         sys.stdout.reconfigure(errors="replace")  # an arrow is no reason to give up on a terminal that has none
     try:
         keys = reading.keys(keylog, opened)
-        workers = _workers(opened, form, jobs)
+        workers = _workers(opened, form, 1 if decoders else jobs)
         with Progress(opened) as progress:
             if workers > 1:
                 _decode_parallel(opened[0], workers, keys, validate, chosen, outcome, progress)
@@ -111,6 +114,8 @@ def command(
                 writer = _writer(form, utc=utc, show_ids=show_ids, color=color, verbose=verbose)
                 schemas = reading.schemas() if validate else None
                 events = reading.events(opened, keys, schemas, full=form == "events", progress=progress)
+                if decoders is not None:
+                    events = decoders.through(events)
                 _write(events, writer, chosen, outcome, live=any(not source.size for source in opened))
     except SourceError as error:
         outcome.unusable(str(error))
@@ -120,7 +125,42 @@ def command(
     sys.stdout.flush()
     reading.concluded(opened, outcome)
     outcome.conclude(opened)
-    return outcome.exit_code()
+    status = outcome.exit_code()
+    return ExitCode.INCOMPLETE if decoders is not None and decoders.failed and status is ExitCode.OK else status
+
+
+class _Decoders:
+    """Those of plugins, and what became of them."""
+
+    def __init__(self, plugins: tuple[str, ...], form: str) -> None:
+        from fieldkit.cli.plugged import Plugged
+
+        started: list[PluginFailed] = []
+        self.failed: set[str] = set()
+        self._decoding = Plugged(plugins, ()).begin(started)
+        if not self._decoding and not started:
+            raise click.UsageError("--plugin: none of them is a decoder; the other kinds go with fieldkit report")
+        self._tell(started)
+        if form != "events":
+            click.echo("fieldkit: what plugins read is shown with --format events", err=True)
+
+    def through(self, batches: Iterable[list[Event]]) -> Iterator[list[Event]]:
+        """With what they read where they read it."""
+        from fieldkit.events import PluginFailed
+
+        for events in batches:
+            found = self._decoding.through(events)
+            if len(found) != len(events):
+                self._tell([event for event in found if isinstance(event, PluginFailed)])
+            yield found
+
+    def _tell(self, failed: list[PluginFailed]) -> None:
+        from fieldkit.safetext import terminal
+
+        for one in failed:
+            if one.plugin not in self.failed:
+                self.failed.add(one.plugin)
+                click.echo(f"fieldkit: plugin {terminal(one.plugin)}: {terminal(one.reason, 300)}", err=True)
 
 
 def _write(

@@ -1,4 +1,4 @@
-"""``--plugin``: what the plugins that a user names add to a report."""
+"""``--plugin``: what the plugins that a user names add to a report, a capture, or what is decoded."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from fieldkit.checks.check import Check
+    from fieldkit.events import PluginFailed
     from fieldkit.plugins.decoding import Decoding
     from fieldkit.plugins.host import Host
     from fieldkit.plugins.registrar import Registrar
     from fieldkit.reports.document import Report
-    from fieldkit.session import Session
 
 
 DELIVERY: Final = 60.0
@@ -55,7 +55,7 @@ def add_profiles() -> int:
 
 
 class Plugged:
-    """The plugins of one report."""
+    """The plugins of one run."""
 
     def __init__(self, names: Sequence[str], sources: Sequence[str]) -> None:
         self._host, self._plugins = loaded(names)
@@ -81,8 +81,8 @@ class Plugged:
             output.check(name, self._sources)
         return tuple(name for name in outputs if name not in self.outputs)
 
-    def begin(self, session: Session) -> Decoding:
-        """The decoders, made for this run; what cannot be made is a failure of its plugin."""
+    def begin(self, failed: list[PluginFailed]) -> Decoding:
+        """The decoders, made for this run; what cannot be made is a failure of its plugin, in ``failed``."""
         from fieldkit.plugins.decoding import Decoding
 
         made = []
@@ -92,7 +92,7 @@ class Plugged:
                     made.append((plugin.manifest.name, make()))
                 except Exception as error:
                     why = f"{type(error).__name__}: {error}"
-                    session.failed_plugins.append(self._host.failed(plugin.manifest.name, "decoder", why))
+                    failed.append(self._host.failed(plugin.manifest.name, "decoder", why))
         return Decoding(made)
 
     def finish(self, report: Report) -> list[str]:

@@ -154,7 +154,7 @@ def command(
         with documents.Documents(files, anonymize, wishes) as written:
             checks = plugged.checks if plugged else ()
             session = chosen.session_for(Policy(security_profile=min_profile), written, matching, checks)
-            decoding = plugged.begin(session) if plugged else None
+            decoding = plugged.begin(session.failed_plugins) if plugged else None
             joined.begin(session.picture, outcome)
             diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate, decoding=decoding,
                           beside=joined.among)  # fmt: skip

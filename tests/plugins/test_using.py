@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -15,8 +16,9 @@ from fieldkit.plugins.discover import PATH_VARIABLE
 from tests.links.routers import ROOT
 from tests.plugins.made import plugin
 from tests.traffic.capture import write_pcap
-from tests.traffic.commandline import Fieldkit
+from tests.traffic.commandline import Fieldkit, ended, spawn
 from tests.traffic.conversation import Session, merged
+from tests.traffic.netlab import cable, needs_network, needs_tcpreplay
 from tests.traffic.scripts import boot_16
 from tests.traffic.taps import Tap
 
@@ -113,6 +115,61 @@ def test_a_decoder_of_a_plugin() -> None:
     ]
     assert len(through) == len(events) + 2
     assert readings[0].frames
+
+
+def test_a_decoder_of_a_plugin_in_decode(fieldkit: Fieldkit, capture: Path, home: Path) -> None:
+    decoder = str(EXAMPLES / "decoder")
+    run = fieldkit("decode", "--plugin", decoder, "--format", "events", capture)
+    assert run.code == ExitCode.OK
+    readings = [one for one in run.records if one["event"] == "DeviceReading"]
+    assert [(one["name"], one["value"]) for one in readings] == [("temperature_t1", 41.5), ("temperature_t3", 40)]
+    text = fieldkit("decode", "--plugin", decoder, capture)
+    assert text.out == fieldkit("decode", capture).out
+    assert "what plugins read is shown with --format events" in text.err
+    unseeing = plugin(home, "unseeing", DECODER, kinds=["decoder"])
+    run = fieldkit("decode", "--plugin", str(unseeing), "--format", "events", capture)
+    assert run.code == ExitCode.INCOMPLETE
+    assert run.err.count("plugin unseeing: ValueError: cannot read BootNotification") == 1
+    assert [one["plugin"] for one in run.records if one["event"] == "PluginFailed"] == ["unseeing"]
+    run = fieldkit("decode", "--plugin", str(EXAMPLES / "check"), capture)
+    assert (run.code, run.out) == (ExitCode.USAGE, "")
+    assert "none of them is a decoder" in run.err
+
+
+@needs_network
+@needs_tcpreplay
+def test_plugins_in_a_live_capture(capture: Path, home: Path) -> None:
+    """A check, a format, a sink and a decoder while packets come; the process has given up its rights by then."""
+    taken = home / "taken.jsonl"
+    taken.touch()
+    taken.chmod(0o666)
+    home.chmod(0o777)
+    environment = {
+        "XDG_CONFIG_HOME": str(home / "config"), "XDG_STATE_HOME": str(home / "state"), "EXAMPLE_SINK_FILE": str(taken),
+    }  # fmt: skip
+    assert ended(spawn("plugins", "allow", EXAMPLES / "sink", **environment)).code == ExitCode.OK
+    names = [word for kind in ("check", "report", "sink", "decoder") for word in ("--plugin", EXAMPLES / kind)]
+    with cable() as wire:
+        run = spawn("capture", "-i", wire.there, *names, "-o", home / "site.prom", "--json", home / "site.json",
+                    "--packets", "20", "--for", "60s", "--fail-on", "never", **environment)  # fmt: skip
+        assert run.stderr is not None
+        for line in run.stderr:
+            if b"listening on" in line:
+                break
+        subprocess.run(["tcpreplay", "-q", "-t", "-i", wire.here, capture], capture_output=True, check=True)
+        finished = ended(run)
+    assert finished.code == ExitCode.OK, finished.err
+    told = json.loads((home / "site.json").read_text())
+    assert "example-check.vendor-error" in [finding["id"] for finding in told["findings"]]
+    assert 'station="CP_7"' in (home / "site.prom").read_text()
+    assert "example-check.vendor-error" in taken.read_text()
+    assert "written: " in finished.err
+
+
+def test_plugins_have_nothing_to_do_where_nothing_is_diagnosed(fieldkit: Fieldkit, home: Path) -> None:
+    run = fieldkit("capture", "-i", "lo", "--record-only", "-w", home / "x.pcapng", "--plugin", str(EXAMPLES / "check"))
+    assert (run.code, run.out) == (ExitCode.USAGE, "")
+    assert "a plugin has nothing to do there" in run.err
 
 
 DECODER = """
