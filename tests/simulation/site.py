@@ -46,7 +46,7 @@ class Site:
         whole: bool = False,
         source: str = "simulated",
     ) -> None:
-        """``families``: episodes to play, spread over the time after ``quiet`` days. ``encrypted``: TLS that nobody has
+        """``families``: episodes to play, spread over the time after ``quiet`` days; "name@0.2" with a magnitude. ``encrypted``: TLS that nobody has
         the keys of. ``vendors``: only these. ``whole``: the uplink never breaks by itself. Everything not given follows from the seed."""
         random = Random(f"site/{generator}/{seed}")
         start = _SUNDAY + DAY * random.randrange(0, 280) + 60 * random.randrange(0, 1440)
@@ -189,7 +189,8 @@ class Site:
             return
         total = (self.end - self.begin) / SECOND
         slot = (total - quiet) / len(names)
-        for number, name in enumerate(names):
+        for number, wanted in enumerate(names):
+            name, _, given = wanted.partition("@")
             family = FAMILIES[name]
             fitting = [life for life in self.lives if family.suits(life.station)]
             if not fitting or (self.encrypted and not family.encrypted):
@@ -199,6 +200,8 @@ class Site:
             begin = quiet + number * slot + random.uniform(0.05, 0.2) * slot
             start = self.begin + nanoseconds(begin)
             magnitude = random.random() if self._magnitude is None else self._magnitude
+            if given:
+                magnitude = float(given)
             episode = Episode(
                 name, family.category, "*" if family.wide else life.station.name, start,
                 start + nanoseconds(length), magnitude,
