@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Final, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.collector import Collected, Collector
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.runner import Runner, known_checks
-from fieldkit.detect.detector import Detector
 from fieldkit.events import Event, OcppMessage, PluginFailed
 from fieldkit.site.picture import Picture
 from fieldkit.tally import Tally
+
+if TYPE_CHECKING:  # whoever wants none need not load it: small routers, and a report without one
+    from fieldkit.detect.detector import Detector
 
 
 class Watcher(Protocol):

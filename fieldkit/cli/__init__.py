@@ -23,6 +23,8 @@ _COMMANDS = {
     "serial": "Talk to charge controllers, meters, modems and consoles, safely.",
     "link": "See a site's uplinks: which one is used, how good it is, and what happens to it.",
     "detect": "See what is unusual at a site: intrusion, fraud, wear, connectivity, energy; and why.",
+    "agent": "Watch a site for weeks from its router, and bring home what is found with nothing lost.",
+    "collect": "Take in what agents send, and answer which sites have what.",
     "plugins": "See which plugins there are, what they ask for, and whether they work.",
     "doctor": "See what works on this machine, and the exact command that mends what does not.",
     "capture-helper": "Capture with CAP_NET_RAW and no other right; pcapng to standard output.",

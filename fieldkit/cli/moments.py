@@ -4,31 +4,19 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta
-from typing import Final
 
 import click
 
+from fieldkit.config import parse_duration
 from fieldkit.sources.recording import parse_size
-
-_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
-_PART: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|m|h|d)")
-_LONGEST: Final = 10 * 366 * 86_400.0
-"""Seconds. Whoever means longer leaves the option out."""
 
 
 def seconds(option: str, text: str) -> float:
     """As in "90s", "10m", "1h30m", "2d"; a number alone is seconds."""
-    plain = text.strip().lower().replace(" ", "")
-    parts = _PART.findall(plain)
-    if re.fullmatch(r"\d+(\.\d+)?", plain):
-        total = float(plain)
-    elif parts and "".join(number + unit for number, unit in parts) == plain:
-        total = sum(float(number) * _UNITS[unit] for number, unit in parts)
-    else:
-        raise click.UsageError(f"{option} {text}: give a duration such as 90s, 10m or 1h30m")
-    if not 0 < total <= _LONGEST:
-        raise click.UsageError(f"{option} {text}: give a duration between a millisecond and ten years")
-    return total
+    try:
+        return parse_duration(text)
+    except ValueError as error:
+        raise click.UsageError(f"{option} {text}: {error}") from error
 
 
 def moment(option: str, text: str, now: datetime, *, utc: bool = False) -> datetime:

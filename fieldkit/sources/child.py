@@ -52,6 +52,7 @@ class ChildSource:
         ready: re.Pattern[str],
         explain: Explain,
         dropped: re.Pattern[str] | None = None,
+        starting: float = STARTING,
     ) -> None:
         """``ready`` is found in what the program says when it captures, ``dropped`` in its count of lost packets.
 
@@ -83,10 +84,10 @@ class ChildSource:
         os.set_blocking(self._process.stderr.fileno(), False)
         self._stream = CaptureStream(os.dup(self._process.stdout.fileno()), name, numbers)
         self._process.stdout.close()
-        self._await(command, ready)
+        self._await(command, ready, starting)
 
-    def _await(self, command: Sequence[str], ready: re.Pattern[str]) -> None:
-        ends = time.monotonic() + STARTING
+    def _await(self, command: Sequence[str], ready: re.Pattern[str], starting: float) -> None:
+        ends = time.monotonic() + starting
         while time.monotonic() < ends:
             self._listen()
             if any(ready.search(line) for line in self._said):

@@ -139,6 +139,17 @@ class Listener:
         self._selector.close()
         self._end_recording()
 
+    def record(self, recording: Recording | None) -> None:
+        """From now on packets are recorded there; what was recorded so far is ended, and no packet is missed."""
+        self._end_recording()
+        self._recording = recording
+        self.recording_failed = ""
+        self._interfaces.clear()
+
+    def decode(self, pipeline: Pipeline) -> None:
+        """Begin anew with another pipeline: also for what has come and waits. The one so far is not finished."""
+        self._pipeline = pipeline
+
     # ----------------------------------------------------------------------------------------------------------- loop
 
     def _wait(self, seconds: float) -> bool:

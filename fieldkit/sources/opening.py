@@ -102,7 +102,7 @@ def is_elsewhere(name: str) -> bool:
 
 def takes_what_comes(name: str) -> bool:
     """A source whose packets were chosen by somebody else: no filter reaches it."""
-    return name == "-" or name.startswith("tzsp://")
+    return name == "-" or name.startswith(("tzsp://", "agent://"))
 
 
 def _open_remote(name: str, wishes: Wishes, numbers: FrameNumbers) -> LiveSource:
@@ -118,6 +118,10 @@ def _open_remote(name: str, wishes: Wishes, numbers: FrameNumbers) -> LiveSource
         from fieldkit.sources.tzsp import TzspListener
 
         return TzspListener(name, numbers)
+    if name.startswith("agent://"):
+        from fieldkit.sources.agenttap import AgentTap
+
+        return AgentTap(name, numbers)
     raise SourceError(
         f"{name}: this cannot be captured; interfaces by name can, ssh://HOST/IFACE and tzsp://ADDRESS:PORT"
     )

@@ -1,0 +1,97 @@
+"""TLS towards brokers and servers: always verified; a private authority, a client certificate and pins on request.
+
+A pin is the SHA-256 of the server's certificate in hexadecimal (``openssl x509 -fingerprint -sha256``). It is looked at
+when the handshake has ended, before a byte of ours is sent, and counts beside the verification, not instead of it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+from dataclasses import dataclass
+from typing import Any, Final
+
+from fieldkit.agent import secretfile
+from fieldkit.agent.sinks.shared import SinkError
+from fieldkit.config import Table
+
+PIN: Final = r"(sha256:)?([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}"
+
+
+@dataclass(frozen=True, slots=True)
+class TlsSettings:
+    """ca, cert, key and pins of a table."""
+
+    ca: str = ""
+    cert: str = ""
+    key: str = ""
+    pins: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, table: Table) -> TlsSettings:
+        """The keys that all tables of this sort have."""
+        from pathlib import Path
+
+        for key in ("ca", "cert"):
+            path = table.text(key, pattern=r"/[^\0]*", hint="give an absolute path")
+            if path and not Path(path).is_file():
+                table.complain(key, f"{path}: there is no such file")
+        private = secretfile.named(table, "key")
+        if private and "cert" not in table:
+            table.complain("key", "goes with cert =")
+        pins = table.texts("pins", pattern=PIN, hint="the SHA-256 of a certificate, 64 hexadecimal digits")
+        bare = tuple(pin.removeprefix("sha256:").replace(":", "").lower() for pin in pins)
+        return cls(table.text("ca"), table.text("cert"), private, bare)
+
+
+class PinError(ssl.SSLError):
+    """The server is not the one that was pinned."""
+
+
+def context(settings: TlsSettings) -> ssl.SSLContext:
+    """Verifying, with TLS 1.2 at least; SinkError when its files cannot be used."""
+    try:
+        made = ssl.create_default_context(cafile=settings.ca or None)
+        made.minimum_version = ssl.TLSVersion.TLSv1_2
+        if settings.cert:
+            made.load_cert_chain(settings.cert, settings.key or None, password=_no_password)
+    except (OSError, ValueError) as error:
+        named = " ".join(filter(None, (settings.ca, settings.cert, settings.key)))
+        raise SinkError(
+            f"{named}: {getattr(error, 'reason', None) or getattr(error, 'strerror', None) or error}"
+        ) from None
+    if settings.pins:
+        made.sslsocket_class = _pinned(frozenset(settings.pins))
+    return made
+
+
+def _no_password() -> str:
+    # OpenSSL would ask at the terminal of a service.
+    raise ValueError("the key is encrypted: give one without a passphrase, readable by the agent alone")
+
+
+def _pinned(pins: frozenset[str]) -> type[ssl.SSLSocket]:
+    class Pinned(ssl.SSLSocket):
+        """Looks at the certificate when the handshake has ended: whoever shakes hands, and whenever."""
+
+        def do_handshake(self, *given: Any, **named: Any) -> None:
+            super().do_handshake(*given, **named)
+            shown = self.getpeercert(binary_form=True) or b""
+            found = hashlib.sha256(shown).hexdigest()
+            if found not in pins:
+                raise PinError(f"its certificate (SHA-256 {found}) is not the one that was pinned")
+
+    return Pinned
+
+
+def explained(error: OSError) -> str:
+    """What went wrong with a connection, in words."""
+    if isinstance(error, PinError):
+        return str(error.args[0])
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}); ca = names others to trust"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed: {error.reason or error}"
+    if isinstance(error, TimeoutError):
+        return "no answer in time"
+    return error.strerror or str(error)
