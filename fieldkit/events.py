@@ -220,8 +220,9 @@ class PathSample:
     connection: Connection
     from_client: bool
     """Whose segment it was: True measures the way to the server."""
-    kind: Literal["handshake", "ack", "reset"]
-    """handshake: SYN and SYN/ACK, or SYN/ACK and ACK. reset: no acknowledgement came, but RST."""
+    kind: Literal["handshake", "ack", "answer", "reset"]
+    """handshake: SYN and SYN/ACK, or SYN/ACK and ACK. answer: the acknowledgement came with data, for which the other
+    side may have taken its time. reset: no acknowledgement came, but RST."""
     rtt: int
     """Nanoseconds; -1 where nothing could be measured (the segment was sent more than once)."""
     ttl: int

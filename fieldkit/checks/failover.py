@@ -211,7 +211,7 @@ class OutageCheck(Check):
             # The first repeat says when it began; where there was none the end has to do.
             number = event.connection.number
             kept = self._ended.get(number)
-            if not isinstance(kept, Retransmission) or event.time - kept.time > SLOW_NS:
+            if not isinstance(kept, Retransmission) or event.time - kept.time > ZOMBIE_NS:
                 bounded(self._ended, MAX_PENDING)[number] = event
         return self._new(picture) if picture.outages.judged > self._seen else ()
 

@@ -363,6 +363,91 @@ class FindingEntry(TypedDict):
     reference: str
 
 
+class LegEntry(TypedDict):
+    """One step of an outage, and whose time it was."""
+
+    leg: Literal["path_lost", "detected", "first_syn", "handshake", "upgrade", "boot", "first_message"]
+    """The moment that it ends with; path_lost is where it all begins and lasts no time."""
+    time: Time
+    seconds: float
+    owner: Owner
+    why: str
+    confidence: float
+    """0 to 1; 0 where it is not attributed."""
+
+
+class PathEntry(TypedDict):
+    """What a path probably is, inferred from its round trips."""
+
+    kind: Literal["broadband", "cellular", "geo-satellite", "leo-satellite", "local", "unknown"]
+    confidence: float
+    reason: str
+    rtt_ms: float | None
+    """Median."""
+
+
+class OutageEntry(TypedDict):
+    """A time in which a station could not talk to its CSMS, taken apart (docs/link.md)."""
+
+    cause: Literal[
+        "switch-flows-flushed", "switch-flows-stranded", "blackhole", "satellite-step", "sim-change", "flapping",
+        "backup-cannot-reach-csms", "nat-idle-kill", "csms-restart", "station-restart", "power-cut", "router-restart",
+        "unknown",
+    ]  # fmt: skip
+    confidence: float
+    """0 to 1."""
+    reasons: list[str]
+    start: Time
+    end: Time | None
+    """None: it was not over when the capture ended."""
+    seconds: float
+    """From the first moment known to the last."""
+    broken: bool
+    """False: the connection outlived it."""
+    legs: list[LegEntry]
+    lost_between: tuple[Time, Time] | None
+    """Bounds of path_lost where nobody told it exactly."""
+    switched: Time | None
+    """When the router moved, where it or a capture on its outside tells."""
+    before: PathEntry
+    after: PathEntry
+    address_before: str
+    address_after: str
+    attempts: int
+    retransmissions: int
+    queued: int
+    duplicates: int
+    clock_step_s: float | None
+    connections: list[int]
+    """Numbers, the one that was lost first."""
+    frames: list[int]
+    source: str
+
+
+class LinkEntry(TypedDict):
+    """The path between a station and its CSMS, as far as it was measured in passing."""
+
+    station: str
+    seen_from: Literal["site", "outside"]
+    """Which side of the site's router was captured."""
+    path: PathEntry
+    handshake_ms: float | None
+    """Median round trip of TCP handshakes."""
+    connections: int
+    retransmissions: int
+    """Of the station."""
+    unreachable: int
+    """ICMP errors about its packets."""
+    windows_closed: int
+    ttl: int
+    mss: int
+    """Time to live and largest segment as the CSMS's side has them; 0 where not seen."""
+    ping_interval_s: float | None
+    """Of the station's WebSocket pings."""
+    outages: list[OutageEntry]
+    """The latest, at most 50."""
+
+
 class Report(TypedDict):
     schema: int
     tool: Tool
@@ -372,8 +457,8 @@ class Report(TypedDict):
     stations: list[StationEntry]
     connections: list[ConnectionEntry]
     transactions: list[TransactionEntry]
-    links: list[dict[str, Any]]
-    """Uplinks: filled by link probes and router adapters."""
+    links: list[LinkEntry]
+    """At most 500, those with outages first."""
     tls: list[TlsEntry]
     devices: list[dict[str, Any]]
     """Serial devices."""

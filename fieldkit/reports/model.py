@@ -13,7 +13,7 @@ from fieldkit import __version__
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.finding import SEVERITIES, Severity
 from fieldkit.checks.words import counted
-from fieldkit.reports import model_links, model_station, verdict
+from fieldkit.reports import model_links, model_outages, model_station, verdict
 from fieldkit.reports.document import (
     SCHEMA,
     Capture,
@@ -97,7 +97,7 @@ def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = F
         "stations": stations,
         "connections": connections,
         "transactions": transactions,
-        "links": [],
+        "links": model_outages.entries(session.picture.outages),
         "tls": model_links.tls_entries(links),
         "devices": [],
         "findings": findings,

@@ -525,7 +525,7 @@ def _repeat_words(loss: Break) -> tuple[str, ...]:
     if not number:
         return ()
     how = ", each time after twice as long" if loss.old.doubling else ""
-    return (f"The station repeated itself {number} time{'s' if number != 1 else ''}{how}.",)
+    return (f"The station repeated itself {'once' if number == 1 else f'{number} times'}{how}.",)
 
 
 def _icmp_words(loss: Break) -> tuple[str, ...]:
@@ -551,7 +551,7 @@ def _neighbours(one: str, other: str) -> bool:
 
 
 def _seconds(nanoseconds: int) -> str:
-    return f"{nanoseconds / SECOND:.1f} s"
+    return f"{nanoseconds / SECOND:.1f} s" if nanoseconds >= SECOND else f"{nanoseconds / 1e6:.0f} ms"
 
 
 def _ms(nanoseconds: int | None) -> str:

@@ -225,7 +225,7 @@ def _handshake(lasted: int, outage: Outage, loss: Break) -> tuple[Party, str, fl
 
 
 def _seconds(nanoseconds: int) -> str:
-    return f"{nanoseconds / SECOND:.1f} s"
+    return f"{nanoseconds / SECOND:.1f} s" if nanoseconds >= SECOND else f"{nanoseconds / 1e6:.0f} ms"
 
 
 def _ms(nanoseconds: int) -> str:

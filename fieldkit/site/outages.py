@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import OrderedDict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
@@ -83,7 +83,7 @@ _TRANSACTION: Final = frozenset({"StartTransaction", "StopTransaction", "MeterVa
 
 
 @dataclass(slots=True)
-class _Line:
+class Line:
     """One station."""
 
     station: str
@@ -115,7 +115,7 @@ class _Return:
     """A station that is back; judged when ``due``."""
 
     due: int
-    line: _Line
+    line: Line
     old: PathSeen
     new: PathSeen | None
     failed: list[PathSeen]
@@ -142,9 +142,9 @@ class Outages:
         self.forgotten = 0
         self._links = links
         self._paths: OrderedDict[int, PathSeen] = OrderedDict()
-        self._lines: dict[tuple[str, bool], _Line] = {}
-        self._of_path: dict[int, _Line] = {}
-        self._by_address: dict[str, list[_Line]] = {}
+        self._lines: dict[tuple[str, bool], Line] = {}
+        self._of_path: dict[int, Line] = {}
+        self._by_address: dict[str, list[Line]] = {}
         self._by_port: dict[tuple[str, int, int], int] = {}
         """(server, its port, client's port) → number of the connection that has it."""
         self._twins: dict[int, int] = {}
@@ -178,9 +178,18 @@ class Outages:
         return self._paths.get(connection.number)
 
     @property
-    def paths(self) -> list[PathSeen]:
-        """Of all connections that are remembered."""
-        return list(self._paths.values())
+    def paths_by_number(self) -> Mapping[int, PathSeen]:
+        """Of all connections that are remembered, by their number."""
+        return self._paths
+
+    @property
+    def lines(self) -> list[Line]:
+        """The stations that were followed; one that was seen on both sides of its router is two."""
+        return list(self._lines.values())
+
+    def paths_of(self, line: Line) -> list[PathSeen]:
+        """Of the connections of a station, the oldest first."""
+        return [path for number, path in self._paths.items() if self._of_path.get(number) is line]
 
     def idle_of(self, outage: Outage) -> int:
         """The silence before an outage, ns; 0 where it is not known any more."""
@@ -245,7 +254,7 @@ class Outages:
             if message.type is _CALL:
                 self._said(line, path, message)
 
-    def _heard_message(self, line: _Line, path: PathSeen, message: OcppMessage) -> None:
+    def _heard_message(self, line: Line, path: PathSeen, message: OcppMessage) -> None:
         call = message.call
         if message.type is _CALL:
             if message.action == "Reset":
@@ -257,7 +266,7 @@ class Outages:
                 if isinstance(payload, dict) and payload.get("status") == "Accepted":
                     path.boot = message.time
 
-    def _said(self, line: _Line, path: PathSeen, message: OcppMessage) -> None:
+    def _said(self, line: Line, path: PathSeen, message: OcppMessage) -> None:
         action = message.action
         if action == "BootNotification":
             payload = message.payload
@@ -365,7 +374,7 @@ class Outages:
         if line is not None:
             self._dials(line, path)
 
-    def _waiting_line(self, connection: Connection) -> _Line | None:
+    def _waiting_line(self, connection: Connection) -> Line | None:
         """The station that dials here, where there can be no doubt."""
         lines = [
             line for line in self._by_address.get(connection.client.address, ()) if line.port == connection.server.port
@@ -374,7 +383,7 @@ class Outages:
             lines = [line for line in lines if line.lost is not None or (line.path is not None and line.path.pending)]
         return lines[0] if len(lines) == 1 else None
 
-    def _dials(self, line: _Line, path: PathSeen) -> None:
+    def _dials(self, line: Line, path: PathSeen) -> None:
         if line.lost is None and line.path is None:
             return
         if line.lost is not None:
@@ -400,15 +409,18 @@ class Outages:
         if path is None:
             return
         path.hears(response.time)
-        link = self._links.get(response.connection)
-        if link is None or not link.ocpp or path.twin:
+        if path.twin:
             return
-        path.status = response.status
         if response.status == 101:
             path.upgraded = response.time
+        elif response.request is None or not asks_upgrade(response.request):
+            return
+        path.status = response.status
+        link = self._links.get(response.connection)
+        if link is not None and link.ocpp and response.status == 101:
             self._arrived(link, path)
 
-    def _arrived(self, link: Link, path: PathSeen) -> _Line:
+    def _arrived(self, link: Link, path: PathSeen) -> Line:
         """The station is on this connection now."""
         line = self._line(link, inside=path.inside)
         self._of_path[path.connection.number] = line
@@ -434,14 +446,14 @@ class Outages:
             self._returns.append(waiting)
         return line
 
-    def _lives_at(self, line: _Line, address: str) -> None:
+    def _lives_at(self, line: Line, address: str) -> None:
         """Attempts from this address may be its."""
         lines = self._by_address.setdefault(address, [])
         if line not in lines:
             lines.append(line)
             line.addresses = [*line.addresses, address][-MAX_ADDRESSES:]
 
-    def _took_over(self, line: _Line, path: PathSeen) -> None:
+    def _took_over(self, line: Line, path: PathSeen) -> None:
         """Only the uplink that a station was moved to was captured: its old connection was reset here before."""
         mine = [
             stray
@@ -478,7 +490,7 @@ class Outages:
         )
         self._add(line, outage)
 
-    def _line(self, link: Link, *, inside: bool) -> _Line:
+    def _line(self, link: Link, *, inside: bool) -> Line:
         connection = link.connection
         name = link.station or f"{connection.client.address}:{connection.client.port}"
         key = (name, inside)
@@ -493,7 +505,7 @@ class Outages:
                     if not lines:
                         self._by_address.pop(address, None)
                 self.forgotten += 1
-            line = self._lines[key] = _Line(name, inside)
+            line = self._lines[key] = Line(name, inside)
         return line
 
     def _closed(self, event: ConnectionClosed) -> None:
@@ -608,7 +620,7 @@ class Outages:
             if self._worth_telling(waiting.line, waiting.old, waiting.new, waiting.failed):
                 self._judge(waiting)
 
-    def _worth_telling(self, line: _Line, old: PathSeen, new: PathSeen | None, failed: list[PathSeen]) -> bool:
+    def _worth_telling(self, line: Line, old: PathSeen, new: PathSeen | None, failed: list[PathSeen]) -> bool:
         """An orderly end, and a station that comes back when it likes, are no outage."""
         if failed or old.errors or old.moved or old.repeats or old.echoes >= 2:
             return True
@@ -676,7 +688,7 @@ class Outages:
             outage = self._flapping(line, outage, verdict)
         self._add(line, outage)
 
-    def _flapping(self, line: _Line, outage: Outage, verdict: Verdict) -> Outage:
+    def _flapping(self, line: Line, outage: Outage, verdict: Verdict) -> Outage:
         """It and the switches before it are one unrest."""
         recent = [one for one in line.outages if one.cause in ("switch-flows-flushed", "switch-flows-stranded")]
         number = sum(one.cause == "flapping" for one in line.outages) + len(recent) + 1
@@ -690,7 +702,7 @@ class Outages:
                         kept[place] = changed
         return replace(outage, cause="flapping", confidence=sure, reasons=(words, *verdict.reasons))
 
-    def _add(self, line: _Line, outage: Outage) -> None:
+    def _add(self, line: Line, outage: Outage) -> None:
         self.judged += 1
         self.all.append(outage)
         line.outages.append(outage)

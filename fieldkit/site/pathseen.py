@@ -130,6 +130,7 @@ class PathSeen:
     _slow: list[tuple[int, int]] = field(default_factory=list)
     _fast: int = 0
     _doubt: int = 0
+    _proven: bool = False
 
     def leave(self) -> PathSeen:
         """The station is on another connection: as this one stands now."""
@@ -228,10 +229,10 @@ class PathSeen:
         self.hears(sample.time)
         if later:
             self.pending, self.frames, self.idle = later, frames, idle
-        return self.trip(sample.time, sample.rtt)
+        return self.trip(sample.time, sample.rtt, sure=sample.kind != "answer")
 
-    def trip(self, time: int, rtt: int) -> Step | None:
-        """A round trip to the server; the step that it proves."""
+    def trip(self, time: int, rtt: int, *, sure: bool = True) -> Step | None:
+        """A round trip to the server; the step that it proves. Not ``sure``: the server may have thought meanwhile."""
         if rtt < 0:
             return None
         self.trips.append((time, rtt))
@@ -239,12 +240,16 @@ class PathSeen:
         if base is None or rtt < base * STEP or rtt < base + STEP_NS:
             self._slow.clear()
             self._doubt = 0
+            self._proven = False
             self._fast = time
             self._base.append(rtt)
             del self._base[:-RECENT]
             return None
         self._slow.append((time, rtt))
-        if len(self._slow) < STEP_TRIPS:
+        # A server that is slow to answer acknowledges in between, and nobody repeats himself.
+        self._proven = self._proven or sure or self._doubt > 0
+        if len(self._slow) < STEP_TRIPS or not self._proven:
+            del self._slow[:-MAX_GAPS]
             return None
         after = round(median(trip for _, trip in self._slow))
         first, trip = self._slow[0]

@@ -214,7 +214,7 @@ class FlowTable:
             if total == header and not offset_flags & 7:
                 # A bare acknowledgement: it matters where something is timed or missing, or there is no room.
                 if peer.asked_at:
-                    peer.answered(ack, time_of(buffer, start), (frame,), buffer[start + 22])
+                    peer.answered(ack, time_of(buffer, start), (frame,), buffer[start + 22], speaking=False)
                 if peer.waiting or not window:
                     self._packet(batch, frame)
                 continue
@@ -236,7 +236,7 @@ class FlowTable:
             if time >= state.ask_from and not state.asked_at:
                 state.asked, state.asked_at = state.next_seq, time
             if peer.asked_at:
-                peer.answered(ack, time, (frame,), buffer[start + 22])
+                peer.answered(ack, time, (frame,), buffer[start + 22], speaking=True)
             if peer.waiting:
                 peer.acknowledged(ack, time, (frame,), speaking=True)
             state.sinks[state.side](buffer[start + 14 + header : end], time, (frame,))
@@ -327,7 +327,7 @@ class FlowTable:
         if buffer[offset + 14 : offset + 16] == b"\0\0":
             state.closes_window(time, frames)
         if flags & ACK and state.peer.asked_at:
-            state.peer.answered(ack, time, frames, ttl)
+            state.peer.answered(ack, time, frames, ttl, speaking=bool(data))
         if flags & ACK and state.peer.waiting:
             state.peer.acknowledged(ack, time, frames, speaking=bool(data))
             if self._flows.get(key) is not state:
@@ -368,7 +368,7 @@ class FlowTable:
         again = state.asked_at != 0 or (state.side == CLIENT and state.tcp.syns > 1)
         state.asked, state.asked_at = begin, -1 if again else time
         if flags & ACK and state.peer.asked_at:
-            state.peer.answered(ack, time, frames, ttl)
+            state.peer.answered(ack, time, frames, ttl, speaking=False)
 
     def _refused(self, refused: Refusal, reporter: str, time: int, frames: tuple[int, ...]) -> None:
         """ICMP says that a segment was not delivered."""

@@ -192,8 +192,9 @@ class Direction:
 
     # ---------------------------------------------------------------------------------------------- the path itself
 
-    def answered(self, ack: int, time: int, frames: tuple[int, ...], ttl: int) -> None:
-        """The other side acknowledged everything before ``ack`` while a segment of this one was timed."""
+    def answered(self, ack: int, time: int, frames: tuple[int, ...], ttl: int, *, speaking: bool) -> None:
+        """The other side acknowledged everything before ``ack`` while a segment of this one was timed. ``speaking``: it
+        says something in the same breath, and may have thought about it first."""
         if (ack - self.asked) & MASK >= HALF:
             return
         asked_at, self.asked_at = self.asked_at, 0
@@ -211,7 +212,7 @@ class Direction:
         if rtt >= 0:
             self.told, self.told_at = rtt, time
         mss, window = (self.peer.mss, self.peer.window) if handshake else (0, 0)
-        kind: Literal["handshake", "ack"] = "handshake" if handshake else "ack"
+        kind: Literal["handshake", "ack", "answer"] = "handshake" if handshake else "answer" if speaking else "ack"
         self.tcp.emit(PathSample(time, frames, self.tcp.connection, self.from_client, kind, rtt, ttl, mss, window))
 
     def closes_window(self, time: int, frames: tuple[int, ...]) -> None:
