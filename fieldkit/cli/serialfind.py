@@ -46,7 +46,7 @@ _DIALECTS: Final = {"modbus": "modbus-rtu", "rapi": "rapi", "at": "at", "iec6205
     multiple=True,
     help="Modbus units to ask (default: 1); may be repeated.",
 )
-@serialoptions.listen_first(LISTEN_FIRST)
+@serialoptions.listen_first(LISTEN_FIRST, 0.2)
 @click.option("--yes", is_flag=True, help="Ask the device without asking you first.")
 @serialoptions.dtr
 @serialoptions.rts

@@ -36,11 +36,11 @@ gap: Final = click.option(
 )
 
 
-def listen_first(default: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+def listen_first(default: float, least: float = 0.0) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """``--listen-first``."""
     return click.option(
         "--listen-first",
-        type=click.FloatRange(0.2, 600),
+        type=click.FloatRange(least, 600),
         default=default,
         show_default=True,
         metavar="SECONDS",

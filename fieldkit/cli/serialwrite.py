@@ -44,7 +44,7 @@ port cannot be used, 4 the device does not answer, 5 written, but nobody knows w
 @click.option("--confirm", metavar="WORDS", help="The confirmation, word for word, where nobody can be asked.")
 @click.option("--while-charging", is_flag=True, help="Write although a vehicle charges.")
 @serialoptions.line
-@serialoptions.listen_first(LISTEN_FIRST)
+@serialoptions.listen_first(LISTEN_FIRST, 0.5)
 @serialoptions.audit
 @serialoptions.dtr
 @serialoptions.rts

@@ -25,6 +25,7 @@ from fieldkit.devices.modbus.framing import rtu_frame
 from fieldkit.devices.modbus.timing import line_settings
 from fieldkit.sources.serial.audit import intact
 from tests.sources.serial.ptys import ModbusPty, Pty, meter
+from tests.sources.serial.waiting import until
 from tests.traffic.commandline import ROOT, Fieldkit, Run, ended, spawn
 
 LINE = line_settings(9600)
@@ -145,7 +146,7 @@ def test_listening_sends_nothing_and_a_replay_is_the_same(tmp_path: Path) -> Non
         device.listen()
         bus.listen()
         process = spawn(
-            *("serial", "listen", device.path, bus.path, "--line", "9600", "--for", "5", "--time", "wall"),
+            *("serial", "listen", device.path, bus.path, "--line", "9600", "--time", "wall"),
             *("--log", tmp_path, "--utc"),
         )
         _wait_for(process.stderr, b"logged to", 2)
@@ -155,6 +156,10 @@ def test_listening_sends_nothing_and_a_replay_is_the_same(tmp_path: Path) -> Non
             time.sleep(0.1)
             bus.say(rtu_frame(1, bytes.fromhex("04044366199a")))
             time.sleep(0.4)
+        logs = sorted(tmp_path.glob("*.log"))
+        until(lambda: sum(log.read_text().count("login:") for log in logs) >= 2)
+        until(lambda: sum(log.read_text().count("4366 199a") for log in logs) >= len(CONSOLE))
+        process.send_signal(signal.SIGTERM)
         run = ended(process)
         assert run.code == 0
         assert bytes(device.heard) == bytes(bus.heard) == b""
@@ -209,7 +214,7 @@ def test_events_are_for_programs_and_a_signal_ends_it_orderly(tmp_path: Path) ->
         device.say(b"Guru Meditation Error: Core  0 panic'ed (LoadProhibited). Exception was unhandled.\r\nplain\r\n")
         _wait_for(process.stdout, b'"plain"')
         device.say(b"no end")
-        time.sleep(0.1)
+        until(lambda: any(b"no end".hex() in path.read_text() for path in tmp_path.glob("*.jsonl")))
         process.send_signal(signal.SIGTERM)
         run = ended(process)
     assert run.code == 0
@@ -290,7 +295,7 @@ def test_a_meter_that_is_plugged_in_again_is_read_on(fieldkit: Fieldkit, tmp_pat
     link.symlink_to(first.path)
 
     def swap() -> None:
-        time.sleep(1.5)
+        until(lambda: first.requests > 2)
         link.unlink()
         link.symlink_to(second.path)
         first.unplug()
@@ -380,18 +385,28 @@ def pair(tmp_path: Path) -> Iterator[tuple[Path, Path]]:
     process.wait()
 
 
+def _answered(fieldkit: Fieldkit, *arguments: str | Path) -> Run:
+    """A command, until what it asks is up."""
+    runs: list[Run] = []
+
+    def once() -> bool:
+        runs.append(fieldkit("serial", *arguments))
+        return runs[-1].code == 0
+
+    until(once, 60)
+    return runs[-1]
+
+
 def test_a_server_of_another_make(pair: tuple[Path, Path], fieldkit: Fieldkit, tmp_path: Path) -> None:
     pytest.importorskip("pymodbus", reason="pymodbus is not installed")
     ours, theirs = pair
     server = subprocess.Popen([sys.executable, "-c", _PYMODBUS, str(theirs)], stderr=subprocess.DEVNULL)
     try:
-        time.sleep(1.5)
         names = ("voltage_l1", "current_l3", "power_total", "frequency", "energy_import", "energy_total")
         only = [word for name in names for word in ("--only", name)]
-        run = fieldkit(
-            "serial", "read", ours, "--device", "modbus:sdm630", "--json", "-", "--log", tmp_path / "log", *only
+        run = _answered(
+            fieldkit, "read", ours, "--device", "modbus:sdm630", "--json", "-", "--log", tmp_path / "log", *only
         )
-        assert run.code == 0, run.err
         values = {reading["name"]: reading["value"] for reading in json.loads(run.out)["readings"]}
         expected = (230.1, 15.8, 10979.0, 50.01, 1234.567, 1234.8)
         assert values == pytest.approx(dict(zip(names, expected, strict=True)))
@@ -418,10 +433,9 @@ def test_through_ser2net(tmp_path: Path, fieldkit: Fieldkit) -> None:
             [ser2net, "-n", "-d", "-c", str(configuration), "-P", str(tmp_path / "pid")], stderr=subprocess.DEVNULL
         )
         try:
-            time.sleep(1)
-            run = fieldkit(
+            run = _answered(
+                fieldkit,
                 *(
-                    "serial",
                     "read",
                     f"rfc2217://127.0.0.1:{number}?ign_set_control",
                     "--device",
@@ -431,7 +445,7 @@ def test_through_ser2net(tmp_path: Path, fieldkit: Fieldkit) -> None:
                 ),
                 *("--log", tmp_path / "log"),
             )
-            assert (run.code, run.out) == (0, "voltage_l1  230.1 V\n"), run.err
+            assert run.out == "voltage_l1  230.1 V\n"
         finally:
             server.kill()
             server.wait()

@@ -199,8 +199,11 @@ def _open_address(name: str, settings: PortSettings, *, sending: bool) -> Channe
             warnings.simplefilter("ignore", DeprecationWarning)
             held.open()
     except _ADDRESS_ERRORS as error:
-        text = str(error).strip() or type(error).__name__
-        if "'control'" in text:
+        said = str(error).strip() or type(error).__name__
+        text = re.sub(r"^(?:Could not open port \S+: )?(?:\[Errno -?\d+\] )?", "", said)
+        if "refused" in text:
+            text += ": nobody listens there (is ser2net running, and is this its port?)"
+        elif "'control'" in text:
             text += f" (a server without control lines: {name}?ign_set_control)"
         raise PortError(Reason.UNREACHABLE, f"{name}: {text}") from error
     if name.lower().startswith("socket://") and sys.platform != "win32":

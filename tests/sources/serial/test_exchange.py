@@ -27,6 +27,7 @@ from fieldkit.sources.serial.readsets import READ_SETS
 from fieldkit.sources.serial.settings import PortSettings
 from fieldkit.sources.serial.trouble import PortError, RefusedError
 from tests.sources.serial.ptys import ModbusPty, Pty, meter
+from tests.sources.serial.waiting import wakes_late
 
 LINE = line_settings(9600)
 BAR = 0.95
@@ -75,6 +76,9 @@ def test_a_meter_is_read_as_fast_as_its_line_allows() -> None:
             print(f"9600 8N1: {typical / 1e6:.1f} ms a read, {limit / typical:.1%} of the line's limit")
             if limit / typical >= BAR:
                 break
+        else:
+            if wakes_late():
+                pytest.skip("this machine is too busy to measure milliseconds on")
     assert limit / typical >= BAR
 
 

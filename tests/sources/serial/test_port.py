@@ -18,11 +18,12 @@ from fieldkit.sources.serial.recording import About, Chunk, Item, Notice, Record
 from fieldkit.sources.serial.settings import PortSettings
 from fieldkit.sources.serial.trouble import PortError, RefusedError
 from tests.sources.serial.ptys import Pty, plugged, pulled
+from tests.sources.serial.waiting import PATIENCE, until
 
 SETTINGS = PortSettings(line_settings(115_200))
 
 
-def _until(tap: Tap, kind: str, seconds: float = 5.0) -> list[Item]:
+def _until(tap: Tap, kind: str, seconds: float = PATIENCE) -> list[Item]:
     """All that is heard until a notice of this kind."""
     items: list[Item] = []
     end = time.monotonic() + seconds
@@ -31,6 +32,13 @@ def _until(tap: Tap, kind: str, seconds: float = 5.0) -> list[Item]:
         if any(isinstance(item, Notice) and item.kind == kind for item in items):
             return items
     raise AssertionError(f"no {kind!r} within {seconds} s: {items}")
+
+
+def _heard(tap: Tap) -> list[Item]:
+    """What comes next, whenever that is."""
+    items = tap.take(PATIENCE)
+    assert items
+    return items
 
 
 def _data(items: list[Item]) -> bytes:
@@ -52,8 +60,7 @@ def test_it_comes_back_under_another_name(tmp_path: Path) -> None:
         pulled(tmp_path, "ttyUSB0")
         lost = _until(tap, "lost")
         assert any("unplugged" in item.text for item in lost if isinstance(item, Notice))
-        time.sleep(0.4)
-        assert port.fault == "it is not plugged in"
+        until(lambda: port.fault == "it is not plugged in")
         # Another adapter takes the old name; ours comes back as ttyUSB1, in another socket.
         with Pty() as other, Pty() as again:
             plugged(tmp_path, "ttyUSB0", other.path, vendor="1a86", product="7523", location="1-2")
@@ -64,10 +71,8 @@ def test_it_comes_back_under_another_name(tmp_path: Path) -> None:
             assert time.monotonic() - began < 3.0
             assert any("ttyUSB1" in item.text for item in items if isinstance(item, Notice))
             again.say(b"two")
-            end = time.monotonic() + 2
-            while b"two" not in _data(items) and time.monotonic() < end:
-                items += tap.take(0.1)
-            assert b"two" in _data(items)
+            while b"two" not in _data(items):
+                items += _heard(tap)
             other.say(b"never")
             assert b"never" not in _data(tap.take(0.2))
 
@@ -184,7 +189,7 @@ def test_nothing_is_sent_while_it_boots(tmp_path: Path) -> None:
         tap = port.tap(at_once=True)
         with port:
             port.guard.type(b"a")
-            assert device.hear(1) == b"a"
+            assert device.hear(PATIENCE) == b"a"
             # In pieces, as a slow line has it.
             for piece in (b"\r\nU-Bo", b"ot 2021.01\r\nHit any k", b"ey to stop autoboot:  3"):
                 device.say(piece)
@@ -196,7 +201,7 @@ def test_nothing_is_sent_while_it_boots(tmp_path: Path) -> None:
             device.say(b"\x08 2 \x08 1 \x08 0\r\nStarting kernel ...\r\n")
             _until(tap, "unblocked")
             port.guard.type(b"b")
-            assert device.hear(1) == b"b"
+            assert device.hear(PATIENCE) == b"b"
         assert bytes(device.heard) == b"ab"
 
 
@@ -213,8 +218,7 @@ def test_bytes_are_recorded_before_anybody_sees_them(tmp_path: Path) -> None:
             port.guard.type(b"root\r")
             port.guard.type(b"secret\r", hidden=True)
             port.mark("here it failed")
-            device.hear(0.5)
-            time.sleep(0.3)
+            until(lambda: port.heard == len(b"login: "))
     text = (tmp_path / "x.serial.jsonl").read_text()
     assert b"secret".hex() not in text
     about, items = read_recording(tmp_path / "x.serial.jsonl")
