@@ -138,20 +138,18 @@ def test_a_decoder_of_a_plugin_in_decode(fieldkit: Fieldkit, capture: Path, home
 
 @needs_network
 @needs_tcpreplay
-def test_plugins_in_a_live_capture(capture: Path, home: Path) -> None:
+def test_plugins_in_a_live_capture(capture: Path, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A check, a format, a sink and a decoder while packets come; the process has given up its rights by then."""
     taken = home / "taken.jsonl"
     taken.touch()
     taken.chmod(0o666)
     home.chmod(0o777)
-    environment = {
-        "XDG_CONFIG_HOME": str(home / "config"), "XDG_STATE_HOME": str(home / "state"), "EXAMPLE_SINK_FILE": str(taken),
-    }  # fmt: skip
-    assert ended(spawn("plugins", "allow", EXAMPLES / "sink", **environment)).code == ExitCode.OK
+    monkeypatch.setenv("EXAMPLE_SINK_FILE", str(taken))
+    assert ended(spawn("plugins", "allow", EXAMPLES / "sink")).code == ExitCode.OK
     names = [word for kind in ("check", "report", "sink", "decoder") for word in ("--plugin", EXAMPLES / kind)]
     with cable() as wire:
         run = spawn("capture", "-i", wire.there, *names, "-o", home / "site.prom", "--json", home / "site.json",
-                    "--packets", "20", "--for", "60s", "--fail-on", "never", **environment)  # fmt: skip
+                    "--packets", "20", "--for", "60s", "--fail-on", "never")  # fmt: skip
         assert run.stderr is not None
         for line in run.stderr:
             if b"listening on" in line:
