@@ -38,6 +38,8 @@ class Survey(Protocol):
     way: Way
     at_once: int
     """Connections at a time, at most."""
+    alone: bool
+    """Nothing else is begun towards its address meanwhile."""
     deadline: float
     """``time.monotonic()`` by which it is over; infinite before it has begun."""
 
@@ -93,15 +95,14 @@ class Engine:
         try:
             while waiting or running:
                 now = time.monotonic()
-                while waiting and len(running) < MAX_SURVEYS:
-                    survey = waiting.pop(0)
+                while len(running) < MAX_SURVEYS and (survey := self._next_of(waiting, running)) is not None:
                     survey.begin(now)
                     running.append(survey)
                 running = [survey for survey in running if not self._finished(survey, now)]
                 for survey in running:
                     self._start(survey, now)
                 running = [survey for survey in running if not survey.over or self._mine(survey)]
-                if running:
+                if running and not any(self._settled(connection) for connection in self._open):
                     self._wait(min(survey.wakes for survey in running))
         finally:
             for connection in list(self._open):
@@ -112,12 +113,26 @@ class Engine:
         for connection in self._mine(survey):
             if now >= survey.deadline:
                 self._close(connection, End.STOPPED)
-            elif connection.conversation.done and not connection.out:
-                self._close(connection, End.DONE)  # somebody else got the answer that it was waiting for
+            elif self._settled(connection):
+                self._close(connection, End.DONE)
         if now >= survey.deadline:
             survey.stop()
             return True
         return survey.over and not self._mine(survey)
+
+    @staticmethod
+    def _next_of(waiting: list[Survey], running: list[Survey]) -> Survey | None:
+        """One survey at a time of a host: together they would not be quicker, and run out of time together."""
+        busy = {survey.way.address for survey in running if survey.alone}
+        for number, survey in enumerate(waiting):
+            if survey.way.address not in busy:
+                return waiting.pop(number)
+        return None
+
+    @staticmethod
+    def _settled(connection: _Connection) -> bool:
+        """Somebody else got the answer that it was waiting for."""
+        return connection.conversation.done and not connection.out
 
     def _mine(self, survey: Survey) -> list[_Connection]:
         return [connection for connection in self._open if connection.survey is survey]

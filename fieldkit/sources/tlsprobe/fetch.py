@@ -7,6 +7,7 @@ HTTP only (as RFC 5280 §4.2.2.1 has it: TLS would need certificates in turn), o
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -25,6 +26,8 @@ from fieldkit.trust.ocsp import Revocation, build_request, judge_bytes
 from fieldkit.wire.httphead import parse_fields, parse_status_line
 
 FETCH_S: Final = 4.0
+ALL_S: Final = 6.0
+"""For everything that one target's certificates point to, names included."""
 MAX_ASKED: Final = 6
 """Addresses that are asked for one target."""
 _HEAD_END: Final = re.compile(rb"\r?\n\r?\n")
@@ -40,6 +43,7 @@ class Fetched:
     lists: list[bytes] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
     """What could not be had, in sentences."""
+    revocation_wanted: bool = False
 
     def revocation(self, leaf: Certificate, issuer: Certificate, at: int) -> Revocation | None:
         """The best of what is known: an answer beats none, and "revoked" beats all."""
@@ -53,6 +57,8 @@ class Fetched:
             except DerError as error:
                 found.append(Revocation("unusable", f"The revocation list cannot be read: {error}."))
         order = ("revoked", "good", "unknown", "unusable")
+        if not found and self.revocation_wanted and (leaf.extensions.ocsp or leaf.extensions.crls):
+            return Revocation("unusable", "Nobody who is named in the certificate gave an answer.")
         return min(found, key=lambda one: order.index(one.status)) if found else None
 
 
@@ -122,8 +128,9 @@ class _Wish:
 def fetch(
     chains: Iterable[list[Certificate]], *, issuers: bool, revocation: bool, say: Callable[[str], None]
 ) -> Fetched:
-    """For the leaves of these chains; ``say`` is told before anybody is asked."""
-    fetched = Fetched()
+    """For the leaves of these chains; ``say`` is told before anybody is asked. It takes ``ALL_S`` at most."""
+    fetched = Fetched(revocation_wanted=revocation)
+    deadline = time.monotonic() + ALL_S
     chains = [chain for chain in chains if chain]
     if issuers:
         wishes = []
@@ -134,7 +141,7 @@ def fetch(
                     _Wish(url, f"the certificate of {last.issuer.label}", lambda data: _take_issuers(fetched, data))
                     for url in last.extensions.issuers[:1]
                 ]
-        _ask(wishes, fetched, say)
+        _ask(wishes, fetched, say, deadline)
     if revocation:
         wishes = []
         for chain in chains:
@@ -142,7 +149,7 @@ def fetch(
             issuer = next((one for one in (*chain, *fetched.issuers) if one.subject.same(leaf.issuer)), None)
             if issuer is not None:
                 wishes += _status_wishes(leaf, issuer, fetched)
-        _ask(wishes, fetched, say)
+        _ask(wishes, fetched, say, deadline)
     return fetched
 
 
@@ -176,8 +183,8 @@ def _take_issuers(fetched: Fetched, data: bytes) -> None:
     fetched.issuers += read_file(data).certificates
 
 
-def _ask(wishes: list[_Wish], fetched: Fetched, say: Callable[[str], None]) -> None:
-    plans: list[Plan] = []
+def _ask(wishes: list[_Wish], fetched: Fetched, say: Callable[[str], None], deadline: float) -> None:
+    asked: list[tuple[_Wish, targets.Target]] = []
     seen: set[tuple[str, bytes]] = set()
     for wish in wishes:
         if (wish.url, wish.body) in seen or len(seen) >= MAX_ASKED:
@@ -192,23 +199,28 @@ def _ask(wishes: list[_Wish], fetched: Fetched, say: Callable[[str], None]) -> N
             fetched.failures.append(f"{wish.url} is not asked: only http:// is")
             continue
         say(f"asking {host}:{port}, which the certificate names, for {wish.what}")
-        target = targets.Target(wish.url, host, port, False, parts.path)
-        resolved = targets.resolve(target)
+        asked.append((wish, targets.Target(wish.url, host, port, False, parts.path)))
+    plans: list[Plan] = []
+    talks: list[tuple[_Wish, HttpTalk]] = []
+    names = targets.resolve_all([target for _, target in asked], patience=max(deadline - time.monotonic(), 0.0))
+    for (wish, target), (resolved, _) in zip(asked, names, strict=True):
         if not resolved.addresses:
             fetched.failures.append(resolved.error)
             continue
         way = targets.way(*resolved.addresses[0])
-        plan = Plan(way, Posture(target, way), Limits(seconds=FETCH_S, bytes=2 * MAX_RECEIVED))
-        plan.add(0, "", _one(wish, fetched))
+        seconds = min(FETCH_S, max(deadline - time.monotonic(), 0.0))
+        plan = Plan(way, Posture(target, way), Limits(seconds=seconds, bytes=2 * MAX_RECEIVED))
+        talks.append((wish, HttpTalk(wish.url, wish.body, wish.kind)))
+        plan.add(0, "", _say(talks[-1][1]))
         plans.append(plan)
     Engine().run(plans)
+    for wish, talk in talks:
+        if talk.content:
+            wish.take(talk.content)
+        else:
+            why = f"status {talk.status}" if talk.status else talk.traffic.reason or talk.traffic.end.value
+            fetched.failures.append(f"{wish.url} gave nothing: {why}")
 
 
-def _one(wish: _Wish, fetched: Fetched) -> Task:
-    talk = HttpTalk(wish.url, wish.body, wish.kind)
+def _say(talk: HttpTalk) -> Task:
     yield talk
-    if talk.content:
-        wish.take(talk.content)
-    else:
-        why = f"status {talk.status}" if talk.status else talk.traffic.reason or talk.traffic.end.value
-        fetched.failures.append(f"{wish.url} gave nothing: {why}")

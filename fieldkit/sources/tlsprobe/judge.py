@@ -139,11 +139,13 @@ def _manners(posture: Posture, server: str) -> Iterator[Fault]:
             yield Fault("tls.not-tls", {"server": server, "answer": answer})
         case "silence":
             after = f"{waited} ({posture.reason})" if posture.reason else waited
-            yield Fault("tls.handshake-timeout", {"server": server, "name": name, "after": after})
+            # All has been tried, and nothing comes of it: more than what a capture sees of one connection.
+            yield Fault("tls.handshake-timeout", {"server": server, "name": name, "after": after}, severity="critical")
         case "reset" | "closed":
             ended = "reset the connection" if posture.manner == "reset" else "closed the connection"
             after = duration((posture.reset_s or 0.0) * SECOND)
-            yield Fault("tls.handshake-reset", {"server": server, "name": name, "ended": ended, "after": after})
+            values = {"server": server, "name": name, "ended": ended, "after": after}
+            yield Fault("tls.handshake-reset", values, severity="critical")
 
 
 def banner(data: bytes) -> str:

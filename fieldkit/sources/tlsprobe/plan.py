@@ -70,6 +70,8 @@ class _Ready:
 class Plan:
     """The tasks of one endpoint, as the engine runs them."""
 
+    alone = False
+
     def __init__(self, way: Way, posture: Posture, limits: Limits) -> None:
         self.way = way
         self.posture = posture

@@ -21,7 +21,8 @@ from fieldkit.trust.fault import Fault
 if TYPE_CHECKING:
     from fieldkit.sources.tlsprobe.fetch import Fetched
 
-RESOLVED_AT_ONCE: Final = 16
+FETCHED_AT_ONCE: Final = 16
+"""Targets whose certificates are followed up side by side."""
 LEAST_S: Final = 1.0
 """Left for the survey when a name took long."""
 
@@ -68,7 +69,8 @@ class Result:
 def probe(order: Order, say: Callable[[str], None]) -> list[Result]:
     """All targets, side by side as far as manners allow."""
     results, surveys = [], []
-    for target, (resolved, spent) in zip(order.targets, _resolved(order), strict=True):
+    names = targets.resolve_all(order.targets, order.family)
+    for target, (resolved, spent) in zip(order.targets, names, strict=True):
         result = Result(target)
         results.append(result)
         limits = order.limits
@@ -82,12 +84,9 @@ def probe(order: Order, say: Callable[[str], None]) -> list[Result]:
     for survey in surveys:
         survey.posture.settle()
     at = order.at if order.at is not None else time.time_ns()
+    if order.fetch_issuers or order.fetch_revocation:
+        _fetch(results, order, say)
     for result in results:
-        if order.fetch_issuers or order.fetch_revocation:
-            from fieldkit.sources.tlsprobe.fetch import fetch
-
-            chains = [read_chain(shown.chain)[0] for posture in result.postures for shown in posture.shown]
-            result.fetched = fetch(chains, issuers=order.fetch_issuers, revocation=order.fetch_revocation, say=say)
         result.judged = [judge(posture, order.roots, at=at, fetched=result.fetched) for posture in result.postures]
         if len(result.postures) > 1:
             from fieldkit.sources.tlsprobe.compare import differences
@@ -98,19 +97,21 @@ def probe(order: Order, say: Callable[[str], None]) -> list[Result]:
     return results
 
 
-def _resolved(order: Order) -> list[tuple[Resolved, float]]:
-    """The addresses of all targets, and how long each name took."""
-
-    def one(target: Target) -> tuple[Resolved, float]:
-        begun = time.monotonic()
-        return targets.resolve(target, order.family), time.monotonic() - begun
-
-    if len(order.targets) == 1:
-        return [one(order.targets[0])]
+def _fetch(results: Sequence[Result], order: Order, say: Callable[[str], None]) -> None:
+    """What the certificates of each target point to."""
     from concurrent.futures import ThreadPoolExecutor
 
-    with ThreadPoolExecutor(RESOLVED_AT_ONCE) as pool:
-        return list(pool.map(one, order.targets))
+    from fieldkit.sources.tlsprobe.fetch import fetch
+
+    def one(result: Result) -> Fetched:
+        chains = [read_chain(shown.chain)[0] for posture in result.postures for shown in posture.shown]
+        return fetch(chains, issuers=order.fetch_issuers, revocation=order.fetch_revocation, say=say)
+
+    with ThreadPoolExecutor(FETCHED_AT_ONCE) as pool:
+        for result, fetched in zip(results, pool.map(one, results), strict=True):
+            result.fetched = fetched
+            for failure in fetched.failures:
+                say(f"{result.target.host}: {failure}")
 
 
 def _ways(target: Target, resolved: Resolved, order: Order, result: Result, say: Callable[[str], None]) -> list[Way]:

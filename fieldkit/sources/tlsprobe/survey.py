@@ -12,7 +12,7 @@ from fieldkit.sources.tlsprobe import suites
 from fieldkit.sources.tlsprobe.aspects import NAMELESS, nameless, order_and_compression, renegotiation
 from fieldkit.sources.tlsprobe.conversation import End
 from fieldkit.sources.tlsprobe.flight import UNRECOGNIZED_NAME, Flight, FlightReader, Want
-from fieldkit.sources.tlsprobe.hello import GROUPS, SIGNATURES, SSL3, TLS10, TLS11, Hello
+from fieldkit.sources.tlsprobe.hello import GROUPS, SIGNATURES, SSL3, TLS10, TLS11, X25519, Hello
 from fieldkit.sources.tlsprobe.keyshare import FIRST_GROUP, KeyShare
 from fieldkit.sources.tlsprobe.plan import Limits, Plan, Task
 from fieldkit.sources.tlsprobe.posture import Posture, Shown, Swept
@@ -39,6 +39,8 @@ _PROTOCOL_VERSION: Final = 70
 
 class Survey(Plan):
     """The survey of one endpoint."""
+
+    alone = True
 
     def __init__(self, target: Target, way: Way, limits: Limits, wishes: Wishes | None = None) -> None:
         super().__init__(way, Posture(target, way), limits)
@@ -84,8 +86,8 @@ class Survey(Plan):
         return FlightReader(made, want=want, share=share, patience=patience)
 
     def modern(self, **offered: Any) -> FlightReader:
-        """One of TLS 1.3 with everything, and with a share for the group that all must know."""
-        share = KeyShare(FIRST_GROUP)
+        """One of TLS 1.3 with everything, and with a share for the group that all must know, or for the shortest."""
+        share = KeyShare(X25519 if self.posture.short_only else FIRST_GROUP)
         return self.reader(TLS13, suites.TLS13, want="flight", groups=GROUPS, share=share, **offered)
 
     def heard(self, conversation: Any, now: float) -> None:

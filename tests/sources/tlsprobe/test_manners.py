@@ -7,12 +7,15 @@ import struct
 import time
 import tracemalloc
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 
 import pytest
 
-from fieldkit.sources.tlsprobe import survey
+from fieldkit.sources.tlsprobe import roots, survey, targets
 from fieldkit.sources.tlsprobe.plan import Limits
+from fieldkit.sources.tlsprobe.run import Order, probe
+from fieldkit.sources.tlsprobe.session import Wishes
 from tests.sources.tlsprobe import pki
 from tests.sources.tlsprobe.probing import ids, look
 from tests.sources.tlsprobe.servers import Canned, Web, alert, message, python_server, record, serving, trusted
@@ -116,6 +119,31 @@ def test_every_target_ends_and_is_named(name: str) -> None:
     assert result.postures[0].connections <= 40
 
 
+def test_the_first_answer_ends_the_waiting() -> None:
+    """A plain WebSocket port ignores TLS hellos; nobody waits for the other ways of asking once it has spoken."""
+    with serving(lambda connection: Web()(connection)) as port:
+        result = look(port, limits=Limits(seconds=30))
+    assert "tls.no-tls" in ids(result)
+    assert result.postures[0].elapsed_s < 10
+
+
+def test_targets_of_one_host_come_one_after_the_other() -> None:
+    """Together they would share its four connections, and run out of time together."""
+    canned = Canned([pki.make(issuer=pki.root()).der])
+    asked: list[int] = []
+
+    def noted(connection: socket.socket) -> None:
+        asked.append(connection.getsockname()[1])
+        canned(connection)
+
+    with serving(noted) as one, serving(noted) as two, serving(noted) as three:
+        ports = (one, two, three)
+        order = Order([targets.parse(f"127.0.0.1:{port}") for port in ports], wishes=Wishes(upgrade=False))
+        results = probe(order, lambda text: None)
+    assert all(result.postures[0].speaks_tls for result in results)
+    assert [port for port, _ in groupby(asked)] == [*ports]
+
+
 def test_a_banner_is_shown_as_text_only() -> None:
     with serving(_banner) as port:
         result = look(port, limits=SHORT)
@@ -141,9 +169,6 @@ def test_nothing_listens() -> None:
 
 
 def test_a_name_that_does_not_exist() -> None:
-    from fieldkit.sources.tlsprobe import targets
-    from fieldkit.sources.tlsprobe.run import Order, probe
-
     result = probe(Order([targets.parse("wss://no-such-host.invalid")]), lambda text: None)[0]
     assert not result.reachable
     assert "no-such-host.invalid" in result.error
@@ -233,3 +258,30 @@ def test_without_tls_where_it_was_named(tmp_path: Path) -> None:
         sent = look(port, path="/CP_7", scheme="ws", credentials=Credentials("CP_7", b"secret"))
     assert ids(sent) == {"ws.basic-auth-in-clear"}
     assert sent.judged[0].observed.tls is False
+
+
+def test_responders_that_say_nothing_take_no_more_than_their_time(ca: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldkit.sources.tlsprobe import fetch
+
+    monkeypatch.setattr(fetch, "ALL_S", 1.0)
+    told: list[str] = []
+    with serving(_silent) as nobody:
+        url = f"http://127.0.0.1:{nobody}/"
+        leaf = pki.make(issuer=pki.intermediate(), ocsp_url=url, issuer_url=url)
+        canned = Canned([leaf.der, pki.intermediate().der])
+        with serving(canned) as one, serving(canned) as two:
+            wanted = [targets.parse(f"localhost:{port}") for port in (one, two)]
+            begun = time.monotonic()
+            results = probe(
+                Order(wanted, wishes=Wishes(upgrade=False), roots=roots.from_file(ca), family=2, fetch_issuers=True,
+                      fetch_revocation=True), told.append,
+            )  # fmt: skip
+    assert time.monotonic() - begun < 8
+    for result in results:
+        assert result.fetched is not None
+        assert any(f"http://127.0.0.1:{nobody}/ gave nothing" in why for why in result.fetched.failures)
+        (chain,) = result.judged[0].chains
+        assert chain.revocation is not None
+        assert chain.revocation.status == "unusable"
+    assert any("gave nothing: " in line for line in told)
+    assert any(f"asking 127.0.0.1:{nobody}, which the certificate names" in line for line in told)
