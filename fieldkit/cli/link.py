@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from fieldkit import __version__
-from fieldkit.cli import linkprobe, options
+from fieldkit.cli import linkoutages, linkprobe, options
 from fieldkit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ Examples:
   FIELDKIT_ROUTER_PASSWORD=… fieldkit link --insecure ubus+https://admin@192.168.1.1
   fieldkit link --record router.jsonl ssh://root@192.168.1.1
   fieldkit link --json - replay:router.jsonl | jq '.uplinks[] | {id, up, role}'
+  fieldkit link outages lan.pcap --router link.jsonl
   fieldkit link --probe wss://csms.example/ocpp
   fieldkit link --probe wss://csms.example/ocpp --watch --probe-every 1h --probe-budget 500kB
 
@@ -47,7 +48,7 @@ SHORTEST: Final = 1.0
 _TURN: Final = 0.1
 
 
-@click.command(name="link", epilog=_EXAMPLES, context_settings={"max_content_width": 100})
+@click.command(name="link", cls=linkoutages.WithOutages, epilog=_EXAMPLES, context_settings={"max_content_width": 100})
 @click.argument("router", metavar="[ROUTER]", default="")
 @click.option("--watch", is_flag=True, help="Go on, and tell what changes.")
 @click.option("--every", metavar="DURATION", help="With --watch: time between two looks (default: 10s).")
@@ -334,6 +335,7 @@ def _document(look: Look, survey: Survey, host: Host) -> dict[str, Any]:
         "router": survey.runner.name,
         "time": iso(look.time),
         "uptime_s": look.uptime,
+        "clock_ahead_s": round(look.clock_ahead, 1) if look.clock_ahead is not None else None,
         "uplinks": [uplink_json(uplink) for uplink in look.uplinks],
         "adapters": [
             {"name": asked.name, "plugin": asked.plugin, "state": asked.state, "confidence": asked.confidence,
@@ -348,7 +350,7 @@ def _document(look: Look, survey: Survey, host: Host) -> dict[str, Any]:
 
 def _text(look: Look, survey: Survey, *, coloured: bool, more: Callable[[str], list[tuple[str, str]]]) -> list[str]:
     """For people: an uplink a paragraph, with what ``more`` knows of it."""
-    from fieldkit.links.words import described, duration, standing
+    from fieldkit.links.words import clocks, described, duration, standing
     from fieldkit.safetext import terminal
 
     def styled(text: str, **how: Any) -> str:
@@ -356,7 +358,8 @@ def _text(look: Look, survey: Survey, *, coloured: bool, more: Callable[[str], l
 
     names = ", ".join(asked.name for asked in survey.present if asked.confidence > 0)
     started = f", started {duration(look.uptime)} ago" if look.uptime is not None else ""
-    lines = [f"{terminal(survey.runner.name)} ({terminal(names)}{started})"]
+    apart = f", {clocks(look.clock_ahead)}" if clocks(look.clock_ahead) else ""
+    lines = [f"{terminal(survey.runner.name)} ({terminal(names)}{started}{apart})"]
     for uplink in look.uplinks:
         colour = "green" if uplink.up else "red" if uplink.up is False else None
         head = styled(terminal(f"{uplink.id}  {uplink.kind}"), bold=True)

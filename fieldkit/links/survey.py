@@ -28,6 +28,9 @@ MAX_EVENTS: Final = 10_000
 REBOOT: Final = 5.0
 """Seconds by which a router's uptime must lag behind the clock before it is taken to have started anew."""
 
+HALF: Final = 0.5
+"""Seconds: what a clock that shows whole seconds hides on average."""
+
 MAX_CUT: Final = 3
 """Times in a row that an adapter may get no answer in its time: each of them holds up all the others."""
 
@@ -65,6 +68,8 @@ class Look:
     """Seconds since the router started."""
     failed: tuple[str, ...] = ()
     """Adapters that gave no answer this time, with the reason."""
+    clock_ahead: float | None = None
+    """Seconds by which the router's clock, whose times its own events bear, is ahead of ours; None: not known."""
 
 
 @dataclass(slots=True)
@@ -133,7 +138,7 @@ class Survey:
                 continue
             asked.state, asked.why, asked.cut = "ok", "", 0
             told.append([_named(uplink, asked.name) for uplink in uplinks])
-        return Look(self.runner.now(), tuple(merged(told)), self._uptime(), tuple(failed))
+        return Look(self.runner.now(), tuple(merged(told)), self._uptime(), tuple(failed), self._clock_ahead())
 
     def news(self) -> tuple[Look, list[LinkEvent]]:
         """The uplinks now, and what has changed since they were last looked at."""
@@ -205,6 +210,14 @@ class Survey:
     def _quarantine(self, asked: Asked, why: str) -> None:
         asked.state, asked.why = "quarantined", shorten(why, 300)
         self.on_failure(asked, asked.why)
+
+    def _clock_ahead(self) -> float | None:
+        """Where the router can be asked for seconds since 1970, which know no zone."""
+        try:
+            told = number(self.runner.run("date", "+%s").strip(), 0)
+        except RunnerError:
+            return None
+        return None if told is None else told + HALF - self.runner.now() / 1e9
 
     def _uptime(self) -> float | None:
         """Where it can be asked for nothing."""

@@ -91,6 +91,17 @@ def duration(seconds: float) -> str:
     return f"{whole} s"
 
 
+CLOCKS_APART: Final = 3.0
+"""Seconds: less may be the way to the router and back."""
+
+
+def clocks(ahead: float | None) -> str:
+    """How a router's clock differs from ours; empty where it does not, or nobody knows."""
+    if ahead is None or abs(ahead) < CLOCKS_APART:
+        return ""
+    return f"its clock is {duration(abs(ahead))} {'ahead of' if ahead > 0 else 'behind'} this machine's"
+
+
 def iso(time: int) -> str:
     """RFC 3339 in UTC, with milliseconds."""
     try:

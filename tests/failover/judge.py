@@ -61,7 +61,6 @@ def outages(folder: Path, sources: Iterable[str]) -> list[Outage]:
                 session.picture.outages.uplink(event)
     session.feed(decode_files(*(file for file in captures if file.stat().st_size > 24)).events)
     session.finish()
-    session.picture.finish()
     return sorted(session.picture.outages.all, key=lambda outage: outage.start)
 
 

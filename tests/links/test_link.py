@@ -102,6 +102,24 @@ def test_the_same_as_a_document(fieldkit: Fieldkit, rutos: str, home: Path) -> N
     assert json.loads((home / "x.json").read_text()) == told
 
 
+@pytest.mark.parametrize(
+    "seconds, said",
+    [(3720, ", its clock is 1 h 2 min ahead of this machine's)"), (-95, ", its clock is 1 min 34 s behind this machine's)"),
+     (2, "ago)"), ("--", "ago)")],
+)  # fmt: skip
+def test_two_clocks(fieldkit: Fieldkit, home: Path, seconds: int | str, said: str) -> None:
+    """What the router tells as it happens bears its time; whoever puts that beside a capture must know."""
+    told = f"{NOW // 10**9 + seconds}\n" if isinstance(seconds, int) else seconds
+    source = recording(
+        home / "rutos.jsonl", (DUMP, RUTOS_DUMP), (MWAN3, document("mwan3_status_rutos_7_20.json")),
+        (["ubus", "system", "info"], {"uptime": 90300}), (["run", "date", "+%s"], told),
+    )  # fmt: skip
+    run = fieldkit("link", source)
+    assert run.lines[0].endswith(said)
+    ahead = json.loads(fieldkit("link", "--json", "-", source).out)["clock_ahead_s"]
+    assert ahead == (seconds + 0.5 - NOW % 10**9 / 1e9 if isinstance(seconds, int) else None)
+
+
 def test_a_router_whose_uplinks_are_all_down(fieldkit: Fieldkit, home: Path) -> None:
     devices = {"mdm": {"info": {"type": "mdm"}, "status": {"connection_state": "disconnected"}}}
     run = fieldkit("link", recording(home / "r.jsonl", (DEVICES, devices)))
