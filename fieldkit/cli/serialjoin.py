@@ -115,11 +115,11 @@ class Joined:
         """What became of each recording, in sentences."""
         found: list[str] = []
         for one in self._recordings:
+            if one.fault:
+                found.append(f"{one.path}: {one.fault}")
             if not one.told:
                 found.append(f"{one.path}: nothing in it was understood (--serial-device says what it is of)")
                 continue
-            if one.fault:
-                found.append(f"{one.path}: read up to its first damaged line: {one.fault}")
             devices = {
                 key: owner for key, owner in _owners(picture) if key[0] == one.about.port and key in picture.devices.all
             }

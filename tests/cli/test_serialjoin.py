@@ -10,7 +10,7 @@ import pytest
 
 from fieldkit.cli.exitcodes import ExitCode
 from fieldkit.devices.modbus.framing import rtu_frame
-from fieldkit.sources.serial.recording import SUFFIX, About, Chunk, Item, Recording
+from fieldkit.sources.serial.recording import SUFFIX, About, Chunk, Item, Notice, Recording
 from tests.traffic.capture import write_pcap
 from tests.traffic.charging import online_16, status_16
 from tests.traffic.commandline import Fieldkit
@@ -150,6 +150,18 @@ def test_what_it_is_can_be_said_afterwards(fieldkit: Fieldkit, tmp_path: Path) -
     assert "nothing in it was understood" in notes(reported(fieldkit, capture, recording))
     document = reported(fieldkit, capture, recording, "--serial-device", f"ttyUSB0={DEVICE}")
     assert joined(document) == [(FOUND, "CP_7")]
+
+
+def test_what_it_is_may_be_said_while_it_is_recorded(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    """On the Serial screen a device is often named when its bytes stand there already."""
+    session, begin = available("CP_7", 40_001)
+    items = asked(begin, session.clock.now, 3)
+    named: list[Item] = [*items[:4], Notice(items[4].time, "device", DEVICE), *items[4:]]
+    assert joined(reported(fieldkit, pcap(tmp_path, session), recorded(tmp_path, named))) == [(FOUND, "CP_7")]
+    named[4] = Notice(items[4].time, "device", "modbus:nobody-has-this")
+    document = reported(fieldkit, pcap(tmp_path, session), recorded(tmp_path / "b", named))
+    assert joined(document) == []
+    assert "what it was named as is not known here: there is no profile 'nobody-has-this'" in notes(document)
 
 
 def test_a_recording_of_another_day_is_said_to_be(fieldkit: Fieldkit, tmp_path: Path) -> None:

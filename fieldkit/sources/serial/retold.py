@@ -56,7 +56,7 @@ class Retold:
         self.readings = 0
         """Values among them."""
         self.fault = ""
-        """Why it ends early."""
+        """Why it was not understood to its end."""
 
     def events(self) -> Iterator[Told]:
         """What was told, in the order of time."""
@@ -68,7 +68,7 @@ class Retold:
                     yield from self._renamed(item.text)
                 yield from self._of(self._decoder.feed(item))
         except RecordingError as error:
-            self.fault = str(error)
+            self.fault = f"read up to its first damaged line: {error}"
         yield from self._of(self._decoder.finish())
 
     def _renamed(self, device: str) -> Iterator[Told]:
@@ -77,7 +77,7 @@ class Retold:
         try:
             expected = parse_device(device, self._find).expected if device else Expected()
         except ValueError as error:
-            self.fault = str(error)
+            self.fault = f"what it was named as is not known here: {error}"
             return
         self._decoder = Decoder(self._decoder.settings, self.about.port, expected=expected)
 
