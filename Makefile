@@ -20,7 +20,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live soak \
+.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls soak \
 	lab-failover lock clean
 .DELETE_ON_ERROR:
 
@@ -35,6 +35,7 @@ help:
 	@echo 'make soak-tui   an hour of replay on the screen, memory watched; SOAK_SECONDS=300 is a short one'
 	@echo 'make bench-proxy  what the proxy adds: latency, memory'
 	@echo 'make bench-live   what a live capture takes and loses, beside tcpdump (root on Linux, tcpdump, tcpreplay)'
+	@echo 'make bench-tls    fieldkit tls beside sslyze, nmap and testssl.sh, where they are (nginx, openssl)'
 	@echo 'make soak         eight hours of a site in two minutes: memory must stay where it is'
 	@echo 'make lab-failover  outages made on purpose, and what is said of them (root on Linux, nftables, tcpdump; 8 minutes)'
 	@echo 'make lock     resolve all dependencies anew into constraints.txt'
@@ -135,6 +136,10 @@ soak-tui: $(VENV)/.installed $(BENCH_CAPTURES)/pure.pcap
 # Virtual cables, replayed traffic, the kernel's own counts; a minute, and it must be root.
 bench-live: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap
 	@$(RUN)python $(BENCH_TOOLS)/live.py $(BENCH_CAPTURES)/site.pcap -- $(abspath $(RUN)fieldkit)
+
+# BENCH_TLS="--sslyze PATH": sslyze in an environment of its own (it wants an older cryptography). Two minutes a testssl.
+bench-tls: $(VENV)/.installed
+	@$(RUN)python $(BENCH_TOOLS)/tls_bench.py $(RUN)fieldkit $(BENCH_TLS)
 
 soak: $(VENV)/.installed
 	@$(RUN)python $(BENCH_TOOLS)/live_soak.py -- $(RUN)fieldkit

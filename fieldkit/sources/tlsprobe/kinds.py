@@ -112,7 +112,7 @@ CLIENT_CERT_REFUSED: Final = Kind(
     "critical",
     "pki",
     "The CSMS refuses the client certificate",
-    "{server} ends the handshake with the given client certificate: {why}.",
+    "{server} does not go on with the given client certificate: {why}.",
     "Compare the certificate with what the CSMS trusts: authority, validity, O and CN (A00.FR.402 to 405).",
     "A00.FR.402–405; RFC 8446 §6.2",
 )
