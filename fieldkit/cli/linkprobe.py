@@ -95,6 +95,10 @@ def probing(
         return None
     if every and not watch:
         raise click.UsageError("--probe-every goes with --watch")
+    if router.startswith(("ubus+", "ncos+")):
+        raise click.UsageError(
+            "--probe: over HTTP a router runs no programs; use ssh://, or run fieldkit on the router"
+        )
     from fieldkit.links.probes.budget import METERED, Budget
     from fieldkit.links.probes.local import LocalProber
     from fieldkit.links.probes.probe import IDENTITY
