@@ -15,6 +15,7 @@ from fieldkit.safetext import terminal
 
 if TYPE_CHECKING:
     from fieldkit.detect.symptom import Layer
+    from fieldkit.models.opening import Site
 
 _EXAMPLES = """
 \b
@@ -46,6 +47,13 @@ be used, 5 the capture is damaged or has gaps and nothing was found.
     metavar="NAMES",
     help="What to judge by: rules, statistics, model.",
 )
+@click.option(
+    "--runtime",
+    type=click.Choice(["ai-edge-litert", "tflite-runtime", "numpy", "python"]),
+    default="",
+    show_default="the first of them that works",
+    help="What runs the model.",
+)
 @options.keylog
 @options.validate
 @options.zone
@@ -56,6 +64,7 @@ def command(
     alerts: str | None,
     state: str | None,
     layers: str,
+    runtime: str,
     keylog: tuple[str, ...],
     validate: bool,
     zone: str | None,
@@ -68,7 +77,7 @@ def command(
     one site.
     """
     from fieldkit.cli import diagnosis, output, reading
-    from fieldkit.models.opening import build_detector
+    from fieldkit.models.opening import Site
     from fieldkit.reports.incidents import alert
     from fieldkit.reports.model_evidence import EvidenceWriter
     from fieldkit.session import Session
@@ -82,9 +91,10 @@ def command(
     if not taken.opened:
         return outcome.exit_code()
     try:
-        detector = build_detector(layers=chosen, state=state)
-        session = Session(detector=detector)
-        diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate)
+        with Site(layers=chosen, state=state, runtime=runtime) as site:
+            detector = site.detector
+            diagnosis.run(taken, Session(detector=detector), outcome, keylog=keylog, quiet=quiet, validate=validate)
+            notes = [*detector.notes, *drift_notes(site)]
     finally:
         taken.close()
     writer = EvidenceWriter(show_ids=show_ids)
@@ -94,7 +104,7 @@ def command(
         output.save(alerts, text.encode("utf-8", "replace"))
     elif text:
         click.echo(text, nl=False)
-    for note in detector.notes if not quiet else ():
+    for note in notes if not quiet else ():
         click.echo(f"fieldkit: {terminal(note)}", err=True)
     outcome.conclude(taken.opened)
     status = outcome.exit_code()
@@ -103,6 +113,20 @@ def command(
     if any(incident.category != "benign" for incident in detector.incidents):
         return ExitCode.FINDINGS
     return status
+
+
+def drift_notes(site: Site) -> list[str]:
+    """What has moved since the calibration that was loaded was made."""
+    if site.calibration is None:
+        return []
+    notes = []
+    for station, moved in site.calibration.drift().items():
+        what = ", ".join(f"{words} ({index})" for words, index in moved[:4])
+        notes.append(
+            f"What is usual at {station} has moved since it was calibrated: {what}. If it has new firmware or another "
+            f"SIM, learn anew: fieldkit detect calibrate --relearn {station}"
+        )
+    return notes
 
 
 def wanted(text: str) -> tuple[Layer, ...]:

@@ -25,7 +25,9 @@ BURST_TIME: Final = 300 * SECOND
 MAX_HOSTS: Final = 64
 MAX_TOKENS: Final = 2000
 REMOTE_KNOWN: Final = 5
-"""Starts of transactions at a site before the way in which they come about can be unusual."""
+"""Starts of transactions at a site before the way in which they come about can be unusual: twice as many."""
+UNLIKELY: Final = 0.012
+"""Probability of a start from afar with a new token below which it is told of."""
 
 _WEAKENS: Final[dict[str, tuple[str, ...]]] = {
     # Names of 1.6 §9 and 2.x Part 2 (without their component), in lower case: values that let somebody in.
@@ -86,6 +88,10 @@ class Authority(Tracker):
         """Hosts that firmware came from, and how often."""
         self._tokens: dict[str, int] = {}
         """Tokens known at the site: how often they were accepted or used."""
+        self._first_seen = 0
+        """Tokens that were let in or used for the first time."""
+        self._strangers: deque[tuple[int, str, str, OcppMessage]] = deque(maxlen=16)
+        """Starts from afar with tokens never seen before."""
         self._origins: dict[str, str] = {}
         """By station: vendor, model and serial number as last told."""
         self._handlers = {
@@ -188,9 +194,15 @@ class Authority(Tracker):
         if scheme in ("http", "ftp", "tftp") and not signed and (bare or (self._hosts and not known)):
             reasons.append("neither the way nor the file is protected")
             doubt *= 0.6
-        odd = [word for word in ("evil", "attacker", "malicious", "rogue", "pwn") if word in host]
-        if odd:
-            doubt *= 0.3
+        if (
+            not self._hosts
+            and not bare
+            and scheme in ("http", "ftp", "tftp")
+            and not signed
+            and self._is_foreign(message, host)
+        ):
+            reasons.append("neither the way nor the file is protected, and the address is not the CSMS operator's")
+            doubt *= 0.37
         if reasons and doubt < 1:
             self.context.tell(
                 "firmware-url-swap",
@@ -202,6 +214,13 @@ class Authority(Tracker):
             )
         if (known or not self._hosts) and not bare and len(self._hosts) < MAX_HOSTS:
             self._hosts[host] = self._hosts.get(host, 0) + 1
+
+    def _is_foreign(self, message: OcppMessage, host: str) -> bool:
+        """Does it belong to somebody else than the CSMS, as far as names tell?"""
+        link = self.context.picture.links.get(message.channel.connection)
+        name = link.tls.server_name if link is not None and link.tls is not None else ""
+        name = name or self.context.hosts.get(message.channel.station, "")
+        return bool(name) and not _is_address(name) and _domain(name) != _domain(host)
 
     def _firmware_status(self, message: OcppMessage) -> None:
         if message.type is not MessageType.CALL or message.sender != "station":
@@ -263,7 +282,8 @@ class Authority(Tracker):
             return
         token = text(message.call.payload, "idTag") or text(message.call.payload, "idToken", "idToken") or ""
         status = text(message.payload, "idTagInfo", "status") or text(message.payload, "idTokenInfo", "status")
-        if token and status == "Accepted":
+        if token and status == "Accepted" and token not in self._tokens:
+            self._first_seen += 1
             self._know(token)
 
     def _know(self, token: str) -> None:
@@ -279,6 +299,9 @@ class Authority(Tracker):
             return
         made = station.transactions.latest
         state = kept(self._stations, message.channel.station, _Station)
+        if made is not None and made.id_token:
+            self._first_seen += made.id_token not in self._tokens
+            self._know(made.id_token)
         if made is not None and made.remote_start:
             state.remote += 1
         else:
@@ -292,27 +315,30 @@ class Authority(Tracker):
         token = text(payload, "idTag") or text(payload, "idToken", "idToken") or ""
         states = self._stations.values()
         remote, local = sum(state.remote for state in states), sum(state.local for state in states)
-        rare = local >= REMOTE_KNOWN and remote * 20 <= local
-        unknown = token not in self._tokens and bool(self._tokens)
+        number_of_starts = remote + local
+        fresh = token not in self._tokens
+        # How often a charge begins this way, and how often with a card that was never seen: each at least as often as
+        # one more such start would make it (the rule of succession).
         where = number(payload, "connectorId") or number(payload, "evseId")
-        doubt = 1.0
-        reasons = []
-        if rare:
-            reasons.append(f"of the last {local + remote} charges here {remote or 'none'} began this way")
-            doubt *= 0.5
-        if rare and unknown and len(self._tokens) >= REMOTE_KNOWN:
-            reasons.append(f"token {mask(token)} was never seen here")
-            doubt *= 0.5
-        if reasons and self.context.grown():
-            self.context.tell(
-                "unauthorised-remote-start",
-                name,
-                1 - doubt,
-                f"A charge is started from afar{f' at connector {where:.0f}' if where else ''}: "
-                f"{', and '.join(reasons)}.",
-                (message,),
-                sign="custom",
-            )
+        way, new = (remote + 1) / (number_of_starts + 2), (self._first_seen + 1) / (number_of_starts + 2)
+        likely = way * (new if fresh else 1.0)
+        if fresh:
+            self._strangers.append((message.time, name, token, message))
+        recent = {one[2] for one in self._strangers if message.time - one[0] <= 3600 * SECOND}
+        for _ in range(len(recent) - 1 if fresh else 0):
+            likely *= max(way * new, 0.2)
+        if likely > UNLIKELY or number_of_starts < 2 * REMOTE_KNOWN or not fresh:
+            return
+        others = f", as were {len(recent) - 1} others within the hour" if len(recent) > 1 else ""
+        self.context.tell(
+            "unauthorised-remote-start",
+            name,
+            0.8 if likely < UNLIKELY / 5 else 0.64,
+            f"A charge is started from afar{f' at connector {where:.0f}' if where else ''} with token {mask(token)}, "
+            f"which was never seen here{others}; of {number_of_starts} charges {remote or 'none'} began from afar.",
+            tuple(one[3] for one in self._strangers)[-4:],
+            sign="custom",
+        )
 
 
 def _settings(message: OcppMessage) -> list[tuple[str, Any]]:

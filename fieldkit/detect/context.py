@@ -32,6 +32,12 @@ class Context:
         """Time of the first event."""
         self.expected: dict[str, int] = {}
         """By station: until when a restart is expected, as it was ordered or an update runs."""
+        self.frozen: Callable[[str], bool] = lambda station: False
+        """Does an incident concern this station, so that nothing must be learnt from it? Set by the detector."""
+        self.hosts: dict[str, str] = {}
+        """By station: the name by which it called the CSMS."""
+        self.broken_off = 0
+        """When stations last lost their connections together."""
         self._take = take
 
     def tell(

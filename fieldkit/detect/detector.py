@@ -10,6 +10,7 @@ from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.detect import rules
 from fieldkit.detect.authority import Authority
 from fieldkit.detect.context import Context, Tracker
+from fieldkit.detect.drifts import TRACKERS as _DRIFTS
 from fieldkit.detect.fusion import Fusion
 from fieldkit.detect.health import Health
 from fieldkit.detect.incident import Incident
@@ -48,7 +49,10 @@ class Detector:
         """What the detector could not do, and why; in the order of time."""
         self.context = Context(self._symptom)
         self.fusion = Fusion(self.context.deadlines, raised)
+        self.context.frozen = self.fusion.is_open
         trackers: list[Tracker] = [kind(self.context) for kind in _RULES] if "rules" in self.layers else []
+        if "statistics" in self.layers:
+            trackers += [kind(self.context) for kind in _DRIFTS]
         trackers += [make(self.context) for make in more]
         self._trackers = trackers
         self._by_event: dict[type[Event], list[tuple[Callable[[Event], None], Tracker]]] = {}

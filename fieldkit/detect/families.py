@@ -405,6 +405,13 @@ _ALL: Final = (
         _LOSSES | {"message-flood", "unusual-protocol", "tls-clock-failure", "csms-unreachable"},
     ),
     Family(
+        "planned-sim-switch",
+        "benign",
+        "The site's connections were taken down in good order",
+        "Nothing to do if all stations are back: the SIM, the uplink or the router was probably changed on purpose.",
+        _LOSSES | {"uplink-switch", "satellite-step", "sim-switch"},
+    ),
+    Family(
         "planned-restart",
         "benign",
         "A restart that the CSMS ordered",

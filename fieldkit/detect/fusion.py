@@ -35,7 +35,8 @@ SLOW: Final = frozenset(
      "contactor-not-closing", "unusual-energy", "config-tampering", "clock-shift"}
 )  # fmt: skip
 LATE_CAUSE: Final = 300 * SECOND
-"""A cause may show so much later than its effect."""
+LATE_BENIGN: Final = 3600 * SECOND
+"""A cause may show so much later than its effect; that of a power cut when the power is back."""
 TOGETHER: Final = 150 * SECOND
 """The same trouble with the connection at several stations within this time is the site's."""
 MAX_INCIDENTS: Final = 2000
@@ -87,8 +88,8 @@ class Fusion:
             self._raise(key, symptom.time)
 
     def is_open(self, station: str) -> bool:
-        """Does an incident go on that concerns this station?"""
-        return any(incident.station in (station, SITE) for incident in self.open)
+        """Does an incident go on that concerns this station? What is named as harmless and lasts is no reason."""
+        return any(not incident.closed and incident.station in (station, SITE) for incident in self._recent)
 
     def finish(self, time: int) -> None:
         """The end: what waited for a cause is told without."""
@@ -123,7 +124,8 @@ class Fusion:
         explains = FAMILIES[symptom.family].explains
         taken: Incident | None = None
         for incident in reversed(tuple(self._recent)):
-            fresh = symptom.time - incident.raised <= LATE_CAUSE
+            benign = FAMILIES[symptom.family].category == "benign"
+            fresh = symptom.time - incident.raised <= (LATE_BENIGN if benign else LATE_CAUSE)
             concerns = incident.station == symptom.station or symptom.station == SITE
             if not fresh or not concerns or incident.family_name not in explains:
                 continue

@@ -48,6 +48,9 @@ BROKEN_TIME: Final = 180 * SECOND
 """Messages of one station within this time that no program sends that works …"""
 BROKEN_USUAL: Final = 6.0
 """… or so many times more than it usually sends."""
+STRANGE: Final = 2
+STRANGE_TIME: Final = 900 * SECOND
+"""Message ids of another make: one may be chance."""
 MAX_TABLE: Final = 4000
 _ASKED_FOR: Final = frozenset({"NotifyReport", "NotifyMonitoringReport", "NotifyCustomerInformation", "NotifyEvent",
                                "LogStatusNotification", "StatusNotification"})  # fmt: skip
@@ -73,6 +76,8 @@ class _Station:
     refused: deque[tuple[int, str, Event]] = field(default_factory=lambda: deque(maxlen=64))
     shapes: dict[str, Counter[str]] = field(default_factory=lambda: {"station": Counter(), "csms": Counter()})
     """What message ids look like, by sender."""
+    strange: deque[int] = field(default_factory=lambda: deque(maxlen=8))
+    """When message ids of another make came."""
     heard: int = 0
 
 
@@ -190,9 +195,11 @@ class Intruders(Tracker):
         shapes = state.shapes[message.sender]
         shape = _shape_of(message.id)
         total = sum(shapes.values())
-        if total >= 30 and shape not in shapes:
+        if total >= 30 and shapes[shape] < 6:
             usual, number = shapes.most_common(1)[0]
-            if number >= 0.9 * total:
+            state.strange.append(message.time)
+            again = sum(message.time - time <= STRANGE_TIME for time in state.strange) >= STRANGE
+            if number >= 0.9 * total and again:
                 who = "orders to" if message.sender == "csms" else "messages of"
                 self.context.tell(
                     "man-in-the-middle" if message.sender == "csms" else "cloned-station",
@@ -290,6 +297,8 @@ class Intruders(Tracker):
         if not name or link is None or not link.ocpp:
             return
         credentials = request.credentials
+        if name in self.context.hosts or len(self.context.hosts) < MAX_TABLE:
+            self.context.hosts[name] = request.headers.get("host", "").rpartition(":")[0][:200].lower()
         self._weaker(name, request)
         self._server(name, request)
         if credentials is not None and credentials.user and name in self._known and credentials.user != name:
@@ -441,12 +450,11 @@ def _is_private(address: str) -> bool:
 def _shape_of(id_: str) -> str:
     """What a message id looks like, not what it says: so that counters and random numbers of one make are alike."""
     if len(id_) == 36 and id_.count("-") == 4:
-        return "UUID"
-    if id_.isdigit():
-        return "a short number" if len(id_) < 10 else "a long number"
-    kinds = "".join(sorted({"9" if char.isdigit() else "a" if char.isalpha() else char for char in id_[:64]}))
-    size = "short" if len(id_) < 12 else "medium" if len(id_) < 24 else "long"
-    return f"{size}, of {kinds[:8]}"
+        return "a UUID"
+    signs = "".join(sorted({char for char in id_[:64] if not char.isalnum()}))
+    if not signs and id_.isdigit() and len(id_) < 20:
+        return "a number"
+    return f"a text with {signs}" if signs else "a text"
 
 
 def _way(event: Event) -> str:

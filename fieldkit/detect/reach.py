@@ -81,6 +81,8 @@ class _Station:
     gaps: deque[int] = field(default_factory=lambda: deque(maxlen=GAPS))
     retransmitted: int = 0
     booted: int = 0
+    replaced: bool = False
+    """Its connection took the place of one that never ended in sight."""
     alerts: int = 0
 
 
@@ -89,6 +91,8 @@ class _Down:
     time: int
     station: str
     by_server: bool
+    orderly: bool
+    """The station said good-bye."""
     event: ConnectionClosed
 
 
@@ -177,7 +181,7 @@ class Reach(Tracker):
         interval = station.about.heartbeat_interval if station is not None else None
         if interval is not None and interval > 0:
             longest = max(longest, min(interval, 86_400) * SECOND)
-        return int(1.5 * longest) + 20 * SECOND
+        return int(1.6 * longest) + 45 * SECOND
 
     def _silent(self, name: str, time: int) -> None:
         state = self.stations[name]
@@ -296,6 +300,7 @@ class Reach(Tracker):
         if address not in self._at_address and len(self._at_address) >= 5000:
             del self._at_address[next(iter(self._at_address))]
         self._at_address[address] = name
+        state.replaced = len(state.open) > 1 and not state.lost
         if state.lost:
             absence = event.time - state.lost
             if absence < MAX_ABSENCE:
@@ -342,10 +347,12 @@ class Reach(Tracker):
         state.waiting.clear()
         self.context.off(("answer", name))
         self.context.off(("silence", name))
-        by_server = event.by_client is False and (event.how == "fin" or event.how == "rst")
+        by_server = event.by_client is False and event.how == "fin"
+        orderly = event.by_client is True and event.how == "fin"
         if link is not None and link.close_by_client is not None:
             by_server = not link.close_by_client
-        self._downs.append(_Down(event.time, name, by_server, event))
+            orderly = link.close_by_client and link.close_code in (1000, 1001)
+        self._downs.append(_Down(event.time, name, by_server, orderly and link is not None, event))
         self._look_for_mass()
         patience = min(max(OFFLINE, int(LONGER * state.absence)), MAX_ABSENCE)
         if self.context.expects_restart(name):
@@ -414,6 +421,10 @@ class Reach(Tracker):
 
     # ------------------------------------------------------------------------------------------------- several at once
 
+    def _silent_boots(self) -> bool:
+        """Do stations boot whose connections fell silent, rather than ended?"""
+        return any(self.context.now - boot[0] <= BOOTS for boot in self._boots)
+
     def _look_for_mass(self) -> None:
         recent = self._mass_downs(self.context.now)
         if self._is_mass(len({down.station for down in recent})) and not self.context.deadlines.waits("mass"):
@@ -449,11 +460,16 @@ class Reach(Tracker):
                 "The CSMS closed them" if by_server >= 0.7 * len(downs) else "Their attempts were turned away at once"
             )
             what += f", and {back} of {len(names)} are back."
-        elif booted >= MASS_SHARE * len(names):
+        elif sum(down.orderly for down in downs) >= 0.7 * len(downs):
+            family, confidence = "planned-sim-switch", 0.8
+            what = "All said good-bye, so somebody wanted it."
+        elif booted >= MASS_SHARE * len(names) and self._silent_boots():
             family, confidence, what = "power-cut", 0.85, f"{booted} of them have started anew since."
-        elif back:
-            family, confidence = "uplink-switch", 0.75
-            what = f"Nobody said goodbye, and {back} of {len(names)} are back over what is probably another way."
+        elif back >= MASS_SHARE * len(names):
+            # An interruption, as every uplink has now and then: it becomes an incident if it comes often, or if the
+            # way is another one since, which the answers' times tell (``drifts.Latency``).
+            self.context.broken_off = downs[0].time
+            return
         else:
             family, confidence = "station-offline", 0.7
             what = "Nobody said goodbye, and none is back: the uplink or the power of the site."
@@ -464,9 +480,8 @@ class Reach(Tracker):
         reason = text(message.payload, "reason") or ""
         if self.context.expects_restart(name) or reason in ("Triggered", "RemoteReset", "ScheduledReset"):
             return
-        known = self.context.now - self.context.began > BOOTS
-        if not known:
-            return
+        if self.context.now - self.context.began <= BOOTS or (state.open and not state.replaced):
+            return  # it has lost its connection in sight: that explains a boot, to those who boot then
         self._boots.append((message.time, name, message))
         recent = [boot for boot in self._boots if message.time - boot[0] <= BOOTS]
         names = list(dict.fromkeys(boot[1] for boot in recent))

@@ -1,0 +1,324 @@
+"""Events into the steps that windows are made of: one place where each feature is counted or measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Final
+
+from fieldkit.checks.energy import POWER, REGISTER
+from fieldkit.checks.measured import total
+from fieldkit.checks.words import SECOND
+from fieldkit.detect.context import Context, Tracker
+from fieldkit.detect.features import Steps
+from fieldkit.detect.sequence import START, Trigrams, token
+from fieldkit.events import (
+    Connection,
+    ConnectionClosed,
+    ConnectionOpened,
+    Event,
+    HttpResponse,
+    MessageType,
+    OcppMessage,
+    Retransmission,
+    TlsAlert,
+    Unanswered,
+    WsControl,
+)
+from fieldkit.ocpp.exchange import latency
+from fieldkit.site.link import asks_upgrade
+from fieldkit.site.reading import text
+from fieldkit.site.station import Station
+
+MAX_WATCHED: Final = 500
+"""Stations whose windows are looked at; 30 KB each."""
+
+_COUNTED: Final[dict[str, str]] = {
+    "Heartbeat": "heartbeats",
+    "BootNotification": "boots",
+    "StartTransaction": "starts",
+    "StopTransaction": "stops",
+    "MeterValues": "readings",
+    "StatusNotification": "statuses",
+    "NotifyEvent": "statuses",
+    "SetChargingProfile": "profiles",
+    "ClearChargingProfile": "profiles",
+    "GetCompositeSchedule": "profiles",
+    "Reset": "commands",
+    "UnlockConnector": "commands",
+    "RemoteStartTransaction": "commands",
+    "RemoteStopTransaction": "commands",
+    "RequestStartTransaction": "commands",
+    "RequestStopTransaction": "commands",
+    "ChangeAvailability": "commands",
+    "TriggerMessage": "commands",
+    "ChangeConfiguration": "settings",
+    "GetConfiguration": "settings",
+    "SetVariables": "settings",
+    "GetVariables": "settings",
+    "SetNetworkProfile": "settings",
+    "SendLocalList": "settings",
+    "UpdateFirmware": "firmware",
+    "SignedUpdateFirmware": "firmware",
+    "FirmwareStatusNotification": "firmware",
+    "SignedFirmwareStatusNotification": "firmware",
+    "GetDiagnostics": "firmware",
+    "DiagnosticsStatusNotification": "firmware",
+    "GetLog": "firmware",
+    "LogStatusNotification": "firmware",
+}
+"""By action; of a CALL."""
+_EVENT_TYPES: Final = {"Started": "starts", "Ended": "stops", "Updated": "readings"}
+
+
+@dataclass(slots=True)
+class Watched:
+    """One station."""
+
+    steps: Steps = field(default_factory=Steps)
+    last: tuple[str, str] = (START, START)
+    trigrams: Trigrams = field(default_factory=Trigrams)
+    heartbeat: int = 0
+    readings: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    """By connector: time and interval of the last meter values, and their transaction."""
+    peaks: dict[str, float] = field(default_factory=dict)
+    """By connector: the highest power so far."""
+    registers: dict[str, tuple[int, float, float]] = field(default_factory=dict)
+    """By transaction: time, register, power of the last reading."""
+    evidence: list[Event] = field(default_factory=list)
+    """The latest events, for who wants to see what it was about."""
+    pinged: int = 0
+
+
+class Observer(Tracker):
+    """Fills the steps, and calls ``touched`` with the name of each station that something was seen of."""
+
+    wants: ClassVar[frozenset[type[Event]]] = frozenset(
+        {
+            OcppMessage, ConnectionOpened, ConnectionClosed, Retransmission, TlsAlert, WsControl, HttpResponse,
+            Unanswered,
+        }
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        context: Context,
+        prior: Trigrams | None = None,
+        touched: Callable[[str, Watched, int], None] | None = None,
+    ) -> None:
+        super().__init__(context)
+        self.watched: dict[str, Watched] = {}
+        self._prior = prior
+        self._touched = touched
+        self._handlers: dict[type[Event], Callable[[Any], None]] = {
+            OcppMessage: self._message,
+            ConnectionOpened: self._opened,
+            ConnectionClosed: self._closed,
+            Retransmission: self._retransmission,
+            TlsAlert: self._alert,
+            WsControl: self._control,
+            HttpResponse: self._response,
+            Unanswered: self._unanswered,
+        }
+        self._at_address: dict[str, str] = {}
+
+    def see(self, event: Event) -> None:
+        self._handlers[event.__class__](event)
+
+    def _of(self, name: str) -> Watched | None:
+        watched = self.watched.get(name)
+        if watched is None:
+            if len(self.watched) >= MAX_WATCHED:
+                return None
+            watched = self.watched[name] = Watched(trigrams=Trigrams(self._prior))
+        return watched
+
+    def _seen(self, name: str, watched: Watched, event: Event) -> None:
+        watched.evidence.append(event)
+        if len(watched.evidence) > 24:
+            del watched.evidence[:12]
+        if self._touched is not None:
+            self._touched(name, watched, event.time)
+
+    # -------------------------------------------------------------------------------------------------------- messages
+
+    def _message(self, message: OcppMessage) -> None:
+        name, time = message.channel.station, message.time
+        watched = self._of(name)
+        if watched is None:
+            return
+        steps = watched.steps
+        steps.clear = True
+        connection = message.channel.connection
+        if connection is not None and len(self._at_address) < 5000:
+            self._at_address[connection.client.address] = name
+        steps.measure(time, "size", float(len(message.raw)))
+        self._sequence(watched, message)
+        if message.problems:
+            steps.count(time, "malformed")
+        if message.type is MessageType.CALL or message.type is MessageType.SEND:
+            self._call(watched, message)
+        else:
+            self._answer(watched, message)
+        self._seen(name, watched, message)
+
+    def _sequence(self, watched: Watched, message: OcppMessage) -> None:
+        now = token(message)
+        first, second = watched.last
+        surprise = watched.trigrams.surprise(first, second, now)
+        watched.steps.measure(message.time, "surprise", surprise)
+        watched.steps.measure(message.time, "oddest", surprise)
+        if not self.context.frozen(message.channel.station):
+            watched.trigrams.add(first, second, now)
+        watched.last = (second, now)
+
+    def _call(self, watched: Watched, message: OcppMessage) -> None:
+        steps, time, action = watched.steps, message.time, message.action
+        of_station = message.sender == "station"
+        steps.count(time, "station_calls" if of_station else "csms_calls")
+        counted = _COUNTED.get(action)
+        if action == "TransactionEvent":
+            counted = _EVENT_TYPES.get(text(message.payload, "eventType") or "", "readings")
+        elif action == "Authorize":
+            return  # counted by its answer
+        steps.count(time, counted or "others")
+        if not of_station:
+            return
+        station = self.context.picture.stations.get(message.channel.station)
+        if station is None:
+            return
+        if action == "Heartbeat":
+            self._heartbeat(watched, station, time)
+        reading = station.clock.fresh
+        if reading is not None and reading.message.time == time:
+            steps.measure(time, "clock", min(abs(reading.offset) / SECOND, 1e6))
+        if station.meters.fresh and action in ("MeterValues", "TransactionEvent"):
+            self._measured(watched, station, message)
+
+    def _heartbeat(self, watched: Watched, station: Station, time: int) -> None:
+        interval = station.about.heartbeat_interval
+        if watched.heartbeat and interval:
+            gap = (time - watched.heartbeat) / SECOND
+            watched.steps.measure(time, "heartbeat_gap", min(100 * abs(gap - interval) / interval, 1000.0))
+        watched.heartbeat = time
+
+    def _measured(self, watched: Watched, station: Station, message: OcppMessage) -> None:
+        steps, time = watched.steps, message.time
+        measured = station.meters.measured
+        sample = station.meters.fresh[-1]
+        place = sample.connector
+        before = watched.readings.get(place)
+        interval = 0
+        if before is not None and before[2] == sample.transaction and sample.context.endswith("Periodic"):
+            interval = time - before[0]
+            if before[1] > 0 and interval > 0:
+                steps.measure(time, "reading_gap", min(100 * abs(interval - before[1]) / before[1], 1000.0))
+        if place in watched.readings or len(watched.readings) < 64:
+            watched.readings[place] = (time, interval, sample.transaction)
+        powers = measured.get(POWER)
+        power = total(powers, powers[-1].time) if powers and powers[-1].unit == "W" else None
+        if power is not None and sample.transaction:
+            if place in watched.peaks or len(watched.peaks) < 64:
+                watched.peaks[place] = max(watched.peaks.get(place, 1.0), power)
+            steps.measure(time, "share", 100 * max(power, 0.0) / watched.peaks.get(place, 1.0))
+            if abs(power) < 60:
+                steps.count(time, "still")
+            self._balance(watched, station, sample.transaction, time, power)
+        self._phases(watched, station, time)
+        for one in measured.get("Temperature", ()):
+            if one.unit == "Celsius" and one.location != "EV":
+                steps.measure(time, "temperature", max(one.value, 0.0))
+
+    def _balance(self, watched: Watched, station: Station, transaction: str, time: int, power: float) -> None:
+        registers = station.meters.measured.get(REGISTER)
+        if not registers or registers[-1].unit != "Wh":
+            return
+        sample = registers[-1]
+        before = watched.registers.get(transaction)
+        if before is not None and 0 < sample.time - before[0] < 960 * SECOND:
+            hours = (sample.time - before[0]) / (3600 * SECOND)
+            low, high = sorted((before[2] * hours, power * hours))
+            billed = sample.value - before[1]
+            if high > 5:
+                gap = max(low - billed, billed - high, 0.0) if billed >= 0 else high + abs(billed)
+                watched.steps.measure(time, "balance", min(100 * max(gap - 10, 0.0) / high, 1000.0))
+        if len(watched.registers) >= 32 and transaction not in watched.registers:
+            del watched.registers[next(iter(watched.registers))]
+        watched.registers[transaction] = (sample.time, sample.value, power)
+
+    @staticmethod
+    def _phases(watched: Watched, station: Station, time: int) -> None:
+        measured = station.meters.measured
+        currents = [one.value for one in measured.get("Current.Import", ()) if one.phase in ("L1", "L2", "L3")]
+        if len(currents) == 3 and max(currents) > 2:
+            watched.steps.measure(time, "spread", 100 * (max(currents) - min(currents)) / max(currents))
+        volts = [one.value for one in measured.get("Voltage", ()) if one.phase.startswith("L") and one.unit == "V"]
+        if volts:
+            watched.steps.measure(time, "voltage", max(100 * abs(value - 230) / 230 for value in volts))
+
+    def _answer(self, watched: Watched, message: OcppMessage) -> None:
+        steps, time = watched.steps, message.time
+        if message.error is not None:
+            steps.count(time, "errors")
+        if message.call is None:
+            return
+        took = latency(message)
+        if took is not None and 0 < took < 600 * SECOND:
+            if message.sender == "csms":
+                steps.measure(time, "csms_latency", took / 1e6)
+                steps.measure(time, "csms_slowest", took / 1e6)
+            else:
+                steps.measure(time, "station_latency", took / 1e6)
+        status = text(message.payload, "idTagInfo", "status") or text(message.payload, "idTokenInfo", "status")
+        if status:
+            steps.count(time, "accepted" if status == "Accepted" else "refused")
+
+    def _unanswered(self, event: Unanswered) -> None:
+        name = event.call.channel.station
+        if event.why == "connection-closed" and (watched := self.watched.get(name)) is not None:
+            watched.steps.count(event.time, "unanswered")
+
+    # ------------------------------------------------------------------------------------------------------- transport
+
+    def _name(self, event: Event) -> str:
+        connection: Connection = event.connection  # type: ignore[union-attr, assignment]  # those of transport have one
+        link = self.context.picture.links.get(connection)
+        if link is not None and link.station:
+            return link.station
+        address = connection.client.address
+        return self._at_address.get(address, address)
+
+    def _transport(self, event: Event, name: str) -> None:
+        station = self._name(event)
+        watched = self._of(station)
+        if watched is not None:
+            watched.steps.count(event.time, name)
+            self._seen(station, watched, event)
+
+    def _opened(self, event: ConnectionOpened) -> None:
+        self._transport(event, "opened")
+
+    def _closed(self, event: ConnectionClosed) -> None:
+        if event.how != "end-of-capture":
+            self._transport(event, "failed" if event.how in ("refused", "no-answer") else "closed")
+
+    def _retransmission(self, event: Retransmission) -> None:
+        if event.kind == "retransmission":
+            self._transport(event, "resent")
+
+    def _alert(self, event: TlsAlert) -> None:
+        self._transport(event, "alerts")
+
+    def _response(self, event: HttpResponse) -> None:
+        if event.status >= 300 and event.request is not None and asks_upgrade(event.request):
+            self._transport(event, "failed")
+
+    def _control(self, event: WsControl) -> None:
+        watched = self.watched.get(self._name(event))
+        if watched is None:
+            return
+        if event.kind == "ping" and event.from_client:
+            watched.pinged = event.time
+        elif event.kind == "pong" and not event.from_client and watched.pinged:
+            watched.steps.measure(event.time, "round_trip", min((event.time - watched.pinged) / 1e6, 60_000.0))
+            watched.pinged = 0

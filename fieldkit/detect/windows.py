@@ -1,0 +1,246 @@
+"""A station's minutes against its own usual ones, feature by feature and, by the model, all together.
+
+Each feature is told in spreads from the station's median. The highest of each group is held against a threshold that is
+reached so many times a charger-week and no more; three of six windows in a row must do so. The model sees what no
+single feature shows: numbers that are all possible, but not together.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from math import expm1
+from typing import Final, Protocol
+
+from fieldkit.detect.context import Context
+from fieldkit.detect.features import FEATURES, INDEX, SIZE, STEP, STEPS, Group, squeeze
+from fieldkit.detect.observer import Observer, Watched
+from fieldkit.detect.prior import GROUPS, Prior
+from fieldkit.detect.symptom import Layer
+from fieldkit.detect.tails import Tail
+from fieldkit.detect.usual import Usual
+
+PERSISTENT: Final = 3
+"""Of the latest six windows."""
+CLIP: Final = 12.0
+"""Spreads beyond which it is all the same."""
+A_WEEK: Final = 0.02
+"""Alarms a charger-week of each group, and of the model, that are put up with."""
+LEARN_EVERY: Final = 30 * 1_000_000_000
+"""Windows overlap: one in half a minute says as much as all of them."""
+MIN_EXPECTED: Final = 0.25
+"""Share of the fleet's spread that a station's own is never thought smaller than."""
+SETTLED: Final = 24 * 3600 * 1_000_000_000
+"""A station is known after a day; until then the fleet's thresholds hold."""
+TOLD: Final = 3
+
+_FAMILY: Final[dict[Group, str]] = {
+    "protocol": "unusual-protocol",
+    "sequence": "unusual-protocol",
+    "timing": "unusual-timing",
+    "energy": "unusual-energy",
+    "transport": "unusual-transport",
+}
+_TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
+"""Of the others only more is odd: silence is looked for elsewhere."""
+_OF_GROUP: Final[dict[Group, tuple[int, ...]]] = {
+    group: tuple(at for at, feature in enumerate(FEATURES) if feature.group == group) for group in GROUPS
+}
+
+
+class Judge(Protocol):
+    """The model as windows see it."""
+
+    def judge(self, scores: list[float], mask: list[bool]) -> tuple[float, list[float]] | None:
+        """How odd the whole is, and what of that is each group's; None when it cannot be told."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """One station's usual."""
+
+    usual: list[Usual]
+    tails: dict[str, Tail] = field(default_factory=lambda: {name: Tail() for name in (*GROUPS, "model")})
+    flags: dict[str, deque[bool]] = field(
+        default_factory=lambda: {name: deque(maxlen=STEPS) for name in (*GROUPS, "model")}
+    )
+    learnt: int = 0
+    first: int = 0
+    quiet: int = STEPS
+    """Windows in a row in which nothing was odd."""
+
+
+class Windows(Observer):
+    """Every station's last minute, every ten seconds in which something was seen of it."""
+
+    def __init__(
+        self,
+        context: Context,
+        prior: Prior,
+        *,
+        judge: Judge | None = None,
+        layers: frozenset[Layer] = frozenset({"statistics", "model"}),
+        collected: Callable[[str, int, list[float], list[bool]], None] | None = None,
+    ) -> None:
+        """``collected`` gets each ordinary window for training: station, time, squeezed values, mask."""
+        super().__init__(context, prior.trigrams)
+        self.prior = prior
+        self.known: dict[str, _Known] = {}
+        self._judge = judge
+        self._layers = layers
+        self._collected = collected
+        self._touched = self._touch
+
+    def _touch(self, name: str, watched: Watched, time: int) -> None:
+        key = ("window", name)
+        if not self.context.deadlines.waits(key):
+            self.context.at(key, (time // STEP + 1) * STEP, lambda due: self._evaluate(name, watched, due))
+
+    def begin(self, name: str) -> tuple[_Known, Watched | None]:
+        """What is known of a station, made where it is not there yet."""
+        known = self.known.get(name)
+        if known is None:
+            known = self.known[name] = self._new()
+        return known, self._of(name)
+
+    def _new(self) -> _Known:
+        prior = self.prior
+        return _Known(
+            [
+                Usual(MIN_EXPECTED * spread, prior=(median, spread), size=64)
+                for median, spread in zip(prior.medians, prior.spreads, strict=True)
+            ]
+        )
+
+    # ------------------------------------------------------------------------------------------------------ a window
+
+    def _evaluate(self, name: str, watched: Watched, time: int) -> None:
+        known = self.known.get(name)
+        if known is None:
+            known = self.known[name] = self._new()
+            known.first = time
+        window = watched.steps.window(time // STEP)
+        squeezed, mask = squeeze(window), window.mask
+        scores = [0.0] * SIZE
+        for at, usual in enumerate(known.usual):
+            if mask[at]:
+                score = (squeezed[at] - usual.median) / usual.spread
+                scores[at] = min(score, CLIP) if score > 0 else max(score, -CLIP)
+        groups = groups_of(scores)
+        shares: list[float] = []
+        if self._judge is not None and (found := self._judge.judge(scores, mask)) is not None:
+            groups["model"], shares = found
+        odd = self._decide(name, watched, known, time, groups, scores, squeezed, shares)
+        if self._collected is not None and not self.context.frozen(name):
+            self._collected(name, time, squeezed, mask)
+        self._learn(name, known, time, squeezed, mask, groups, odd=odd)
+        known.quiet = 0 if odd else known.quiet + 1
+        if known.quiet < STEPS:
+            self._touch(name, watched, time)
+
+    def _decide(
+        self,
+        name: str,
+        watched: Watched,
+        known: _Known,
+        time: int,
+        groups: dict[str, float],
+        scores: list[float],
+        squeezed: list[float],
+        shares: list[float],
+    ) -> bool:
+        odd = False
+        for group, score in groups.items():
+            limit = self.threshold(known, group, time)
+            over = score > limit
+            odd = odd or over
+            flags = known.flags[group]
+            flags.append(over)
+            if not over or sum(flags) < PERSISTENT:
+                continue
+            layer: Layer = "model" if group == "model" else "statistics"
+            if layer not in self._layers:
+                continue
+            which = GROUPS[max(range(len(GROUPS)), key=shares.__getitem__)] if group == "model" and shares else group
+            self.context.tell(
+                _FAMILY[which],  # type: ignore[index]  # a name in GROUPS
+                name,
+                0.62 if score > 1.25 * limit else 0.45,
+                self._words(known, scores, squeezed, group),
+                tuple(watched.evidence[-6:]),
+                layer=layer,
+                first=time - STEPS * STEP,
+                sign=f"window-{group}",
+            )
+        return odd
+
+    def threshold(self, known: _Known, group: str, time: int) -> float:
+        """The fleet's; once the station is known its own, if that is higher."""
+        limit = self.prior.thresholds[group]
+        if time - known.first >= SETTLED:
+            own = known.tails[group].threshold(A_WEEK)
+            if own is not None and own > limit:
+                return min(own, 3 * limit)
+        return limit
+
+    def _words(self, known: _Known, scores: list[float], squeezed: list[float], group: str) -> str:
+        """The features that stand out most, with what is usual."""
+        among = _OF_GROUP.get(group, range(SIZE))  # type: ignore[call-overload]  # of the model: all
+        order = sorted(among, key=lambda at: -abs(scores[at]) if scores[at] > 0 or at in _TWO_SIDED else 0.0)
+        parts = []
+        for at in order[:TOLD]:
+            if abs(scores[at]) < 2:
+                continue
+            feature, usual = FEATURES[at], known.usual[at]
+            observed = _number(expm1(squeezed[at]), feature.unit)
+            highest = _number(max(expm1(usual.median + 3 * usual.spread), 0.0), feature.unit)
+            parts.append(f"{feature.words}: {observed}, usually not above {highest}")
+        said = "; ".join(parts) or "each value by itself is possible, all together are not"
+        return f"Within a minute, {said}."
+
+    # ------------------------------------------------------------------------------------------------------- learning
+
+    def _learn(
+        self,
+        name: str,
+        known: _Known,
+        time: int,
+        squeezed: list[float],
+        mask: list[bool],
+        groups: dict[str, float],
+        *,
+        odd: bool,
+    ) -> None:
+        if self.context.frozen(name):
+            for tail in known.tails.values():
+                tail.forget_block()
+            return
+        for group, score in groups.items():
+            # A score far beyond the threshold is no sample of what is usual, whoever was there to see it.
+            if score <= 1.5 * self.prior.thresholds[group]:
+                known.tails[group].add(score, time)
+        if odd or time - known.learnt < LEARN_EVERY:
+            return
+        known.learnt = time
+        for at, usual in enumerate(known.usual):
+            if mask[at]:
+                usual.add(squeezed[at])
+
+
+def groups_of(scores: list[float]) -> dict[str, float]:
+    """The highest score of each group."""
+    groups: dict[str, float] = {}
+    for group, members in _OF_GROUP.items():
+        most = 0.0
+        for at in members:
+            score = abs(scores[at]) if at in _TWO_SIDED else scores[at]
+            if score > most:
+                most = score
+        groups[group] = most
+    return groups
+
+
+def _number(value: float, unit: str) -> str:
+    text = f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+    return f"{text} {unit}".rstrip() if unit != "%" else f"{text} %"
