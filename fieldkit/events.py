@@ -270,8 +270,8 @@ class StrayReset:
     """Of the segment and of the RST."""
     client: Endpoint
     server: Endpoint
-    sent: int
-    """Time of the segment."""
+    after: int
+    """Nanoseconds from the segment to the RST."""
     source: str
 
 

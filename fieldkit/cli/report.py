@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.cli import options, output, serialjoin
+from fieldkit.cli import linkoutages, options, output, serialjoin
 from fieldkit.cli.exitcodes import ExitCode
 from fieldkit.cli.outcome import Outcome
 from fieldkit.safetext import terminal
@@ -28,6 +28,7 @@ Examples:
   fieldkit report --anonymize for-vendor.jsonl site.pcapng
   fieldkit report --filter 'station = CP_7' depot.pcapng
   fieldkit report site.pcapng ttyUSB0-20260831-080000-123.serial.jsonl --serial-station CP_7
+  fieldkit report lan.pcap --router link.jsonl -o site.html
   ssh router tcpdump -i any -U -w - tcp | fieldkit report -
 
 \b
@@ -72,6 +73,12 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
 @options.plugin
 @serialjoin.station
 @serialjoin.device
+@click.option(
+    "--router",
+    metavar="FILE",
+    multiple=True,
+    help="What the router told while it was captured: of fieldkit link --watch --json, conntrack -E, ip -ts monitor.",
+)
 @options.show_ids
 @click.option(
     "--anonymize",
@@ -100,6 +107,7 @@ def command(
     plugins: tuple[str, ...],
     serial_station: tuple[str, ...],
     serial_device: tuple[str, ...],
+    router: tuple[str, ...],
     show_ids: bool,
     anonymize: tuple[str, ...],
     include_secrets: bool,
@@ -156,6 +164,8 @@ def command(
             session = chosen.session_for(Policy(security_profile=min_profile), written, matching, checks)
             decoding = plugged.begin(session.failed_plugins) if plugged else None
             joined.begin(session.picture, outcome)
+            if router and not linkoutages.take(router, session, offset or 0, outcome):
+                return ExitCode.SOURCE
             diagnosis.run(taken, session, outcome, keylog=keylog, quiet=quiet, validate=validate, decoding=decoding,
                           beside=joined.among)  # fmt: skip
             status = outcome.exit_code()

@@ -13,8 +13,8 @@ from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldkit.checks.words import counted
+from fieldkit.reports import html_outages, outagewords, plainwords
 from fieldkit.reports import html_words as words
-from fieldkit.reports import plainwords
 from fieldkit.reports.document import Report
 from fieldkit.reports.html_detail import FEW_STATIONS, LEVELS, Cut, Detail, first
 from fieldkit.reports.html_embed import Embedded, embed
@@ -94,6 +94,7 @@ def _page(report: Report, document: Embedded, detail: Detail) -> str:
         overview=_Overview(first(overview, detail.overview)),
         anchors={view.entry["station"]: view.anchor for view in stations.rows},
         connections=first(report["connections"], detail.connections),
+        outages=html_outages.arrange(report["links"], _axis(report), detail.outages),
         tls=first(report["tls"], detail.tls),
         detail=detail,
         document=document,
@@ -112,14 +113,15 @@ def _stations(report: Report, findings: Findings, detail: Detail) -> tuple[Cut[S
         chosen.sort(key=lambda item: _badness(counts.get(item[1]["station"], {})))
         chosen = sorted(chosen[: detail.stations], key=lambda item: item[0])
     around = by_station(report, findings.by_station)
-    times = [
-        time
-        for text in (report["capture"]["first"], report["capture"]["last"])
-        if (time := parse_time(text)) is not None
-    ]
-    axis = TimeAxis.over(times)
+    axis = _axis(report)
     views = [station_view(number, entry, around[entry["station"]], axis, detail) for number, entry in chosen]
     return Cut(views, len(report["stations"]) - len(views)), counts
+
+
+def _axis(report: Report) -> TimeAxis | None:
+    """The time of the capture."""
+    capture = report["capture"]
+    return TimeAxis.over(time for text in (capture["first"], capture["last"]) if (time := parse_time(text)) is not None)
 
 
 def _badness(counts: dict[str, int]) -> int:
@@ -177,6 +179,7 @@ def _environment() -> Environment:
         "advice": plainwords.advice,
         "stop_reason": plainwords.stop_reason,
         "counted": counted,
+        "legname": lambda name: outagewords.LEGS.get(name, name),
         # Drawings and the embedded document are made safe where they are made.
         "drawn": Markup,
     }

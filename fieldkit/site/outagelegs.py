@@ -45,6 +45,11 @@ def lost_by(cause: Cause) -> Party:
     return _LOST_BY[cause][0]
 
 
+def blame(cause: Cause, confidence: float) -> Attribution:
+    """Of the loss itself."""
+    return Attribution(*_LOST_BY[cause], confidence)
+
+
 def backoff(waits: list[int]) -> int | None:
     """How long a station waits before it dials again, where it is always the same."""
     if len(waits) < BACKOFFS:
@@ -139,7 +144,7 @@ def _switched(loss: Break, verdict: Verdict, lost: int) -> int | None:
 def _attributed(outage: Outage, loss: Break, wait: int | None) -> Outage:
     owners: dict[LegName, Attribution] = {}
     if outage.path_lost is not None:
-        owners["path_lost"] = Attribution(*_LOST_BY[outage.cause], outage.confidence)
+        owners["path_lost"] = blame(outage.cause, outage.confidence)
     for name, begin, end in outage.spans:
         owner, words, certain = _of_leg(name, begin, end, outage, loss, wait)
         owners[name] = Attribution(owner, words, certain)

@@ -35,7 +35,7 @@ from fieldkit.ocpp.timestamps import parse
 from fieldkit.site.link import Link, Links, asks_upgrade
 from fieldkit.site.outage import Outage
 from fieldkit.site.outagecause import RESTARTED, SECOND, TOGETHER_NS, Break, UplinkEvent, Verdict, flaps, judge
-from fieldkit.site.outagelegs import build
+from fieldkit.site.outagelegs import blame, build
 from fieldkit.site.pathkind import guess
 from fieldkit.site.pathseen import PathSeen, Step
 
@@ -460,7 +460,7 @@ class Outages:
             for stray in self._strays
             if stray.client.address == path.connection.client.address
             and stray.server == path.connection.server
-            and 0 <= path.connection.opened - stray.sent <= STRAY_NS
+            and 0 <= path.connection.opened - stray.time <= STRAY_NS
         ]
         if not mine:
             return
@@ -480,7 +480,7 @@ class Outages:
             first_syn=path.connection.opened,
             handshake=path.established,
             upgrade=path.upgraded,
-            switched=stray.sent,
+            switched=stray.time - stray.after,
             rtt_after=path.rtt,
             address_after=stray.client.address,
             connections=(path.connection.number,),
@@ -543,7 +543,7 @@ class Outages:
     def _stray(self, event: StrayReset) -> None:
         known = self._paths.get(self._by_port.get((event.server.address, event.server.port, event.client.port), 0))
         if known is not None:
-            self._turned_up(known, event.client.address, event.sent)
+            self._turned_up(known, event.client.address, event.time - event.after)
         else:
             self._strays.append(event)
 
@@ -576,6 +576,7 @@ class Outages:
             (f"{repeats} repeats went unanswered for {(time - pending) / SECOND:.1f} s; the connection outlived it.",),
             path_lost=(before + pending) // 2 if before else pending,
             lost_between=(before, pending) if before else None,
+            attributed={"path_lost": blame("blackhole", 0.8)},
             broken=False,
             first_message=time,
             rtt_before=path.rtt,
@@ -590,7 +591,7 @@ class Outages:
         line = self._of_path.get(path.connection.number)
         if line is None:
             return
-        found = guess([(time, trip) for time, trip in path.trips if time > step.slow])
+        found = guess(path.trips)
         sure = 0.85 if found.kind == "geo-satellite" else 0.6
         words = (
             f"Round trips rose from {step.before / 1e6:.0f} to {step.after / 1e6:.0f} ms within the connection, which"
@@ -603,8 +604,9 @@ class Outages:
             (words, f"It is probably {found.kind}: {found.reason}."),
             path_lost=(step.fast + step.slow) // 2 if step.fast else step.slow,
             lost_between=(step.fast, step.slow) if step.fast else None,
+            attributed={"path_lost": blame("satellite-step", sure)},
             broken=False,
-            before=guess([(time, trip) for time, trip in path.trips if time <= step.fast]),
+            before=guess(step.earlier),
             after=found,
             rtt_before=step.before,
             rtt_after=step.after,

@@ -50,6 +50,8 @@ class Step(NamedTuple):
     fast: int
     """When it was the old one for the last time, and the new one for the first."""
     slow: int
+    earlier: tuple[tuple[int, int], ...]
+    """(time, ns) of the round trips on the old one."""
 
 
 @dataclass(slots=True)
@@ -196,7 +198,7 @@ class PathSeen:
     def ponged(self, time: int) -> Step | None:
         """The server's answer to a ping."""
         sent, self.ping = self.ping, 0
-        return self.trip(time, time - sent) if sent else None
+        return self.trip(time, time - sent, sure=False) if sent else None
 
     def stamped(self, offset: int) -> None:
         """A message of the client says when it was made."""
@@ -258,7 +260,9 @@ class PathSeen:
             begin = self._doubt
         # Round trips are told now and then only; what came at once before the first slow one was fast, too.
         fast = max((heard for heard in self._heards if self._fast < heard <= begin), default=self._fast)
-        step = Step(round(base or 0), after, fast, begin)
+        earlier = tuple(trip for trip in self.trips if trip not in self._slow)
+        step = Step(round(base or 0), after, fast, begin, earlier)
+        self.trips = deque(self._slow, MAX_TRIPS)
         self._base = [trip for _, trip in self._slow]
         self._slow.clear()
         self._doubt = 0

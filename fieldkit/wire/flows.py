@@ -213,7 +213,12 @@ class FlowTable:
             peer = state.peer
             if total == header and not offset_flags & 7:
                 # A bare acknowledgement: it matters where something is timed or missing, or there is no room.
-                if peer.asked_at:
+                if (
+                    peer.asked_at
+                    and header >= 40
+                    and not fragment & 0x3FFF
+                    and ends[frame - first] - start >= _ETHERNET_HEADERS
+                ):
                     peer.answered(ack, time_of(buffer, start), (frame,), buffer[start + 22], speaking=False)
                 if peer.waiting or not window:
                     self._packet(batch, frame)
@@ -327,7 +332,7 @@ class FlowTable:
         if buffer[offset + 14 : offset + 16] == b"\0\0":
             state.closes_window(time, frames)
         if flags & ACK and state.peer.asked_at:
-            state.peer.answered(ack, time, frames, ttl, speaking=bool(data))
+            state.peer.answered(ack, time, frames, ttl, speaking=bool(data) or flags & FIN != 0)
         if flags & ACK and state.peer.waiting:
             state.peer.acknowledged(ack, time, frames, speaking=bool(data))
             if self._flows.get(key) is not state:
@@ -389,7 +394,7 @@ class FlowTable:
         client, server = endpoints(sent[0])
         self._flows.pop(key, None)
         self._flows.pop(sent[0], None)
-        self._emit(StrayReset(time, (*sent[2], *frames), client, server, sent[1], self.source))
+        self._emit(StrayReset(time, (*sent[2], *frames), client, server, time - sent[1], self.source))
 
     # ------------------------------------------------------------------------------------- beginning of connections
 
