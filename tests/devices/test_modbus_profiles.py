@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+from random import Random
 from struct import pack
 
 import pytest
@@ -310,3 +312,22 @@ def test_texts_without_their_filling() -> None:
     assert text(b"VEC-", "little") == "EV-C"
     assert text(b"A\x80B \xff\xff") == "A\ufffdB"
     assert number(b"\0", "u16") is None
+
+
+@pytest.mark.parametrize("profile", PROFILES, ids=lambda profile: profile.id)
+def test_numbers_are_those_that_pymodbus_reads(profile: Profile) -> None:
+    """Type and word order of each register, by another hand; scale and unit are the profile's own."""
+    client = pytest.importorskip("pymodbus.client", reason="pymodbus is not installed").ModbusSerialClient
+    names = {"u16": "UINT16", "i16": "INT16", "u32": "UINT32", "i32": "INT32", "u64": "UINT64", "i64": "INT64"}
+    names |= {"f32": "FLOAT32", "f64": "FLOAT64"}
+    random = Random(7)
+    for register in profile.registers:
+        if register.type not in names:
+            continue
+        for _ in range(20):
+            data = random.randbytes(2 * register.count)
+            words = [int.from_bytes(data[at : at + 2], "big") for at in range(0, len(data), 2)]
+            kind = client.DATATYPE[names[register.type]]
+            theirs = client.convert_from_registers(words, kind, word_order=register.words)
+            ours = number(data, register.type, register.words)
+            assert ours == theirs or (ours is None and not isfinite(theirs)), register.name
