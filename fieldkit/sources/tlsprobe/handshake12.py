@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Final
 
 from fieldkit.sources.tlsprobe.flight import FlightReader
-from fieldkit.sources.tlsprobe.hello import P256, P384, X25519, Hello
+from fieldkit.sources.tlsprobe.hello import P256, P384, P521, X25519, Hello
 from fieldkit.sources.tlsprobe.keyshare import KeyShare, KeyShareError
 from fieldkit.wire.tlscipher import RecordCipher, record_cipher
 from fieldkit.wire.tlskeys import RecordKeys, Suite, keys_tls12, prf, suite
@@ -168,8 +168,9 @@ class RenegotiationProbe(FlightReader):
 
 
 def offers(server_name: str) -> Iterator[Hello]:
-    """Hellos of this handshake, only with what it can really do; the second is for servers that take no other curve."""
-    for groups in ((P256, P384), (X25519,)):
+    """Hellos of this handshake, only with what it can really do. X25519, which is loaded late, is for servers that take
+    no other curve; those of certificates stand in the same list (RFC 8422 §5.1.1)."""
+    for groups in ((P256, P384, P521), (X25519, P256, P384, P521)):
         yield Hello(TLS12, SUITES, server_name=server_name, groups=groups, ticket=b"", bare=True)
 
 

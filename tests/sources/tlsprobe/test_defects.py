@@ -119,6 +119,17 @@ def test_openssl_with_everything_it_still_has(tmp_path: Path, ca: str) -> None:
     assert result.postures[0].connections <= 40
 
 
+@pytest.mark.parametrize("curve", ["X25519", "P-521", "X448:P-384"])
+@pytest.mark.parametrize("allowed", [True, False])
+def test_renegotiation_where_there_is_one_curve(tmp_path: Path, ca: str, curve: str, allowed: bool) -> None:
+    certificate, key = pki.make(issuer=pki.root()).files(tmp_path, "ec")
+    more = ("-client_renegotiation",) if allowed else ("-no_renegotiation",)
+    with s_server("-cert", certificate, "-key", key, "-curves", curve, *more) as port:
+        result = look(port, ca=ca, speak=False)
+    assert result.postures[0].client_renegotiation is allowed
+    assert ("tls.client-renegotiation" in ids(result)) == allowed
+
+
 def test_a_dh_group_of_openssl(tmp_path: Path, ca: str) -> None:
     certificate, key = pki.make(issuer=pki.root(), kind="rsa2048").files(tmp_path, "rsa")
     params = tmp_path / "dh.pem"
