@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -22,11 +23,16 @@ if TYPE_CHECKING:
 _EXAMPLES = """
 \b
 Examples:
-  fieldkit watch site.pcapng
-  fieldkit watch demo
-  fieldkit watch eth0
-  fieldkit watch ssh://root@192.168.1.1/br-lan
-  fieldkit watch --replay 10 site.pcapng
+  fieldkit watch site.pcapng                      a capture or a log
+  fieldkit watch monday.pcap tuesday.pcap.gz      several, merged by time
+  fieldkit watch --replay 10 site.pcapng          as it happened, ten times as fast
+  fieldkit watch demo                             a recorded site with real faults
+  fieldkit watch eth0                             an interface; any: all of them
+  fieldkit watch ssh://root@192.168.1.1/br-lan    an interface of a router, over ssh
+  fieldkit watch "proxy://:9000->wss://csms.example/ocpp"
+                                                  between chargers and their CSMS
+  fieldkit watch tzsp://:37008                    packets that a switch or router mirrors
+  fieldkit watch /dev/ttyUSB0                     a serial port; nothing is sent to it
   ssh router tcpdump -i any -U -w - tcp | fieldkit watch -
 
 \b
@@ -70,8 +76,9 @@ def command(
 ) -> ExitCode:
     """See traffic on the screen: message by message, charger by charger, and what is wrong.
 
-    SOURCE is a capture or log file, an interface, any, ssh://[USER@]HOST[:PORT]/IFACE, tzsp://[ADDRESS]:PORT, demo, or
-    - for standard input. Files are merged by time. Without a SOURCE you choose one on the screen.
+    SOURCE is a capture or log file, an interface, any, ssh://[USER@]HOST[:PORT]/IFACE, proxy://[ADDRESS]:PORT->URL,
+    tzsp://[ADDRESS]:PORT, a serial port, demo, or - for standard input. Files are merged by time, and so are
+    interfaces; a proxy and a serial port are watched alone. Without a SOURCE you choose one on the screen.
     """
     why = refusal()
     if why:
@@ -88,7 +95,10 @@ def command(
     settings.show_ids = settings.show_ids or show_ids
     settings.theme = theme or settings.theme
     engine = None
-    if sources:
+    ports = [name for name in sources if _is_serial(name)]
+    if ports and len(sources) > 1:
+        raise click.UsageError(f"{ports[0]} is a serial port, which is watched alone (join others on its screen: o)")
+    if sources and not ports:
         from fieldkit.checks.policy import Policy
         from fieldkit.tui.engine import Engine
         from fieldkit.tui.feeds import is_live, open_feed
@@ -109,7 +119,7 @@ def command(
             feed.name = "stdin"
         policy = Policy(security_profile=min_profile)
         engine = Engine(feed, keylogs=keylog, validate=validate, policy=policy, speed=replay or 0)
-    app = FieldkitApp(engine, settings=settings, glyphs=ASCII if plain else chosen())
+    app = FieldkitApp(engine, settings=settings, glyphs=ASCII if plain else chosen(), port="".join(ports))
     return _run(app)
 
 
@@ -125,6 +135,18 @@ def refusal() -> str:
     if find_spec("textual") is None:
         return "the Python package 'textual' is not installed here: pip install 'fieldkit[full]'"
     return ""
+
+
+def _is_serial(name: str) -> bool:
+    """Whether this is a serial port: reading it as a file would wait for a capture that never comes."""
+    if name.startswith(("rfc2217://", "socket://")) or re.fullmatch(r"COM\d+", name, re.IGNORECASE):
+        return True
+    path = Path(name)
+    try:
+        path = path.resolve()
+        return path.is_char_device() and (path.name.startswith(("tty", "cu.")) or path.parent.name == "pts")
+    except OSError:
+        return False
 
 
 def _is_terminal(descriptor: int) -> bool:

@@ -27,6 +27,7 @@ from fieldkit.events import (
     OcppChannel,
     OcppMessage,
     Orphan,
+    PluginFailed,
     Sender,
     StreamGap,
     TlsAlert,
@@ -94,6 +95,7 @@ class History:
             DecodeError: lambda event: self._events(self._links.broken(event)),
             CaptureDropped: self._event,
             CaptureComment: self._event,
+            PluginFailed: self._event,
             **dict.fromkeys(Links.WANTS, lambda event: self._events(self._links.feed(event))),
         }
         self.wants: Final[frozenset[type[Event]]] = frozenset(self._handlers)
@@ -430,6 +432,7 @@ _KINDS: Final[dict[type[Any], RowKind]] = {
     DecodeError: RowKind.TROUBLE,
     CaptureDropped: RowKind.TROUBLE,
     CaptureComment: RowKind.NOTE,
+    PluginFailed: RowKind.TROUBLE,
 }
 
 
@@ -441,6 +444,6 @@ def _severity(event: object) -> Severity | None:
             return "warning"
         case ConnectionClosed(how="refused" | "no-answer"):
             return "warning"
-        case StreamGap() | DecodeError() | CaptureDropped():
+        case StreamGap() | DecodeError() | CaptureDropped() | PluginFailed():
             return "warning"
     return None

@@ -16,8 +16,8 @@ from fieldkit.history.history import History
 
 _Key: TypeAlias = tuple[str, int]
 
-MAX_FRAMES: Final = 100_000
-"""Frames that are remembered; all findings together name 60,000 at most."""
+SPARE: Final = 10_000
+"""Frames that are remembered though no finding names them any more, beside as many as are named."""
 
 
 class Judged:
@@ -30,17 +30,20 @@ class Judged:
         self._counts: dict[int, tuple[Collected, int, Severity]] = {}
         self._by_frame: dict[_Key, dict[int, Collected]] = {}
         self._worst: dict[_Key, Severity] = {}
+        self._named = 0
+        """Frames that findings named when the index was made anew."""
 
     def update(self, found: Iterable[Collected]) -> None:
         """Take in findings that are new or have occurred again."""
         changed = False
         found = list(found)
-        if len(self._by_frame) > MAX_FRAMES:
+        if len(self._by_frame) > 2 * self._named + SPARE:
             # The latest evidence changes all the time; frames that no finding names any more are forgotten.
             self._by_frame.clear()
             self._worst.clear()
             for finding in found:
                 self._take(finding)
+            self._named = len(self._by_frame)
             changed = True
         for finding in found:
             known = self._counts.get(id(finding))

@@ -17,7 +17,7 @@ class RowKind(IntEnum):
     """Opened, upgraded, closed, recognised."""
     TLS = 2
     TROUBLE = 3
-    """Something is missing or could not be decoded: gaps, drops, damage."""
+    """Something is missing or could not be decoded: gaps, drops, damage, a plugin that failed."""
     NOTE = 4
     """A comment of the capture, or something that a source has to say."""
 

@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from fieldkit.tui.app import FieldkitApp
 
 BINDINGS: Final = (
-    bind("act.mark", "m", "act('mark')", "Mark", "Mark this message, or write a note on it.", show=False),
+    bind("act.mark", "m", "act('mark')", "Mark", "Mark this message, or write a note on it."),
     bind("act.next-mark", "M", "act('next_mark')", "Next mark", "To the next mark or note.", show=False),
     bind("act.copy", "y", "act('copy')", "Copy", "Copy this message as JSON.", show=False),
-    bind("act.export", "e", "act('export')", "Export", "Save a report, the evidence, or what is chosen.", show=False),
-    bind("act.time", "at,T", "act('time')", "Time", "Go to a time of day.", show=False),
+    bind("act.export", "e", "act('export')", "Export", "Save a report, the evidence, or what is chosen."),
+    bind("act.time", "at,T", "act('time')", "Time", "Go to a time of day."),
     bind("act.find", "l", "act('find')", "Look for", "Look for words or a filter; the rest stays.", show=False),
     bind("act.find-next", "full_stop", "act('find_next')", "Next", "To the next place of it.", show=False),
     bind("act.find-previous", "comma", "act('find_previous')", "Previous", "To the place before.", show=False),
     bind("act.replay", "r", "act('replay')", "Replay", "Let it happen again, at any speed; pause; go on.", show=False),
-    bind("act.jump", "x,f11", "act('jump')", "Jump", "Two keys to anywhere: letters appear, press one.", show=False),
+    bind("act.jump", "x,f11", "act('jump')", "Jump", "Two keys to anywhere: letters appear, press one."),
 )  # fmt: skip
 """The application has them, so that they hold on every screen."""
 

@@ -83,18 +83,21 @@ class FieldkitApp(App[int]):
         glyphs: glyphs_module.Glyphs | None = None,
         period: float | None = None,
         start_at: str = "",
+        port: str = "",
     ) -> None:
         """``engine`` is started by the application; without one it begins at Home. ``period``: seconds between two
-        pictures, if not what suits the connection."""
+        pictures, if not what suits the connection. ``port``: a serial port that the user has named."""
         super().__init__()
         self.engine = engine
         self.settings = settings if settings is not None else Settings()
         self.glyphs = glyphs if glyphs is not None else glyphs_module.chosen()
+        self.port = port
+        """The Serial screen asks first whether to listen to it, and forgets it here."""
         self.notice = ""
         """A few words in the status line that go away by themselves."""
         self.slow = bool(os.environ.get("SSH_CONNECTION"))
         self.period = period if period is not None else SLOW_PERIOD if self.slow else LOCAL_PERIOD
-        self._start_at = start_at
+        self._start_at = start_at or ("serial" if port else "")
         self._drawn: object = None
         self._key_of: dict[str, str] = {}
         for theme in themes.OWN:

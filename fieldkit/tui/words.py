@@ -22,6 +22,7 @@ from fieldkit.events import (
     MessageType,
     NoAnswer,
     OcppMessage,
+    PluginFailed,
     StreamGap,
     TlsAlert,
     TlsCertificates,
@@ -119,7 +120,7 @@ def _word(event: Event) -> str:
             return "END"
         case StreamGap() | CaptureDropped():
             return "LOST"
-        case DecodeError():
+        case DecodeError() | PluginFailed():
             return "BAD"
     return ""
 
@@ -164,6 +165,9 @@ def told(event: Event) -> str:
             return f"{event.count} packets{where} were not captured"
         case CaptureComment():
             return sentences.show(event.text, 300)
+        case PluginFailed():
+            why = sentences.show(event.reason, 200)
+            return f"the plugin {terminal(event.plugin, 40)} failed and is switched off: {why}"
     return event.__class__.__name__
 
 

@@ -36,7 +36,7 @@ async def test_x_and_a_letter_choose_a_line() -> None:
 async def test_x_and_a_letter_go_to_another_screen() -> None:
     async with seeing("demo", size=SMALL) as d:
         await d.press("x")
-        row = d.app.size.height - 1
+        row = d.app.size.height - 2
         screen = d.app.screen
         assert isinstance(screen, JumpScreen)
         label = next(label for label, target in screen._labels.items() if target.action == "app.go('findings')")

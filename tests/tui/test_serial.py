@@ -11,8 +11,11 @@ import pytest
 
 from fieldkit.devices.modbus.framing import rtu_frame
 from fieldkit.sources.serial.settings import parse_line
+from fieldkit.tui.app import FieldkitApp
 from fieldkit.tui.glyphs import ASCII
+from fieldkit.tui.screens.ask import AskScreen
 from fieldkit.tui.screens.serial import SerialScreen
+from fieldkit.tui.settings import Settings
 from tests.sources.serial.ptys import Pty
 from tests.traffic.capture import write_pcap
 from tests.traffic.conversation import Session, merged
@@ -214,3 +217,13 @@ async def test_a_flood_is_kept_bounded(pty: Pty, home: Path) -> None:
     (log,) = home.rglob("*.serial.jsonl")
     heard = b"".join(bytes.fromhex(one["r"]) for one in map(json.loads, log.read_text().splitlines()) if "r" in one)
     assert heard.count(b"\n") == 3000
+
+
+async def test_a_port_that_was_named_on_the_command_line_is_asked_about(pty: Pty) -> None:
+    app = FieldkitApp(settings=Settings(utc=True, theme="field-night"), glyphs=ASCII, period=3600, port=pty.path)
+    async with app.run_test(size=SMALL) as pilot:
+        d = Driver(app, pilot)
+        await d.until(lambda: isinstance(app.screen, AskScreen))
+        assert f"Listen to {pty.path}?" in d.text
+        await d.press("escape")
+        assert not screen(d).lanes, "nothing is opened without a yes"

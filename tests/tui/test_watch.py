@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fieldkit.cli.watch import _is_serial
 from tests.traffic.decoded import decode_files
 from tests.tui.driving import CAPTURES
 from tests.tui.terminal import ROOT, terminal
@@ -60,6 +61,34 @@ def test_help_of_watch_waits_for_no_screen() -> None:
         "assert not {'textual', 'rich', 'asyncio'} & set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True, timeout=60)
+
+
+def test_help_of_watch_names_every_kind_of_source() -> None:
+    told = piped("watch", "--help").stdout
+    for source in ("demo", "eth0", "any", "ssh://", "proxy://", "tzsp://", "/dev/ttyUSB0", "watch -"):
+        assert source in told
+
+
+def test_a_serial_port_is_known_as_one(tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    try:
+        link = tmp_path / "charger"
+        link.symlink_to(os.ttyname(theirs))
+        assert _is_serial(os.ttyname(theirs))
+        assert _is_serial(str(link))
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert _is_serial("COM3")
+    assert _is_serial("rfc2217://10.0.0.9:2217")
+    for name in (str(PLAIN), "/dev/null", "eth0", "demo", str(tmp_path / "none")):
+        assert not _is_serial(name)
+
+
+def test_a_serial_port_is_watched_alone() -> None:
+    with terminal("watch", "COM3", PLAIN) as t:
+        assert t.ended() == 2
+        assert "watched alone" in t.text
 
 
 def test_a_capture_is_on_the_screen_at_once_and_q_leaves() -> None:

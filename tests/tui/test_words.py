@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.events import OcppMessage
-from fieldkit.history import History
+from fieldkit.events import OcppMessage, PluginFailed
+from fieldkit.history import History, RowKind
 from fieldkit.tui.words import NO_TIME, brief, clock, day, plain_raw, said, sentence, spaced
 from tests.traffic.decoded import decode_files
 
@@ -68,3 +68,17 @@ def test_times_and_numbers() -> None:
     assert spaced(12_480) == "12 480"
     assert brief(812_000_000) == "812 ms"
     assert brief(3_700_000_000_000) == "1 h"
+
+
+def test_a_plugin_that_failed_has_a_row_that_says_so() -> None:
+    history = History()
+    failed = PluginFailed(1_700_000_000_000_000_000, (7,), "acme\x1b[31m", "decoder", "ValueError: [red]no\n")
+    assert PluginFailed in history.wants
+    history.see(failed)
+    row = history.row(0)
+    words = said(row, history.event(0))
+    assert (row.kind, row.severity, row.frame) == (RowKind.TROUBLE, "warning", 7)
+    assert (words.word, words.style) == ("BAD", "trouble")
+    assert words.note.startswith("the plugin acme")
+    assert "switched off: ValueError: [red]no" in words.note
+    assert words.note.isprintable()

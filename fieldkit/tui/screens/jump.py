@@ -138,15 +138,14 @@ def _lines(widget: ScrollView) -> list[Target]:
 
 
 def _clickable(widget: Widget) -> list[Target]:
-    """The pieces of a line that a click does something on."""
+    """The pieces of its lines that a click does something on."""
     found: list[Target] = []
-    y = widget.size.height // 2
-    strip = widget.render_line(y)
-    x, before = 0, ""
-    for segment in strip:
-        action = str((segment.style.meta if segment.style is not None else {}).get("@click", ""))
-        if action and action != before:
-            found.append(Target(widget, Offset(widget.region.x + x, widget.region.y + y), action))
-        before = action
-        x += segment.cell_length
+    for y in range(widget.size.height):
+        x, before = 0, ""
+        for segment in widget.render_line(y):
+            action = str((segment.style.meta if segment.style is not None else {}).get("@click", ""))
+            if action and action != before:
+                found.append(Target(widget, Offset(widget.region.x + x, widget.region.y + y), action))
+            before = action
+            x += segment.cell_length
     return found

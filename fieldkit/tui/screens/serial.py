@@ -101,6 +101,9 @@ class SerialScreen(FieldScreen):
         self.set_interval(SLOW if self.fieldkit.slow else LOCAL, self._turn)
         self.set_interval(SCAN, self._rescan)
         self._rescan()
+        wished, self.fieldkit.port = self.fieldkit.port, ""
+        if wished:
+            self.call_after_refresh(self._ask, wished)
 
     def on_unmount(self) -> None:
         """Nobody looks any more."""
@@ -315,7 +318,10 @@ class SerialScreen(FieldScreen):
             question = f"Stop listening to {shown}? What was heard stays here and in the log."
             self.fieldkit.push_screen(AskScreen(question, "Stop", "Go on listening"), partial(self._stopped, name))
             return
-        question = f"Listen to {shown}?\n\n{_OPENING}"
+        self._ask(name)
+
+    def _ask(self, name: str) -> None:
+        question = f"Listen to {terminal(name, 60)}?\n\n{_OPENING}"
         self.fieldkit.push_screen(AskScreen(question, "Listen", "Not now"), partial(self._agreed, name))
 
     def _agreed(self, name: str, yes: object) -> None:

@@ -1,7 +1,8 @@
-"""The last line: where the digits lead, and the keys of the screen; each can be clicked or touched."""
+"""The last lines: where the digits lead, and the keys of the screen; each can be clicked or touched."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from rich.segment import Segment
@@ -30,41 +31,59 @@ class KeyLine(Widget):
         self.screen.bindings_updated_signal.subscribe(self, lambda _: self.refresh())
 
     def render_line(self, y: int) -> Strip:
-        """As many keys as there is room for; help is always there."""
-        width = self.size.width
-        if y != self.size.height // 2:
+        """Above where one can go, below what one can do. Where there is but one line, what one can do has more of it:
+        of the other screens the digits remain. Help is always there."""
+        width, lines = self.size.width, self.size.height
+        if y and y != lines - 1:
             return Strip([Segment(" " * width, self.rich_style)], width)
+        if not y and lines > 1:
+            return line_of(self, "keys", _fitting(self._places(), width), width)
         parts: list[Part] = []
-        room = width - _HELP
-        for name, part in self._parts():
-            needed = sum(len(piece.text) for piece in part)
-            if needed > room:
-                if name:
-                    continue
-                break
-            room -= needed
-            parts += part
+        if lines == 1:
+            parts = _fitting(self._places(short=True), width - _HELP)
+        taken = sum(len(part.text) for part in parts)
+        parts += _fitting(self._acts(), width - _HELP - taken)
         parts += [Part(" ?", "key", right=True), Part(" Help ", "none", right=True, action="app.help")]
         return line_of(self, "keys", parts, width)
 
-    def _parts(self) -> list[tuple[str, list[Part]]]:
+    def _places(self, *, short: bool = False) -> list[list[Part]]:
         app = cast("FieldkitApp", self.app)
-        found: list[tuple[str, list[Part]]] = []
+        found = []
         for place in places():
-            if place.id == "home" or (place.needs_engine and app.engine is None):
+            if place.needs_engine and app.engine is None:
                 continue
             here = app.current_mode == place.id
-            style = "here" if here else "none"
             action = f"app.go('{place.id}')"
-            pieces = [Part(f" {place.key}", "key", action=action), Part(f" {place.title} ", style, action=action)]
-            found.append(("", pieces))
+            pieces = [Part(f" {place.key}", "key", action=action)]
+            if here or not short:
+                pieces.append(Part(f" {place.title} ", "here" if here else "none", action=action))
+            found.append(pieces)
+        return found
+
+    def _acts(self) -> list[list[Part]]:
+        app = cast("FieldkitApp", self.app)
+        found = []
         seen: set[str] = set()
         for _, binding, enabled, _ in self.screen.active_bindings.values():
             if not binding.show or not binding.description or not enabled or binding.action in seen:
                 continue
+            if app.engine is None and (binding.id or "").startswith("act."):
+                continue  # there is nothing yet to do it with
             seen.add(binding.action)
             key = app.glyphs.text(readable(app.key_of(binding)))
             action = binding.action if "." in binding.action.partition("(")[0] else f"screen.{binding.action}"
-            pieces = [Part(f" {key}", "key", action=action), Part(f" {binding.description}", "none", action=action)]
-            found.append((binding.description, pieces))
+            found.append(
+                [Part(f" {key}", "key", action=action), Part(f" {binding.description}", "none", action=action)]
+            )
         return found
+
+
+def _fitting(groups: Iterable[list[Part]], room: int) -> list[Part]:
+    """As many as there is room for: a long one that does not fit leaves its place to a shorter one."""
+    parts: list[Part] = []
+    for group in groups:
+        needed = sum(len(part.text) for part in group)
+        if needed <= room:
+            room -= needed
+            parts += group
+    return parts
