@@ -92,6 +92,7 @@ class Session:
 
     def finish(self) -> list[Collected]:
         """The end: what never came is judged now."""
+        self.picture.finish()
         found = self._runner.finish(self.picture)
         if self.detector is not None:
             self.detector.finish()

@@ -247,7 +247,10 @@ class Outages:
                 return
             line = self._arrived(link, path)
         if message.sender == "csms":
-            path.hears(message.time)
+            if path.repeats:
+                self._recovered(path, message.time)
+            else:
+                path.hears(message.time)
             self._heard_message(line, path, message)
         else:
             path.sends(message.time, message.frames)
@@ -296,6 +299,8 @@ class Outages:
     def _sample(self, sample: PathSample) -> None:
         path = self._paths.get(sample.connection.number)
         if path is not None:
+            if path.repeats and sample.from_client and sample.kind != "reset":
+                self._recovered(path, sample.time)
             step = path.sampled(sample)
             if step is not None:
                 self._stepped(path, step)
@@ -631,15 +636,14 @@ class Outages:
             return True
         if new is None and self._time - end < LEFT_NS:
             return False  # the capture ends: it may be back in a moment
+        if new is not None and new.boot is not None and line.reset_at and 0 <= end - line.reset_at < RESET_NS:
+            return True
         if old.closing is not None:
             return old.closing_by_client is False and old.close_code in RESTARTED
         if old.how == "left":
             # Where only a router's outside was captured, the connection may have left for another uplink.
             return new is not None and not old.inside
-        if old.how == "rst":
-            return old.by_client is False
-        restarted = new is not None and new.boot is not None and line.reset_at
-        return bool(restarted and old.ended and old.ended - line.reset_at < RESET_NS)
+        return old.how == "rst" and old.by_client is False
 
     def _dead_at_end(self, path: PathSeen) -> bool:
         return bool(path.pending) and path.repeats >= 3 and self._time - path.pending >= GONE_NS
