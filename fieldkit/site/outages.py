@@ -628,7 +628,9 @@ class Outages:
                 self._judge(waiting)
 
     def _worth_telling(self, line: Line, old: PathSeen, new: PathSeen | None, failed: list[PathSeen]) -> bool:
-        """An orderly end, and a station that comes back when it likes, are no outage."""
+        """An orderly end, and a station that comes back when it likes, are no outage; nor is what never worked."""
+        if old.upgraded is not None and old.first_message is None and old.boot is None:
+            return False
         if failed or old.errors or old.moved or old.repeats or old.echoes >= 2:
             return True
         end = min((time for time in (old.ended, old.closing) if time), default=self._time)
