@@ -173,15 +173,18 @@ def unusable(stage: Stage) -> None:
 def idle(stage: Stage) -> None:
     """The carrier's NAT forgets connections sooner than the station says something: again and again."""
     for _ in range(2):
-        since = time.time_ns()
-        stage.back(since)
-        said = [line for line in stage.said() if line["time"] >= since]
-        noticed = next(line["time"] for line in said if line["what"] == "noticed")
-        heard = max(
-            line["time"] for line in stage.said() if line["what"] in ("delivered", "booted") and line["time"] < noticed
-        )
-        forgot = stage.did(heard + IDLE * 10**9, "the carrier's NAT forgets the connection")
-        stage.truth.troubles.append(Trouble(forgot))
+        stage.back(time.time_ns())
+
+
+def forgotten(stage: Stage) -> None:
+    """Each time, the first of which was before the station was thought to be at rest: from the last thing heard on."""
+    heard = 0
+    for line in stage.said():
+        if line["what"] in ("delivered", "booted"):
+            heard = line["time"]
+        elif line["what"] == "noticed":
+            forgot = stage.did(heard + IDLE * 10**9, "the carrier's NAT forgets the connection")
+            stage.truth.troubles.append(Trouble(forgot))
 
 
 IDLE: Final = 2
@@ -196,6 +199,8 @@ class Scenario:
     act: Callable[[Stage], None]
     prepare: Callable[[Stage], None] = lambda stage: None
     """Before the station comes."""
+    conclude: Callable[[Stage], None] = lambda stage: None
+    """What only the station's own notes tell."""
 
 
 def quiet(stage: Stage) -> None:
@@ -229,7 +234,7 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "sim-change": Scenario("sim-change", sim, _one_uplink),
     "flapping": Scenario("flapping", flapping),
     "backup-unusable": Scenario("backup-cannot-reach-csms", unusable),
-    "nat-idle": Scenario("nat-idle-kill", idle, _forgetful),
+    "nat-idle": Scenario("nat-idle-kill", idle, _forgetful, forgotten),
 }
 
 
@@ -248,7 +253,8 @@ def perform(made: Network, name: str, seed: int, pace: Pace, truth: Truth) -> No
     scenario.prepare(stage)
     stage.begin()
     scenario.act(stage)
-    stage.wait(pace.after)
+    stage.wait(stage.pace.after)
+    scenario.conclude(stage)
     said = stage.said()
     for number, trouble in enumerate(truth.troubles, 1):
         tell(trouble, said, truth.troubles[number].path_lost if number < len(truth.troubles) else None)
