@@ -574,6 +574,8 @@ class Outages:
         line = self._of_path.get(path.connection.number)
         if line is None or repeats < RECOVERED_REPEATS or time - pending < RECOVERED_NS:
             return
+        if line.path is not path or line.failed:
+            return  # it comes back when the station has given it up
         outage = Outage(
             line.station,
             "blackhole",

@@ -19,15 +19,16 @@ from tests.traffic.conversation import MONDAY
 from tests.traffic.decoded import decode_files
 from tests.traffic.segments import SECOND
 
-DATA = Path(__file__).parents[1] / "data" / "failover"
-LAN, A, B = (DATA / f"failover_{place}.pcap" for place in ("lan", "wwan0", "eth1"))
+DATA = Path(__file__).parents[1] / "data"
+TOLD = DATA / "routers"
+LAN, A, B = (DATA / "failover" / f"failover_{place}.pcap" for place in ("lan", "wwan0", "eth1"))
 HALF = SECOND // 2
 
 
 def log() -> dict[str, int]:
     """``events.log``: what was done → when."""
     found = {}
-    for line in (DATA / "events.log").read_text().splitlines():
+    for line in (TOLD / "events.log").read_text().splitlines():
         time, _, what = line.split()
         seconds, _, rest = time.partition(".")
         found[what] = int(seconds) * SECOND + int(rest.ljust(9, "0"))
@@ -47,7 +48,7 @@ def seen(*captures: Path, told: tuple[str, ...] = ()) -> list[Outage]:
     """The outages in these, in the order of time."""
     session = Session()
     for name in told:
-        for event in read((DATA / name).read_text().splitlines()):
+        for event in read((TOLD / name).read_text().splitlines()):
             session.picture.outages.uplink(event)
     session.feed(decode_files(*captures, validate=False).events)
     session.finish()
