@@ -65,7 +65,7 @@ def free_port() -> int:
 def nginx(folder: Path) -> Iterator[int]:
     """An OCPP server as it should be."""
     port = free_port()
-    pairs = []
+    pairs: list[str] = []
     openssl("req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", folder / "ca.key", "-out", folder / "ca.pem",
             "-days", "3650", "-subj", "/O=Bench/CN=Bench Root")  # fmt: skip
     for name, key in (

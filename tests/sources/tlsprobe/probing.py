@@ -1,12 +1,18 @@
-"""Probe a port of this machine and give back what was found."""
+"""Probe a port of this machine and give back what was found, which can always be put into words."""
 
 from __future__ import annotations
 
+import time
+
+from fieldkit.reports.tlsreport import build
+from fieldkit.reports.tlsreporttext import render
 from fieldkit.sources.tlsprobe import roots, targets
 from fieldkit.sources.tlsprobe.plan import Limits
 from fieldkit.sources.tlsprobe.run import Order, Result, probe
 from fieldkit.sources.tlsprobe.session import Wishes
 from fieldkit.sources.tlsprobe.upgrade import Credentials
+
+NOW = time.time_ns()
 
 
 def look(
@@ -35,6 +41,10 @@ def look(
     )
     result = probe(order, lambda text: None)[0]
     assert result.postures, result.error
+    report = build([result], at=NOW, trust="", editions=("1.6", "2.0.1", "2.1"))
+    for finding in report["findings"]:
+        assert "{" not in finding["explanation"] + finding["advice"]
+    assert len(max(render(report).splitlines(), key=len)) <= 80
     return result
 
 
