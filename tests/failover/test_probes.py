@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -25,8 +26,10 @@ from fieldkit.links.uplink import Uplink
 from fieldkit.sources.tlsprobe import targets
 from tests.failover.network import CSMS, A, B, Network, needs_failover_lab, network
 from tests.sources.tlsprobe import pki
+from tests.traffic import sshlab
 from tests.traffic.commandline import ROOT
 from tests.traffic.decoded import decode_files
+from tests.traffic.sshlab import needs_sshd
 
 pytestmark = needs_failover_lab
 needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="needs curl (apt-get install curl)")
@@ -66,11 +69,11 @@ class Site:
         started.says("serving")
         return started
 
-    def fieldkit(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+    def fieldkit(self, *arguments: str, place: str = "router", **environment: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            [*self.net.within("router"), sys.executable, "-m", "fieldkit", "link", *arguments],
+            [*self.net.within(place), sys.executable, "-m", "fieldkit", "link", *arguments],
             capture_output=True, text=True, cwd=ROOT, timeout=120,
-            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder), "PYTHONPATH": str(ROOT)},
+            env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "HOME": str(self.folder), "PYTHONPATH": str(ROOT), **environment},
         )  # fmt: skip
 
     def probes(self, *arguments: str, code: ExitCode = ExitCode.OK) -> dict[str, dict[str, Any]]:
@@ -243,17 +246,16 @@ def test_watching_probes_again_and_again(site: Site) -> None:
 
 
 class _Router(LocalRunner):
-    """As ssh would have it: programs run there, BusyBox' own and those that are named; nothing else is at hand."""
+    """As ssh would have it, with BusyBox and nothing else."""
 
     name = "ssh://root@lab"
 
-    def __init__(self, site: Site, *programs: str) -> None:
+    def __init__(self, site: Site) -> None:
         super().__init__()
-        bare = site.folder / "-".join(("bin", *programs))
-        bare.mkdir(exist_ok=True)
-        for name in ("sh", "ping", "nslookup", *programs):
-            (bare / name).unlink(missing_ok=True)
-            (bare / name).symlink_to(shutil.which(name if name in programs else "busybox") or "")
+        bare = site.folder / "bin"
+        bare.mkdir()
+        for name in ("sh", "ping", "nslookup"):
+            (bare / name).symlink_to(shutil.which("busybox") or "")
         self._within = [*site.net.within("router"), "env", f"PATH={bare}"]
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
@@ -263,8 +265,8 @@ class _Router(LocalRunner):
         return f"nameserver {DNS}\n" if path == "/etc/resolv.conf" else super().read(path)
 
 
-def _from_the_router(site: Site, url: str, *programs: str) -> dict[str, Probe]:
-    runner = _Router(site, *programs)
+def _from_the_router(site: Site, url: str) -> dict[str, Probe]:
+    runner = _Router(site)
     target = targets.parse(url, IDENTITY)
     prober = Prober(runner, target, RemoteProber(runner, target), Budget("lab", path=site.folder / "remote.json"))
     uplinks = [
@@ -277,26 +279,41 @@ def _from_the_router(site: Site, url: str, *programs: str) -> dict[str, Probe]:
         runner.close()
 
 
-@needs_busybox
+@needs_sshd
 @needs_curl
 def test_a_router_that_can_only_be_logged_in_to(site: Site) -> None:
+    """From the station's side, through a real ssh server, with the router's own programs."""
     site.net.refuse(B, "drop")
-    probes = _from_the_router(site, SECURE, "curl")
-    assert (probes[A].verdict, probes[A].status, probes[A].tls) == ("carries", 101, "TLS")
-    assert probes[A].names[0].addresses == (CSMS,)
-    assert probes[A].trusted is False
-    assert "Site CA" in probes[A].issuer
-    assert 30 <= (probes[A].echo_ms or 0.0) < 300
-    assert probes[A].chosen == "ocpp1.6"
-    assert (probes[B].verdict, probes[B].echo_lost) == ("blocked", 1.0)
+    folder = site.folder / "ssh"
+    folder.mkdir()
+    server = sshlab.Router(folder, ListenAddress="192.168.1.1")
+    server.within = site.net.within("router")
+    server.start()
+    try:
+        run = site.fieldkit(
+            "--probe", SECURE, "--json", "-", server.url("").rstrip("/"),
+            place="station", FIELDKIT_SSH_COMMAND=shlex.join(server.ssh),
+        )  # fmt: skip
+    finally:
+        server.stop()
+    assert run.returncode == ExitCode.FINDINGS, run.stderr
+    probes = {probe["uplink"]: probe for probe in json.loads(run.stdout)["probes"]}
+    assert (probes[A]["verdict"], probes[A]["status"], probes[A]["tls"]) == ("carries", 101, "TLS")
+    assert (probes[A]["trusted"], probes[A]["chosen"]) == (False, "ocpp1.6")
+    assert (probes[B]["verdict"], probes[B]["connect_ms"]) == ("blocked", None)
+    if shutil.which("nslookup"):
+        assert probes[A]["names"][0]["addresses"] == [CSMS]
 
 
 @needs_busybox
 def test_a_router_without_curl(site: Site) -> None:
-    for probe in _from_the_router(site, f"ws://{CSMS}:9000/").values():
+    probes = _from_the_router(site, f"ws://{NAME}:9000/")
+    for probe in probes.values():
         assert (probe.verdict, probe.usable) == ("unknown", None)
         assert any("opkg install curl" in note for note in probe.notes)
+        assert probe.names[0].addresses == (CSMS,)
         assert probe.echo_lost == 0
+    assert 30 <= (probes[A].echo_ms or 0.0) < 300
 
 
 def test_the_stations_own_identity_is_never_used(site: Site) -> None:

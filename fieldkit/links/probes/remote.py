@@ -23,8 +23,8 @@ from fieldkit.safetext import shorten
 if TYPE_CHECKING:
     from fieldkit.sources.tlsprobe.targets import Target
 
-CONNECT: Final = 5
-ANSWER: Final = 7
+CONNECT: Final = 4
+ANSWER: Final = 6
 """Seconds. An upgrade that succeeds takes them all: after "101 Switching Protocols" curl goes on reading."""
 PINGS: Final = 3
 _PING_BYTES: Final = 84
