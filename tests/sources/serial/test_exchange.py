@@ -91,16 +91,15 @@ def test_no_wrong_value_is_ever_shown() -> None:
     shown = 0
     with ModbusPty(device) as pty, talking(pty, fast, "modbus") as (_, talk):
         line = Line(fast, Patience(timeout=300 * MILLISECOND, drain=500 * MILLISECOND, forgotten=2000 * MILLISECOND))
-        end = time.monotonic() + 6
-        while time.monotonic() < end:
+        begun = time.monotonic()
+        while (lasted := time.monotonic() - begun) < 6 or shown <= 500 or not any(device.drawn):
+            assert lasted < 60, f"{shown} values only"
             reading = Reading(profile, line)
             talk.modbus(reading)
             for one in reading.readings:
                 assert one.value == 1000 + int(one.name[1:])
                 shown += 1
     print(f"{shown} values, {sum(map(bool, device.drawn))} of {len(device.drawn)} answers bad")
-    assert shown > 500
-    assert any(device.drawn)
 
 
 def test_a_device_that_is_pulled_out_while_it_is_asked() -> None:
