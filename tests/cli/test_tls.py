@@ -191,6 +191,23 @@ def test_colour_only_where_wanted(fieldkit: Fieldkit, good: int, ca: str) -> Non
     assert "\x1b[" in ran.out
 
 
+def test_a_router_without_cryptography_sees_what_it_can(good: int, ca: str) -> None:
+    code = (
+        "import sys\n"
+        "sys.modules['cryptography'] = None\n"
+        f"sys.argv = ['fieldkit', 'tls', 'localhost:{good}', '-4', '--ca', {ca!r}, '-q', '--json', '-']\n"
+        "from fieldkit.cli import main\nmain()\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert ran.returncode == 5, ran.stderr  # nothing is wrong with what was seen, and that was not all
+    (target,) = json.loads(ran.stdout)["targets"]
+    assert [one["name"] for one in target["versions"] if one["accepted"]] == ["TLS 1.2", "TLS 1.3"]
+    assert {one["version"] for one in target["suites"]} == {"TLS 1.2", "TLS 1.3"}
+    assert [chain["trusted"] for chain in target["certificates"]] == [None, None]
+    assert not target["complete"]
+    assert "cryptography" in target["left_out"][0]
+
+
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
 def test_what_a_run_loads(good: int, ca: str) -> None:
     code = (

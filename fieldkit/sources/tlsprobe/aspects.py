@@ -8,6 +8,7 @@ from fieldkit.sources.tlsprobe import suites
 from fieldkit.sources.tlsprobe.flight import FlightReader, refused
 from fieldkit.sources.tlsprobe.handshake12 import RenegotiationProbe, offers
 from fieldkit.sources.tlsprobe.hello import GROUPS
+from fieldkit.sources.tlsprobe.keyshare import available
 from fieldkit.sources.tlsprobe.plan import Task
 from fieldkit.wire.tlsnames import TLS12
 
@@ -64,7 +65,7 @@ def order_and_compression(survey: Survey) -> Task:
 
 def renegotiation(survey: Survey) -> Task:
     """May a client begin anew within a connection?"""
-    if not survey.posture.accepts(TLS12):
+    if not survey.posture.accepts(TLS12) or not available():
         return
     for offer in offers(survey.server_name):
         probe = RenegotiationProbe(offer)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 from collections.abc import Callable
+from importlib.util import find_spec
 from typing import Any, Final
 
 from fieldkit.sources.tlsprobe.hello import P256, P384, P521, X448, X25519
@@ -57,6 +58,11 @@ class KeyShare:
             return bytes(self._private.exchange(ec.ECDH(), point))
         except (ValueError, UnsupportedAlgorithm) as error:
             raise KeyShareError(f"the server's key share of group {self.group} is not valid") from error
+
+
+def available() -> bool:
+    """There is a library to make shares with. Small routers have none: musl on 32 bits, MIPS."""
+    return find_spec("cryptography") is not None
 
 
 def supported(group: int) -> bool:

@@ -13,7 +13,7 @@ from fieldkit.sources.tlsprobe.aspects import NAMELESS, nameless, order_and_comp
 from fieldkit.sources.tlsprobe.conversation import End
 from fieldkit.sources.tlsprobe.flight import UNRECOGNIZED_NAME, Flight, FlightReader, Want
 from fieldkit.sources.tlsprobe.hello import GROUPS, SIGNATURES, SSL3, TLS10, TLS11, X25519, Hello
-from fieldkit.sources.tlsprobe.keyshare import FIRST_GROUP, KeyShare
+from fieldkit.sources.tlsprobe.keyshare import FIRST_GROUP, KeyShare, available
 from fieldkit.sources.tlsprobe.plan import Limits, Plan, Task
 from fieldkit.sources.tlsprobe.posture import Posture, Shown, Swept
 from fieldkit.sources.tlsprobe.speak import speak, speak_in_clear
@@ -32,6 +32,9 @@ PROBE_S: Final = 4.0
 SLOW_S: Final = 1.0
 """More than this between hello and answer, the way there and back taken off, is slow: TLS takes milliseconds."""
 
+_WITHOUT_LIBRARY: Final = (
+    "signatures of certificates, certificates in TLS 1.3, renegotiation (the Python package cryptography is missing)"
+)
 _STATUS_REQUEST, _SESSION_TICKET, _RENEGOTIATION_INFO = 5, 35, 0xFF01
 _ENCRYPT_THEN_MAC, _EXTENDED_MASTER_SECRET = 22, 23
 _PROTOCOL_VERSION: Final = 70
@@ -87,7 +90,8 @@ class Survey(Plan):
 
     def modern(self, **offered: Any) -> FlightReader:
         """One of TLS 1.3 with everything, and with a share for the group that all must know, or for the shortest."""
-        share = KeyShare(X25519 if self.posture.short_only else FIRST_GROUP)
+        group = X25519 if self.posture.short_only else FIRST_GROUP
+        share = KeyShare(group) if available() else None
         return self.reader(TLS13, suites.TLS13, want="flight", groups=GROUPS, share=share, **offered)
 
     def heard(self, conversation: Any, now: float) -> None:
@@ -135,6 +139,9 @@ class Survey(Plan):
         """The endpoint speaks TLS: everything else follows from this first flight of TLS 1.2 or older, or alert."""
         posture = self.posture
         posture.flights["first"] = flight
+        if not available():
+            posture.incomplete = True
+            posture.left_out.append(_WITHOUT_LIBRARY)
         if flight.hello is not None:
             version = flight.hello.version
             posture.versions[version] = True
