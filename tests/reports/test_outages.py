@@ -154,6 +154,6 @@ def test_the_page_shows_the_longest_ones() -> None:
 def test_hundreds_of_outages_fit() -> None:
     link = recorded()["links"][0]
     many = {**link, "outages": [outage() for _ in range(50)]}
-    page = html.render({**recorded(), "links": [many] * 500})  # type: ignore[typeddict-item]
+    page = html.render({**recorded(), "links": [many] * 500})  # type: ignore[list-item]
     assert len(page) < html.MAX_BYTES
     assert "more outages" in page
