@@ -69,13 +69,23 @@ def only(probes: Sequence[Probe]) -> ReadSet:
 def ask(
     port: SerialPort, talk: Talk, given: Sequence[Try], stop: Stop, tell: Callable[[Try], None]
 ) -> Iterator[Answer]:
-    """Ask one after the other; whoever answers. ``RefusedError`` when the line turns out to be a console."""
+    """Ask one after the other; whoever answers. ``RefusedError`` when the line turns out to be a console, or a bus that
+    somebody else asks on."""
+    before: Try | None = None
     for one in given:
         if stop():
             return
+        unasked = talk.listen(_BETWEEN)
+        if unasked:
+            late = _is(before, bytearray(unasked + talk.listen(PATIENCE))) if before is not None else None
+            if late is not None:
+                yield late
+            else:
+                _check(unasked)
+                raise RefusedError("somebody has begun to talk on this line: nothing more is asked, only listen")
         if one.line != port.settings.line:
             port.apply(port.settings.at(one.line))
-        _check(talk.listen(_BETWEEN))
+        before = one
         tell(one)
         port.guard.ask(one.probe.data)
         wire = one.line.wire_time(len(one.probe.data) + 16) / SECOND

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -90,6 +91,33 @@ def test_a_console_ends_the_asking() -> None:
         with pytest.raises(RefusedError, match="console"):
             found(device, (AT, RAPI, METER))
         assert bytes(device.heard) == AT.data
+
+
+def test_a_master_that_wakes_up_ends_the_asking() -> None:
+    """It asks its own devices every minute: two masters disturb each other."""
+    polled = rtu_frame(7, bytes.fromhex("04 0000 0002"))
+    with Pty() as device, talking(device, (AT, RAPI)) as (port, talk):
+        asked = ask(port, talk, [Try(AT, FAST), Try(RAPI, FAST)], lambda: False, lambda one: None)
+        device.listen()
+        device.say(polled)
+        with pytest.raises(RefusedError, match="begun to talk"):
+            list(asked)
+        assert port.guard.sent == 0
+
+
+def test_an_answer_that_comes_late_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(finding, "PATIENCE", 0.1)
+    monkeypatch.setattr(finding, "_BETWEEN", 1.5)
+    answer = rtu_frame(1, bytes.fromhex("04 04 4366199a"))
+    with Pty() as device, talking(device, (MODBUS, AT)) as (port, talk):
+        device.listen()
+
+        def say_later(one: Try) -> None:
+            if one.probe is MODBUS:
+                threading.Timer(0.4, device.say, [answer]).start()
+
+        (one, *_) = ask(port, talk, [Try(MODBUS, FAST), Try(AT, FAST)], lambda: False, say_later)
+        assert (one.dialect, one.unit) == ("modbus", 1)
 
 
 def test_only_what_was_shown_can_go_out() -> None:
