@@ -50,7 +50,6 @@ class Engine:
         """Records that a capture would have by now: every happening counts as one."""
         self._heap: list[tuple[int, int, Process | Happening | Callable[[], None]]] = []
         self._order = 0
-        self._stopped: set[int] = set()
 
     def random(self, *names: object) -> Random:
         """A source of chance of its own for each purpose: more of one thing does not change all others."""
@@ -72,12 +71,6 @@ class Engine:
         heappush(self._heap, (self.now + nanoseconds(after), self._order, process))
         return process
 
-    def stop(self, process: Process | None) -> None:
-        """It will not be woken again; may be called by anybody but itself."""
-        if process is not None:
-            self._stopped.add(id(process))
-            process.close()
-
     def call_at(self, time: int, do: Callable[[], None]) -> None:
         self._order += 1
         heappush(self._heap, (max(time, self.now), self._order, do))
@@ -91,17 +84,14 @@ class Engine:
                 break
             self.now = time
             if thing.__class__ is Happening:
-                if not thing.called_off:  # type: ignore[union-attr]  # the class was looked at
+                if not thing.called_off:
                     self.seen = time
-                    yield time, thing.event  # type: ignore[union-attr]
+                    yield time, thing.event
             elif thing.__class__ is GeneratorType:
-                if id(thing) in self._stopped:
-                    self._stopped.discard(id(thing))
-                    continue
-                wait: float | None = next(thing, None)  # type: ignore[arg-type]  # the class was looked at
+                wait: float | None = next(thing, None)
                 if wait is not None:
                     self._order += 1
                     heappush(heap, (time + nanoseconds(wait) if wait > 0 else time, self._order, thing))
             else:
-                thing()  # type: ignore[operator]
+                thing()  # type: ignore[operator]  # the classes were looked at
         self.now = end

@@ -15,15 +15,12 @@ from tests.simulation.dialect import Dialect16
 from tests.simulation.engine import Process
 from tests.simulation.life import Life
 from tests.simulation.station import Connector
-from tests.simulation.vendors import FIRST
 
 MINUTE = 60.0
 
 
 class Public(Life):
     """A station where drivers come as they like."""
-
-    vendors = FIRST
 
     def begin(self, after: float) -> None:
         super().begin(after)
@@ -185,7 +182,7 @@ class Public(Life):
         while connector.transaction is not None and station.powered:
             step = station.interval()
             yield step
-            if connector.transaction is None or not station.powered:
+            if not station.charges(connector):
                 return
             done += step
             station.flow(connector, step)

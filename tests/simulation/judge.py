@@ -48,6 +48,8 @@ SLACK: Final = 5 * SECOND
 
 BENIGN_CHARGER_DAYS: Final = 600.0
 BENIGN_DAYS: Final = 7.0
+LEAST_DAYS: Final = 0.25
+"""Of one site: less says nothing."""
 PER_FAMILY: Final = 8
 """Episodes of each family, from subtle to blatant."""
 PER_SITE: Final = 6
@@ -56,6 +58,7 @@ SLOT: Final = 8 / 24
 QUIET: Final = 1.0
 """Days to learn from before the first."""
 CHARGERS: Final = 4
+NEEDS_TLS: Final = "tls-clock-failure"
 
 ATTACKS: Final = frozenset({"intrusion", "fraud"})
 QUICK_CATEGORIES: Final = frozenset({"intrusion", "connectivity"})
@@ -116,22 +119,28 @@ class Judged:
 def benign_plans(scale: float, generator: Generator) -> list[Plan]:
     """Sites on which nothing happens, for at least so many charger-days."""
     plans: list[Plan] = []
-    days = 0.0
-    seed = FIRST_JUDGED
-    while days < BENIGN_CHARGER_DAYS * scale:
-        plan = Plan(seed, BENIGN_DAYS, generator)
-        days += plan.site().charger_days
-        plans.append(plan)
+    missing, seed = BENIGN_CHARGER_DAYS * scale, FIRST_JUDGED
+    while missing > 0:
+        chargers = len(Plan(seed, BENIGN_DAYS, generator).site().stations)
+        days = min(BENIGN_DAYS, max(missing / chargers, LEAST_DAYS))
+        plans.append(Plan(seed, days, generator))
+        missing -= chargers * days
         seed += 1
     return plans
 
 
-def episode_plans(scale: float, generator: Generator, *, encrypted: bool = False) -> list[Plan]:
+def episode_plans(
+    scale: float, generator: Generator, *, encrypted: bool = False, families: Sequence[str] | None = None
+) -> list[Plan]:
     """Every family ``PER_FAMILY`` times, each time with another magnitude, among others on sites of a few days."""
     count = max(1, round(PER_FAMILY * scale))
-    names = [name for name in sorted(FAMILIES) if FAMILIES[name].encrypted or not encrypted]
-    if not encrypted:
-        names.remove("tls-clock-failure")  # needs TLS
+    names = [
+        name
+        for name in sorted(FAMILIES if families is None else families)
+        if (FAMILIES[name].encrypted if encrypted else name != NEEDS_TLS)
+    ]
+    if not names:
+        return []
     wanted = [f"{name}@{(turn + 0.5) / count:.3f}" for turn in range(count) for name in names]
     # Neighbours on a site should not be neighbours in the alphabet, nor always the same ones.
     step = next(step for step in range(7, len(wanted) + 8) if _coprime(step, len(wanted)))
@@ -303,12 +312,13 @@ def judgement(
     *,
     generator: Generator = "second",
     workers: int = 2,
+    families: Sequence[str] | None = None,
     leave_out: Mapping[str, Make] | None = None,
 ) -> dict[str, Any]:
-    """The whole table as data. ``leave_out``: by family or category, a scorer whose training never saw it."""
+    """The whole table as data. ``families``: only these. ``leave_out``: by family or category, a scorer whose training never saw it."""
     benign = judge_all(benign_plans(scale, generator), make, workers)
-    episodes = judge_all(episode_plans(scale, generator), make, workers)
-    sealed = judge_all(episode_plans(scale / 2, generator, encrypted=True), make, workers)
+    episodes = judge_all(episode_plans(scale, generator, families=families), make, workers)
+    sealed = judge_all(episode_plans(scale / 2, generator, encrypted=True, families=families), make, workers)
     settings = list(benign[0].strays)
     result: dict[str, Any] = {
         "generator": generator,

@@ -43,12 +43,16 @@ class Life:
         yield wait
         first, factor, longest = self.station.vendor.backoff
         pause = first
-        while self.station.powered and self.line.open is None:
+        while self.station.powered and not self.has_line():
             yield self.line.dial()
-            if self.line.open is not None:
+            if self.has_line():
                 return
             yield pause * self.random.uniform(0.8, 1.3)
             pause = min(pause * factor, longest)
+
+    def has_line(self) -> bool:
+        """There is a connection, be it dead or not ready yet."""
+        return self.line.open is not None
 
     def _up(self) -> None:
         self.site.engine.spawn(self._greet())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Callable, Mapping
 from random import Random
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import orjson
 
@@ -65,6 +65,10 @@ class Sealed(NamedTuple):
     connection: Connection
     from_client: bool
     size: int
+
+
+UNSEEN: Final[frozenset[type]] = frozenset({Acknowledged, Sealed})
+"""What is no event of fieldkit's."""
 
 
 class _Sampler:
@@ -205,6 +209,8 @@ class Line:
         self.last_end: int = 0
         self.think = random.uniform(0.02, 0.4)
         """Seconds that the station takes to answer."""
+        self._acks = engine.random("acks", station, address)
+        """Of its own, as a capture asks it more often."""
         self.ttl = 64
         self.far_ttl = random.randrange(46, 58)
         """Time to live of what comes from the CSMS."""
@@ -216,7 +222,6 @@ class Line:
         """What the station keeps for when it is connected again."""
         self.on_up: Callable[[], None] | None = None
         self.on_down: Callable[[], None] | None = None
-        self._tickets: Callable[[], bool] = lambda: False
 
     # ------------------------------------------------------------------------------------------------ up and down
 
@@ -242,13 +247,9 @@ class Line:
             self._at(PathSample(there, engine.next_frame(), connection, True, "reset", there - now, self.far_ttl))
             self._at(ConnectionClosed(there, engine.next_frame(), connection, "refused", False))
             return rtt
-        frames = engine.next_frame()
-        here = there + nanoseconds(LAN)
-        self._at(PathSample(there, frames, connection, True, "handshake", there - now, self.far_ttl, 1460, 64_240))
-        self._at(PathSample(here, engine.next_frame(), connection, False, "handshake", here - there, 64, 1460, 64_240))
-        said = here + nanoseconds(0.002)
+        said = self._handshake(connection, there)
         if self.encrypted:
-            return self._dial_tls(connection, mode, said, rtt)
+            return self._dial_tls(connection, mode, said)
         request, key = self._request(connection, said)
         self._at(ConnectionRecognised(said, request.frames, connection, "http"))
         self._at(request)
@@ -270,6 +271,14 @@ class Line:
         self._at(ConnectionRecognised(answered, frames, connection, "websocket"))
         self._opened(connection, answered)
         return (answered - now) / 1e9 + 0.05
+
+    def _handshake(self, connection: Connection, there: int) -> int:
+        """TCP's own: SYN/ACK is seen at ``there``. Returns when the station says its first word."""
+        now, frame = self.engine.now, self.engine.next_frame
+        here = there + nanoseconds(LAN)
+        self._at(PathSample(there, frame(), connection, True, "handshake", there - now, self.far_ttl, 1460, 64_240))
+        self._at(PathSample(here, frame(), connection, False, "handshake", here - there, self.ttl, 1460, 64_240))
+        return here + nanoseconds(0.002)
 
     def _opened(self, connection: Connection, ready: int) -> None:
         channel = OcppChannel(self.station, self.version, "json", connection, False, False, False)
@@ -315,15 +324,13 @@ class Line:
         end = time + nanoseconds(0.01)
         self._at(ConnectionClosed(end, self.engine.next_frame(), connection, "fin", False))
 
-    def refuse(self, status: int, reason: str, *, address: str = "", path: str = "") -> float:
+    def refuse(self, status: int, reason: str, *, address: str = "") -> float:
         """Somebody asks for an upgrade and is turned away by the CSMS; not this line's own connection."""
         now = self.engine.now
         connection = self.wire.connection(address or self.address, self.server, now)
         self._at(ConnectionOpened(now, self.engine.next_frame(), connection))
-        said = now + nanoseconds(self.uplink.rtt(now) + LAN)
+        said = self._handshake(connection, now + nanoseconds(self.uplink.rtt(now)))
         request, _ = self._request(connection, said)
-        if path:
-            request.target = path
         self._at(ConnectionRecognised(said, request.frames, connection, "http"))
         self._at(request)
         answered = said + nanoseconds(self.uplink.rtt(now) + self.uplink.thinks())
@@ -334,7 +341,7 @@ class Line:
         self._at(ConnectionClosed(end, self.engine.next_frame(), connection, "fin", False))
         return (end - now) / 1e9
 
-    def _dial_tls(self, connection: Connection, mode: str, said: int, rtt: float) -> float:
+    def _dial_tls(self, connection: Connection, mode: str, said: int) -> float:
         """TLS 1.2 with a resumable session left out: hellos, the chain in clear, then nothing more to read."""
         now, frame = self.engine.now, self.engine.next_frame
         suites, groups = (0xC02F, 0xC030, 0xC02B), (29, 23)
@@ -376,7 +383,7 @@ class Line:
             return (end - now) / 1e9
         reason = "no secrets for this session"
         self._at(TlsOpaque(back, frames, connection, reason))
-        ready = back + nanoseconds(2 * self.uplink.rtt(now) + self.uplink.thinks() + rtt * 0)
+        ready = back + nanoseconds(2 * self.uplink.rtt(now) + self.uplink.thinks())
         self._opened(connection, ready)
         return (ready - now) / 1e9 + 0.05
 
@@ -552,7 +559,8 @@ class Line:
         captured = self.wire.captured
         if sent < sampler.ask_from and not captured:
             return []
-        rtt = nanoseconds(self.uplink.rtt(sent) if client else LAN * self.random.uniform(0.7, 1.5))
+        chance = self._acks
+        rtt = nanoseconds(self.uplink.rtt(sent, chance) if client else LAN * chance.uniform(0.7, 1.5))
         time = sent + rtt
         found: list[Happening] = []
         if captured:
@@ -686,5 +694,3 @@ _NO_CALL: Final = OcppMessage(
     False, None,
 )  # fmt: skip
 """Stands for "no call" where only a pong is under way; its time never comes, so it is never taken as unanswered."""
-
-Direction = Literal["station", "csms"]

@@ -110,8 +110,8 @@ class Naive:
             slow = (message.time - message.call.time) // 10_000_000
             now["slowest"] = max(now["slowest"], slow)
         if action == "Authorize" and isinstance(payload, dict):
-            status = payload.get("idTagInfo", payload.get("idTokenInfo", {}))
-            now["refused"] += status.get("status") != "Accepted"
+            told = payload.get("idTagInfo") or payload.get("idTokenInfo") or {}
+            now["refused"] += told.get("status") != "Accepted"
 
     def _turn(self, minute: int) -> None:
         self._began = self._began or minute

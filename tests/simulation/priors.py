@@ -35,7 +35,7 @@ STEPS: Final = 20
 
 @cache
 def priors() -> dict[str, Any]:
-    return json.loads(_TABLE.read_text("utf-8"))  # type: ignore[no-any-return]
+    return json.loads(_TABLE.read_text("utf-8"))
 
 
 def draw_from(quantiles: Sequence[float], random: Random) -> float:
@@ -98,6 +98,8 @@ def table(sessions: Sequence[dict[str, Any]]) -> dict[str, Any]:
     bands = []
     for low in range(0, 100, 20):
         band = [session for session in sessions if low <= session["SOC arrival"] < low + 20 + (low == 80)]
+        if not band:
+            continue
         bands.append(
             {
                 "soc_from": low,

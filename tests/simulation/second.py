@@ -17,7 +17,6 @@ from tests.simulation.dialect import Dialect2, Dialect16
 from tests.simulation.engine import SECOND, Process
 from tests.simulation.life import Life
 from tests.simulation.station import Connector, Station
-from tests.simulation.vendors import SECOND as VENDORS
 
 if TYPE_CHECKING:
     from tests.simulation.site import Site
@@ -54,8 +53,6 @@ class Vehicle(Car):
 
 class Depot(Life):
     """A station whose vehicles come by timetable."""
-
-    vendors = VENDORS
 
     def __init__(self, site: Site, station: Station) -> None:
         super().__init__(site, station)
@@ -151,7 +148,7 @@ class Depot(Life):
         truncated = bool(faults.truncate) and random.random() < faults.truncate
         stay = random.uniform(0.3, 1.0) * self.shifts[1] * HOUR
         spent = 0.0
-        while connector.transaction is not None and station.powered and spent < stay:
+        while station.charges(connector) and spent < stay:
             yield 30.0
             spent += 30.0
             if truncated and spent > 240:
@@ -185,15 +182,19 @@ class Depot(Life):
 
     def _sampling(self) -> Process:
         """At full intervals of the clock, connector after connector; and in between the current flows."""
-        station, faults, engine = self.station, self.station.faults, self.site.engine
+        station, faults, engine, random = self.station, self.station.faults, self.site.engine, self.random
         last = engine.now
         idle_every = station.vendor.aligned
         next_idle = 0
         while True:
             interval = station.interval()
             step = station.meter_interval * SECOND
-            wait = (step - engine.now % step) / 1e9 + (interval - station.meter_interval) % max(interval, 1.0)
-            yield max(wait, 0.5)
+            wait = (step - engine.now % step) / 1e9
+            if wait < 0.4 * station.meter_interval:
+                wait += station.meter_interval
+            if faults.cadence_jitter or faults.cadence_scale != 1.0:
+                wait = interval  # it has lost its beat
+            yield wait + random.uniform(0.0, 0.05)
             seconds, last = (engine.now - last) / 1e9, engine.now
             for connector in station.connectors:
                 car = connector.car

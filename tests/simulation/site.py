@@ -14,10 +14,11 @@ from tests.simulation.episodes import Episode
 from tests.simulation.families import FAMILIES
 from tests.simulation.first import Public
 from tests.simulation.life import Life, breaks
-from tests.simulation.line import Acknowledged, Line, Sealed, Wire
+from tests.simulation.line import UNSEEN, Line, Wire
 from tests.simulation.second import Depot
 from tests.simulation.station import Station
-from tests.simulation.vendors import TEMPERATURE, Vendor, identity
+from tests.simulation.vendors import FIRST, TEMPERATURE, Vendor, identity
+from tests.simulation.vendors import SECOND as SECOND_VENDORS
 from tests.simulation.wan import HABITS, KINDS, Kind, Uplink
 
 DAY: Final = 86_400
@@ -25,6 +26,7 @@ _SUNDAY: Final = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 
 Generator = Literal["first", "second"]
 GENERATORS: Final[dict[Generator, type[Life]]] = {"first": Public, "second": Depot}
+VENDORS: Final[dict[Generator, tuple[Vendor, ...]]] = {"first": FIRST, "second": SECOND_VENDORS}
 
 
 class Site:
@@ -57,7 +59,7 @@ class Site:
         self.encrypted = encrypted
         self.zone = random.choice((0, 60, 120, -300, 480))
         """Minutes that local time is ahead of UTC."""
-        kind = uplink or random.choice(KINDS)
+        kind: Kind = random.choice(KINDS) if uplink is None else uplink
         self.uplink = Uplink(kind, self.engine.random("uplink"), "198.51.100.7")
         self.breaks_a_day = random.uniform(*HABITS[kind].breaks)
         if whole:
@@ -77,9 +79,10 @@ class Site:
         self.wire = Wire(self.engine, source)
         self.server = Endpoint("203.0.113.10", 443 if encrypted else random.choice((80, 8080, 9000)))
         self.tags = tuple(_tag(random) for _ in range(random.randrange(20, 120)))
+        self.in_use: set[str] = set()
         self.lives: list[Life] = []
         self._style = random.randrange(5)
-        kinds = [vendor for vendor in GENERATORS[generator].vendors if not vendors or vendor.name in vendors]
+        kinds = [vendor for vendor in VENDORS[generator] if not vendors or vendor.name in vendors]
         chosen = random.sample(kinds, min(len(kinds), random.randrange(1, 4)))
         for number in range(chargers or random.randrange(3, 9)):
             self.lives.append(self._life(random, random.choice(chosen), number))
@@ -105,7 +108,7 @@ class Site:
     def events(self) -> Iterator[tuple[int, Event]]:
         """Everything that fieldkit would see at the router."""
         if self.wire.captured:
-            return ((time, one) for time, one in self.happenings() if not isinstance(one, Acknowledged | Sealed))
+            return ((time, one) for time, one in self.happenings() if one.__class__ not in UNSEEN)
         return self.happenings()
 
     def happenings(self) -> Iterator[tuple[int, Event]]:
@@ -175,6 +178,7 @@ class Site:
             zone=self.zone,
             ambient=random.uniform(2, 30),
             tags=self.tags,
+            in_use=self.in_use,
             iccid=f"89{random.randrange(10**17, 10**18)}" if self.uplink.kind == "lte" else "",
         )
         if station.phases == 1:

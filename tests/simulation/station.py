@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import exp
+from math import cos, exp, pi
 from random import Random
 from typing import Any, Final
 
@@ -79,6 +79,7 @@ class Station:
         zone: int,
         ambient: float,
         tags: tuple[str, ...],
+        in_use: set[str],
         iccid: str,
     ) -> None:
         self.engine = engine
@@ -96,7 +97,11 @@ class Station:
         """Minutes that its local time is ahead of UTC."""
         self.time_style = vendor.time_style
         self.ambient = ambient
+        self.swing = random.uniform(1.0, 6.0)
+        """Degrees that the day is warmer, and the night colder, than the mean."""
         self.tags = tags
+        self.in_use = in_use
+        """Cards that somebody charges with, at the whole site: everybody has one."""
         self.iccid = iccid
         self.serial = f"{random.randrange(16**8):08X}"
         self.firmware = f"{random.randrange(1, 6)}.{random.randrange(20)}.{random.randrange(10)}"
@@ -167,6 +172,7 @@ class Station:
         number = random.randrange(10_000, 99_999_999)
         id_ = f"{self.serial[:4].lower()}{random.getrandbits(64):016x}"
         begin = int(connector.register)
+        self.in_use.add(tag)
         transaction = connector.transaction = Transaction(number, id_, tag, begin, 0, remote)
         if isinstance(self.dialect, Dialect2):
             state = "EVConnected" if trigger == "CablePluggedIn" else "Charging"
@@ -212,6 +218,7 @@ class Station:
         transaction, connector.transaction = connector.transaction, None
         if transaction is None:
             return 0.0
+        self.in_use.discard(transaction.tag)
         end = int(connector.register)
         if isinstance(self.dialect, Dialect2):
             trigger = {
@@ -258,6 +265,10 @@ class Station:
             limit = min(limit, connector.power) * 2 / 3
         return limit
 
+    def charges(self, connector: Connector) -> bool:
+        """A transaction is on, and the station has power."""
+        return self.powered and connector.transaction is not None
+
     def flow(self, connector: Connector, seconds: float) -> None:
         """Let the car charge for a while."""
         car, faults = connector.car, self.faults
@@ -286,7 +297,7 @@ class Station:
         connector.register += energy * faults.register_scale
         if faults.register_scale != 1.0 and energy > 5:
             faults.show("register_scale", self.engine.now)
-        warm = self.ambient + 28.0 * connector.now / max(connector.power, 1.0)
+        warm = self.air() + 28.0 * connector.now / max(connector.power, 1.0)
         connector.temperature += (warm - connector.temperature) * (1.0 - exp(-seconds / 900.0))
 
     def samples(self, connector: Connector, *, begin: bool = False) -> list[Sample]:
@@ -310,7 +321,7 @@ class Station:
             elif measurand == SOC and connector.car is not None:
                 found.append(Sample(SOC, int(connector.car.soc)))
             elif measurand == TEMPERATURE:
-                value = max(connector.temperature, self.ambient) + faults.heat + random.gauss(0.0, 0.4)
+                value = max(connector.temperature, self.air()) + faults.heat + random.gauss(0.0, 0.4)
                 if faults.heat > 3:
                     faults.show("heat", self.engine.now)
                 found.append(Sample(TEMPERATURE, round(value)))
@@ -352,6 +363,11 @@ class Station:
     def _dc_volts(connector: Connector) -> float:
         return 330.0 + (connector.car.soc if connector.car else 0.0) * 0.8
 
+    def air(self) -> float:
+        """Temperature of the air, °C: coolest at four in the morning."""
+        hours = (self.engine.now / 3.6e12 + self.zone / 60) % 24
+        return self.ambient - self.swing * cos((hours - 4) * pi / 12)
+
     # -------------------------------------------------------------------------------------------------------- details
 
     def interval(self) -> float:
@@ -367,7 +383,11 @@ class Station:
         return max(value + self.random.gauss(0.0, 0.02), 1.0)
 
     def fresh_tag(self) -> str:
-        return self.random.choice(self.tags)
+        for _ in range(8):
+            tag = self.random.choice(self.tags)
+            if tag not in self.in_use or len(self.tags) == 1:
+                break
+        return tag
 
     def set_limit(self, connector: Connector, watts: float | None, *, purpose: str = "TxProfile") -> float:
         """The CSMS sends a profile; the station accepts and obeys, unless something is wrong with it."""

@@ -74,9 +74,9 @@ class Uplink:
         """How attempts to connect end at the moment."""
         self._random = random
 
-    def rtt(self, now: int) -> float:
+    def rtt(self, now: int, chance: Random | None = None) -> float:
         """One round trip from the router to the CSMS and back."""
-        random = self._random
+        random = self._random if chance is None else chance
         value = self.rtt_median * exp(random.gauss(0.0, self.spread))
         if self.step:
             # The height of the satellite in use: the same for all within a slot, hence from the slot's number alone.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -21,13 +22,7 @@ def _other(site: Site, kind: Kind, random: Random) -> Uplink:
 
 def _keep(site: Site) -> Uplink:
     """The uplink as it is, to go back to."""
-    from copy import copy
-
     return copy(site.uplink)
-
-
-def _slow(kind: Kind) -> Kind:
-    return "geo" if kind != "geo" else "lte"
 
 
 @family("uplink-switch", "connectivity", (0.5, 4), wide=True, encrypted=True)
@@ -141,8 +136,6 @@ def tls_clock(site: Site, station: Station, episode: Episode, random: Random) ->
     """The station's clock is wrong after a restart: it takes the CSMS's certificate for expired."""
     life = site.life_of(station)
     true = station.line.uplink
-    from copy import copy
-
     wrong = copy(true)
     wrong.down = "tls"
     station.line.uplink = wrong

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,7 @@ from tests.simulation.episodes import Episode, family
 from tests.simulation.families.common import between, seconds_left
 from tests.simulation.line import Line
 from tests.simulation.station import Station
+from tests.simulation.wan import Uplink
 
 if TYPE_CHECKING:
     from tests.simulation.site import Site
@@ -205,7 +207,7 @@ def fuzzing(site: Site, station: Station, episode: Episode, random: Random) -> P
     while not station.line.up:
         yield 20.0
     for _ in range(int(between(6, 150, episode.magnitude))):
-        if not station.line.up or seconds_left(site, episode) <= 0:
+        if seconds_left(site, episode) <= 0:
             break
         episode.shows(site.engine.now)
         sender = "station" if random.random() < 0.8 else "csms"
@@ -256,7 +258,7 @@ def middle(site: Site, station: Station, episode: Episode, random: Random) -> Pr
     line.server = Endpoint(random.choice(("192.168.10.66", "198.51.100.99")), true_server.port)
     line.chain = (random.randbytes(64),)
     true_ttl, line.far_ttl = line.far_ttl, random.choice((64, 128, line.far_ttl - 3))
-    line.uplink = _detour(true_uplink, between(0.015, 0.4, episode.magnitude), random)
+    line.uplink = _detour(true_uplink, between(0.015, 0.4, episode.magnitude))
     line.drop("rst", by_client=False)
     episode.shows(site.engine.now)
     yield seconds_left(site, episode)
@@ -265,11 +267,9 @@ def middle(site: Site, station: Station, episode: Episode, random: Random) -> Pr
     line.drop("rst", by_client=False)
 
 
-def _detour(uplink: object, extra: float, random: Random) -> object:
-    from copy import copy
-
+def _detour(uplink: Uplink, extra: float) -> Uplink:
     other = copy(uplink)
-    other.extra = extra  # type: ignore[attr-defined]
+    other.extra = extra
     return other
 
 
