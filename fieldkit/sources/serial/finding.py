@@ -26,6 +26,8 @@ SLOW: Final = 2.0
 """The same at 300 baud, where an identification takes 1.2."""
 _BETWEEN: Final = 0.1
 """Silence between two questions: the longest that a profile asks for."""
+_GLITCH: Final = 2
+"""Bytes that a transceiver or a floating pair of wires makes by itself."""
 _READ_SET: Final = {"modbus-rtu": "modbus"}
 _IDENTIFIED: Final = re.compile(rb"/[A-Za-z]{3}[0-9A-Z]")
 """IEC 62056-21 §6.3.2."""
@@ -76,7 +78,7 @@ def ask(
         if stop():
             return
         unasked = talk.listen(_BETWEEN)
-        if unasked:
+        if len(unasked) > _GLITCH:
             late = _is(before, bytearray(unasked + talk.listen(PATIENCE))) if before is not None else None
             if late is not None:
                 yield late
