@@ -96,13 +96,12 @@ def verify(key: PublicKey, algorithm: Algorithm, signature: bytes, signed: bytes
         return unfit
     try:
         from cryptography.exceptions import InvalidSignature
-        from cryptography.hazmat.primitives.serialization import load_der_public_key
     except ImportError:
         return Verified("unknown", NO_PACKAGE)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it warns of old curves and odd numbers, which is our task
-            loaded: Any = load_der_public_key(key.spki)
+            loaded = _loaded(key)
     except BaseException as error:  # its Rust part panics with what is no Exception
         reraise(error)
         return Verified("unknown", f"a key of the kind {key} is not supported here")
@@ -116,12 +115,30 @@ def verify(key: PublicKey, algorithm: Algorithm, signature: bytes, signed: bytes
     return RIGHT
 
 
+def _loaded(key: PublicKey) -> Any:
+    """The usual kinds are made of their numbers: what reads all kinds loads ciphers and formats that nothing else here
+    needs, for longer than the whole of a handshake takes."""
+    if key.curve in _USUAL_CURVES:
+        from cryptography.hazmat.primitives.asymmetric import ec
+
+        return ec.EllipticCurvePublicKey.from_encoded_point(getattr(ec, key.curve.upper())(), key.bitstring)
+    if key.kind == "RSA":
+        from cryptography.hazmat.primitives.asymmetric import rsa
+
+        modulus = der.integer(der.read(key.bitstring).children()[0])
+        return rsa.RSAPublicNumbers(key.exponent, modulus).public_key()
+    from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+    return load_der_public_key(key.spki)
+
+
 def reraise(error: BaseException) -> None:
     """Let pass what is no fault of the bytes. The Rust part of ``cryptography`` panics with a BaseException."""
     if isinstance(error, (KeyboardInterrupt, SystemExit, MemoryError)):
         raise error
 
 
+_USUAL_CURVES: Final = ("secp256r1", "secp384r1", "secp521r1")
 _FITTING: Final = {
     "rsa": ("RSA",), "pss": ("RSA", "RSA-PSS"), "ecdsa": ("EC",), "dsa": ("DSA",), "ed25519": ("Ed25519",),
     "ed448": ("Ed448",),
@@ -142,7 +159,6 @@ def _unfit(key: PublicKey, algorithm: Algorithm) -> Verified | None:
 
 def _verify(key: Any, algorithm: Algorithm, signature: bytes, signed: bytes) -> None:
     from cryptography.hazmat.primitives import hashes
-    from cryptography.hazmat.primitives.asymmetric import ec, padding
 
     def digest(name: str) -> hashes.HashAlgorithm:
         made = getattr(hashes, name.upper())()
@@ -151,11 +167,17 @@ def _verify(key: Any, algorithm: Algorithm, signature: bytes, signed: bytes) -> 
 
     match algorithm.kind:
         case "rsa":
+            from cryptography.hazmat.primitives.asymmetric import padding
+
             key.verify(signature, signed, padding.PKCS1v15(), digest(algorithm.hash))
         case "pss":
+            from cryptography.hazmat.primitives.asymmetric import padding
+
             mask = padding.MGF1(digest(algorithm.mask_hash))
             key.verify(signature, signed, padding.PSS(mask, algorithm.salt), digest(algorithm.hash))
         case "ecdsa":
+            from cryptography.hazmat.primitives.asymmetric import ec
+
             key.verify(signature, signed, ec.ECDSA(digest(algorithm.hash)))
         case "dsa":
             key.verify(signature, signed, digest(algorithm.hash))

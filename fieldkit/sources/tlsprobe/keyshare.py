@@ -38,10 +38,12 @@ class KeyShare:
             self.public: bytes = self._private.public_key().public_bytes_raw()
         elif group in _CURVES:
             from cryptography.hazmat.primitives.asymmetric import ec
-            from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
             self._private = ec.generate_private_key(getattr(ec, _CURVES[group])())
-            self.public = self._private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint)
+            point = self._private.public_key().public_numbers()
+            # Uncompressed, as RFC 8446 §4.2.8.2 has it; the library's writer of formats is large and late to load.
+            size = (self._private.key_size + 7) // 8
+            self.public = b"\x04" + point.x.to_bytes(size, "big") + point.y.to_bytes(size, "big")
         else:
             raise KeyShareError(f"group {group}")
 
