@@ -50,6 +50,7 @@ def command(
     from fieldkit.cli import diagnosis, output, reading
     from fieldkit.models import calibrationfile
     from fieldkit.models.opening import Site
+    from fieldkit.models.runtimes import INLINE
     from fieldkit.session import Session
 
     output.check(state, (*sources, *keylog))
@@ -59,7 +60,7 @@ def command(
     if not taken.opened:
         return outcome.exit_code()
     try:
-        with Site(state=state if Path(state).exists() else None, runtime="numpy") as site:
+        with Site(state=state if Path(state).exists() else None, runtime=INLINE) as site:
             assert site.calibration is not None, "all layers are on"
             for name in relearn:
                 site.calibration.forget(name)

@@ -79,7 +79,10 @@ def gathered() -> tuple[dict[str, Any], bool]:
         **{name: loaded.card.get(name) for name in ("shape", "seed", "epochs", "windows", "loss", "data_sha256")},
     }
     document["about"] = manifest()["about"]
-    document["thresholds"] = {name: round(value, 2) for name, value in sorted(prior.thresholds.items())}
+    document["limits_of_features"] = {
+        feature.name: round(limit, 1) for feature, limit in zip(FEATURES, prior.limits, strict=True)
+    }
+    document["limit_of_model"] = round(prior.model, 2)
     return document, bool(document["runtime"])
 
 
@@ -95,8 +98,9 @@ def lines(document: dict[str, Any]) -> list[str]:
             f"Runs on    {document['runtime'] or 'nothing here'}",
             f"Data       {document['about'].get('data', '')}",
             f" {model['windows']:,} windows (SHA-256 {str(model['data_sha256'])[:16]}), seed {model['seed']}, "
-            f"{model['epochs']} epochs, loss {model['loss']}", "Thresholds " + ", ".join(f"{name} {value}" for name,
-            value in document["thresholds"].items()), ]
+            f"{model['epochs']} epochs, loss {model['loss']}",
+            f"Told of    a score of the model above {document['limit_of_model']}, a feature beyond its limit (--json)",
+        ]
     told.append(f"Features   {document['features']}, and a mask")
     for category, names in document["families"].items():
         told.append(f"{category.capitalize():<13}{', '.join(names)}")

@@ -53,10 +53,13 @@ class Context:
         first: int = 0,
         sign: str = "",
         time: int = 0,
+        insists: bool = False,
     ) -> None:
         """Hand on a sign."""
         self._take(
-            Symptom(time or self.now, station, family, confidence, text, evidence, connector, layer, first, sign)
+            Symptom(
+                time or self.now, station, family, confidence, text, evidence, connector, layer, first, sign, insists
+            )
         )
 
     def at(self, key: Hashable, time: int, act: Act) -> None:

@@ -48,7 +48,9 @@ class Detector:
         self.notes: list[str] = []
         """What the detector could not do, and why; in the order of time."""
         self.context = Context(self._symptom)
-        self.fusion = Fusion(self.context.deadlines, raised)
+        self.fusion = Fusion(self.context.deadlines, self._raised)
+        self.listeners: list[Callable[[Incident], object]] = [raised] if raised is not None else []
+        """Called with each new incident."""
         self.context.frozen = self.fusion.is_open
         trackers: list[Tracker] = [kind(self.context) for kind in _RULES] if "rules" in self.layers else []
         if "statistics" in self.layers:
@@ -116,6 +118,10 @@ class Detector:
     def _symptom(self, symptom: Symptom) -> None:
         if symptom.layer in self.layers:
             self.fusion.add(symptom)
+
+    def _raised(self, incident: Incident) -> None:
+        for listener in self.listeners:
+            listener(incident)
 
     def _jumped(self, time: int, way: str) -> None:
         """Nothing may be concluded from a time that did not pass."""

@@ -63,7 +63,7 @@ class _Line:
     """One station's latencies."""
 
     usual: Usual = field(default_factory=lambda: Usual(LATENCY_FLOOR, prior=LATENCY_PRIOR))
-    longer: Cusum = field(default_factory=lambda: Cusum(1.0, 11.0))
+    longer: Cusum = field(default_factory=lambda: Cusum(1.0, 13.0))
     mean: float = 0.0
     last: int = 0
     told: bool = False
@@ -141,7 +141,7 @@ class Latency(Tracker):
             self.context.tell(
                 "man-in-the-middle" if alone else "satellite-step",
                 name.partition("\n")[0],
-                0.45 if alone else 0.62,
+                0.45 if alone or now < 2.5 * usual else 0.62,
                 f"Answers take {_milliseconds(now)} at {name.partition(chr(10))[0]}; usually {_milliseconds(usual)}"
                 + (", and those of the other stations take no longer than before." if alone else "."),
                 tuple(self._evidence)[-1:],
@@ -296,6 +296,7 @@ class _Heat:
     """°C a W."""
     spread: float = 3.0
     stale: int = 0
+    most: float = 0.0
     load: float = 0.0
     """W over the last quarter of an hour, roughly."""
     time: int = 0
@@ -338,7 +339,10 @@ class Heat(Tracker):
         if heat.transaction != sample.transaction:
             heat.transaction = sample.transaction
             heat.sessions += 1
-        known = len(heat.points) >= HEAT_KNOWN and heat.sessions >= SESSIONS
+        # Only as far as loads have been seen: a line leads anywhere beyond its points.
+        beyond = heat.load > 1.15 * heat.most
+        heat.most = max(heat.most, heat.load)
+        known = len(heat.points) >= HEAT_KNOWN and heat.sessions >= 2 * SESSIONS and not beyond
         expected = heat.base + heat.slope * heat.load
         weather = self._weather(heat)
         off = sample.value - expected - weather
@@ -390,7 +394,7 @@ class Heat(Tracker):
         excesses = sorted(
             other.excess for other in self._heats.values() if other is not own and now - other.time < 1800 * SECOND
         )
-        return excesses[len(excesses) // 2] if len(excesses) >= 2 else 0.0
+        return max(excesses[len(excesses) // 2], 0.0) if len(excesses) >= 2 else 0.0
 
 
 @dataclass(slots=True)

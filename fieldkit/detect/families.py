@@ -271,7 +271,7 @@ _ALL: Final = (
         "connectivity",
         "The CSMS cannot be reached",
         "Try its address from the router. If that works, the station's settings are wrong; else ask the CSMS operator.",
-        _LOSSES,
+        _LOSSES | {"csms-restart"},
     ),
     Family(
         "dns-failure",

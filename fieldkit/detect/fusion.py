@@ -109,7 +109,9 @@ class Fusion:
             if same and quiet <= (SLOW_COOL_DOWN if symptom.family in SLOW else COOL_DOWN):
                 self._take(incident, symptom)
                 return True
-            if not same and explained is None and quiet <= OPEN and symptom.family in incident.family.explains:
+            if symptom.insists or same:
+                continue
+            if explained is None and quiet <= OPEN and symptom.family in incident.family.explains:
                 explained = incident
         if explained is not None:
             if symptom.confidence >= SURE:
@@ -125,7 +127,8 @@ class Fusion:
         taken: Incident | None = None
         for incident in reversed(tuple(self._recent)):
             benign = FAMILIES[symptom.family].category == "benign"
-            fresh = symptom.time - incident.raised <= (LATE_BENIGN if benign else LATE_CAUSE)
+            late = LATE_BENIGN if benign or symptom.insists else LATE_CAUSE
+            fresh = symptom.time - incident.raised <= late
             concerns = incident.station == symptom.station or symptom.station == SITE
             if not fresh or not concerns or incident.family_name not in explains:
                 continue

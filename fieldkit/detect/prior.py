@@ -26,11 +26,14 @@ class UnfitError(ValueError):
 
 @dataclass(slots=True)
 class Prior:
-    """Median and spread of each (squeezed) feature, thresholds of each group and of the model, and trigrams."""
+    """Median, spread and limit of each (squeezed) feature, the model's limit, and trigrams."""
 
     medians: list[float] = field(default_factory=lambda: [0.0] * len(NAMES))
     spreads: list[float] = field(default_factory=lambda: [0.5] * len(NAMES))
-    thresholds: dict[str, float] = field(default_factory=lambda: dict.fromkeys((*GROUPS, "model"), 8.0))
+    limits: list[float] = field(default_factory=lambda: [8.0] * len(NAMES))
+    """Spreads from the median that a feature of an ordinary station does not reach: some are calm, some are not."""
+    model: float = 8.0
+    """The same of the model's score."""
     trigrams: Trigrams = field(default_factory=Trigrams)
     shipped: bool = False
     """False: nothing is known of any fleet; only very odd things are."""
@@ -41,10 +44,10 @@ class Prior:
             "version": VERSION,
             "schema": schema(),
             "features": {
-                name: [round(median, 5), round(spread, 5)]
-                for name, median, spread in zip(NAMES, self.medians, self.spreads, strict=True)
+                name: [round(median, 5), round(spread, 5), round(limit, 4)]
+                for name, median, spread, limit in zip(NAMES, self.medians, self.spreads, self.limits, strict=True)
             },
-            "thresholds": {name: round(value, 4) for name, value in sorted(self.thresholds.items())},
+            "model": round(self.model, 4),
             "trigrams": self.trigrams.dump(),
         }
 
@@ -55,20 +58,16 @@ class Prior:
             raise UnfitError("it is no prior of this version")
         if document.get("schema") != schema():
             raise UnfitError("it was made for other features")
-        features, thresholds = document.get("features"), document.get("thresholds")
-        if not isinstance(features, dict) or not isinstance(thresholds, dict):
+        features, model = document.get("features"), document.get("model")
+        if not isinstance(features, dict) or model is None or not _is_number(model) or model <= 0:
             raise UnfitError("it is incomplete")
         made = cls(shipped=True)
         for at, name in enumerate(NAMES):
             pair = features.get(name)
-            if not isinstance(pair, list) or len(pair) != 2 or not all(map(_is_number, pair)) or pair[1] <= 0:
+            if not isinstance(pair, list) or len(pair) != 3 or not all(map(_is_number, pair)) or min(pair[1:]) <= 0:
                 raise UnfitError(f"{name} is missing or no number")
-            made.medians[at], made.spreads[at] = float(pair[0]), float(pair[1])
-        for name in (*GROUPS, "model"):
-            value = thresholds.get(name)
-            if value is None or not _is_number(value):
-                raise UnfitError(f"the threshold of {name} is missing")
-            made.thresholds[name] = float(value)
+            made.medians[at], made.spreads[at], made.limits[at] = map(float, pair)
+        made.model = float(model)
         made.trigrams = Trigrams.load(document.get("trigrams"))
         return made
 

@@ -48,6 +48,8 @@ MASS_SHARE: Final = 0.5
 """… if they are this share of those connected, and two at least."""
 MASS_WAIT: Final = 40 * SECOND
 """How long to look on before the reason is told."""
+RESTART: Final = 200 * SECOND
+"""A restart of the CSMS that takes longer than this (and ``MASS_WAIT``) is an outage."""
 BOOTS: Final = 300 * SECOND
 """Stations that boot within this time without an order had their power cut."""
 GAPS: Final = 64
@@ -194,7 +196,7 @@ class Reach(Tracker):
         self.context.tell(
             "blackhole" if state.retransmitted > time - silent else "station-offline",
             name,
-            0.7 if seen else 0.4,
+            (0.65 if state.retransmitted > time - silent else 0.45) if seen else 0.3,
             f"Nothing was heard of {name} for {duration(silent)}; it is usually never silent for longer than "
             f"{duration(max(state.gaps))}.",
             first=state.heard["station"] + max(state.gaps),
@@ -456,6 +458,7 @@ class Reach(Tracker):
         who += duration(max(down.time for down in downs) - downs[0].time)
         if by_server >= 0.7 * len(downs) or refused:
             family, confidence = "csms-restart", 0.8
+            self.context.at("restart", time + RESTART, lambda due: self._still_away(names, evidence, due))
             what = (
                 "The CSMS closed them" if by_server >= 0.7 * len(downs) else "Their attempts were turned away at once"
             )
@@ -474,6 +477,23 @@ class Reach(Tracker):
             family, confidence = "station-offline", 0.7
             what = "Nobody said goodbye, and none is back: the uplink or the power of the site."
         self.context.tell(family, SITE, confidence, f"{who}. {what}", evidence, first=downs[0].time, sign="mass")
+
+    def _still_away(self, names: list[str], evidence: tuple[Event, ...], time: int) -> None:
+        """What looked like a restart of the CSMS lasts too long for one."""
+        away = [name for name in names if (state := self.stations.get(name)) is not None and state.lost]
+        if len(away) >= MASS_SHARE * len(names):
+            first = min(self.stations[name].lost for name in away)
+            self.context.tell(
+                "csms-unreachable",
+                SITE,
+                0.85,
+                f"{counted(len(away), 'station')} of {len(names)} are still turned away after "
+                f"{duration(time - first)}; a restart of the CSMS takes a minute or two.",
+                evidence,
+                first=first,
+                sign="still-away",
+                insists=True,
+            )
 
     def _boot(self, name: str, state: _Station, message: OcppMessage) -> None:
         state.booted = message.time

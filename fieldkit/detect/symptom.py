@@ -38,3 +38,5 @@ class Symptom:
     """When it began, as far as known; 0: at ``time``."""
     sign: str = ""
     """Which sign it is: the same one again makes nothing surer. Empty: that of the family."""
+    insists: bool = False
+    """It knows better than an incident that would explain it: that has turned out to be something else."""

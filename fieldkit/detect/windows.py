@@ -1,8 +1,9 @@
 """A station's minutes against its own usual ones, feature by feature and, by the model, all together.
 
-Each feature is told in spreads from the station's median. The highest of each group is held against a threshold that is
-reached so many times a charger-week and no more; three of six windows in a row must do so. The model sees what no
-single feature shows: numbers that are all possible, but not together.
+Each feature is told in spreads from the station's median, as a share of what the fleet's ordinary stations reach. The
+highest of each group must go beyond one, or beyond what this station itself reaches so many times a week and no more;
+three of six windows in a row must do so. The model sees what no single feature shows: numbers that are all possible,
+but not together.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from math import expm1
+from math import expm1, inf
 from typing import Final, Protocol
 
 from fieldkit.detect.context import Context
@@ -23,12 +24,14 @@ from fieldkit.detect.usual import Usual
 
 PERSISTENT: Final = 3
 """Of the latest six windows."""
-CLIP: Final = 12.0
+CLIP: Final = 40.0
 """Spreads beyond which it is all the same."""
 A_WEEK: Final = 0.02
 """Alarms a charger-week of each group, and of the model, that are put up with."""
 LEARN_EVERY: Final = 30 * 1_000_000_000
 """Windows overlap: one in half a minute says as much as all of them."""
+COUNTED: Final = 0.35
+"""Least spread of the logarithm of a count: one event in a minute is never much, ten may be."""
 MIN_EXPECTED: Final = 0.25
 """Share of the fleet's spread that a station's own is never thought smaller than."""
 SETTLED: Final = 24 * 3600 * 1_000_000_000
@@ -42,7 +45,7 @@ _FAMILY: Final[dict[Group, str]] = {
     "energy": "unusual-energy",
     "transport": "unusual-transport",
 }
-_TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
+TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
 """Of the others only more is odd: silence is looked for elsewhere."""
 _OF_GROUP: Final[dict[Group, tuple[int, ...]]] = {
     group: tuple(at for at, feature in enumerate(FEATURES) if feature.group == group) for group in GROUPS
@@ -108,8 +111,8 @@ class Windows(Observer):
         prior = self.prior
         return _Known(
             [
-                Usual(MIN_EXPECTED * spread, prior=(median, spread), size=64)
-                for median, spread in zip(prior.medians, prior.spreads, strict=True)
+                Usual(floor_of(at, spread), prior=(median, spread), size=64)
+                for at, (median, spread) in enumerate(zip(prior.medians, prior.spreads, strict=True))
             ]
         )
 
@@ -127,7 +130,7 @@ class Windows(Observer):
             if mask[at]:
                 score = (squeezed[at] - usual.median) / usual.spread
                 scores[at] = min(score, CLIP) if score > 0 else max(score, -CLIP)
-        groups = groups_of(scores)
+        groups = groups_of(scores, self.prior.limits)
         shares: list[float] = []
         if self._judge is not None and (found := self._judge.judge(scores, mask)) is not None:
             groups["model"], shares = found
@@ -177,17 +180,22 @@ class Windows(Observer):
 
     def threshold(self, known: _Known, group: str, time: int) -> float:
         """The fleet's; once the station is known its own, if that is higher."""
-        limit = self.prior.thresholds[group]
+        limit = self.prior.model if group == "model" else 1.0
         if time - known.first >= SETTLED:
             own = known.tails[group].threshold(A_WEEK)
             if own is not None and own > limit:
                 return min(own, 3 * limit)
+        elif not self.prior.shipped:
+            return inf  # nothing is known, neither of the fleet nor of the station: nothing can be unusual
         return limit
 
     def _words(self, known: _Known, scores: list[float], squeezed: list[float], group: str) -> str:
         """The features that stand out most, with what is usual."""
         among = _OF_GROUP.get(group, range(SIZE))  # type: ignore[call-overload]  # of the model: all
-        order = sorted(among, key=lambda at: -abs(scores[at]) if scores[at] > 0 or at in _TWO_SIDED else 0.0)
+        limits = self.prior.limits
+        order = sorted(
+            among, key=lambda at: -abs(scores[at]) / limits[at] if scores[at] > 0 or at in TWO_SIDED else 0.0
+        )
         parts = []
         for at in order[:TOLD]:
             if abs(scores[at]) < 2:
@@ -218,7 +226,7 @@ class Windows(Observer):
             return
         for group, score in groups.items():
             # A score far beyond the threshold is no sample of what is usual, whoever was there to see it.
-            if score <= 1.5 * self.prior.thresholds[group]:
+            if score <= 1.5 * (self.prior.model if group == "model" else 1.0):
                 known.tails[group].add(score, time)
         if odd or time - known.learnt < LEARN_EVERY:
             return
@@ -228,13 +236,18 @@ class Windows(Observer):
                 usual.add(squeezed[at])
 
 
-def groups_of(scores: list[float]) -> dict[str, float]:
-    """The highest score of each group."""
+def floor_of(at: int, spread: float) -> float:
+    """The smallest spread of a station's own that is believed."""
+    return COUNTED if FEATURES[at].how == "count" else MIN_EXPECTED * spread
+
+
+def groups_of(scores: list[float], limits: list[float]) -> dict[str, float]:
+    """The highest score of each group, as a share of what is ordinary."""
     groups: dict[str, float] = {}
     for group, members in _OF_GROUP.items():
         most = 0.0
         for at in members:
-            score = abs(scores[at]) if at in _TWO_SIDED else scores[at]
+            score = (abs(scores[at]) if at in TWO_SIDED else scores[at]) / limits[at]
             if score > most:
                 most = score
         groups[group] = most

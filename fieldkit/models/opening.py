@@ -20,7 +20,7 @@ from fieldkit.detect.symptom import LAYERS, Layer
 from fieldkit.detect.windows import Windows
 from fieldkit.models import calibrationfile
 from fieldkit.models.manifest import SHIPPED, UntrustedError, load_model, load_prior
-from fieldkit.models.runtimes import Runner
+from fieldkit.models.runtimes import INLINE, Runner
 
 
 class Site:
@@ -86,5 +86,5 @@ class Site:
 
 
 def build_detector(*, layers: Iterable[Layer] = LAYERS) -> Detector:
-    """A detector whose model runs in this process: nothing is left to be closed."""
-    return Site(layers=layers, runtime="numpy").detector
+    """A detector whose model runs in this process: nothing is left to be closed, nothing heavy is imported."""
+    return Site(layers=layers, runtime=INLINE).detector

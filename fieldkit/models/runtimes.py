@@ -27,6 +27,8 @@ START: Final = 30.0
 ANSWER: Final = 5.0
 """Seconds for a window that takes microseconds."""
 NATIVE: Final = (("ai-edge-litert", "ai_edge_litert.interpreter"), ("tflite-runtime", "tflite_runtime.interpreter"))
+INLINE: Final = "inline"
+"""In this process, with numpy if that is loaded anyway: it takes 25 MB, and Python is quick enough for one site."""
 _WINDOW: Final = Struct(f"<{SIZE}f")
 
 
@@ -198,9 +200,9 @@ def _executors(loaded: Loaded, wanted: str) -> Iterator[Executor]:
         for name, module in NATIVE:
             if wanted in ("", name) and _there(module):
                 yield Native(name, module, loaded)
-    if wanted in ("", Numpy.name) and _there("numpy"):
+    if (wanted in ("", Numpy.name) and _there("numpy")) or (wanted == INLINE and "numpy" in sys.modules):
         yield Numpy(loaded.network)
-    if wanted in ("", Python.name):
+    if wanted in ("", Python.name, INLINE):
         yield Python(loaded.network)
 
 

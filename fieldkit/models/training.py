@@ -23,7 +23,7 @@ from fieldkit.detect.prior import GROUPS, Prior, schema
 from fieldkit.detect.sequence import Trigrams
 from fieldkit.detect.tails import BLOCK, BLOCKS_A_WEEK, MAX_KEPT, quantile
 from fieldkit.detect.tflite import Layer, build, read
-from fieldkit.detect.windows import A_WEEK, CLIP, MIN_EXPECTED, Windows
+from fieldkit.detect.windows import A_WEEK, CLIP, COUNTED, TWO_SIDED, Windows, floor_of
 from fieldkit.models.manifest import MODEL, PRIOR, write_manifest
 
 if TYPE_CHECKING:
@@ -44,6 +44,10 @@ HELD_BACK: Final = 5
 """Every fifth station is not trained on: thresholds are set where the model has not learnt."""
 COLD: Final = 30
 """The first windows of a station are judged by the fleet's measure, as they will be in the field."""
+LOWEST: Final = 6.0
+"""Least limit, in spreads: sites differ more than those that were learnt from."""
+MARGIN: Final = 1.2
+"""Limits lie so much above all that ordinary stations have shown."""
 LEAST: Final = 500
 """Windows without which nothing is learnt."""
 
@@ -165,14 +169,15 @@ def _prior(collection: Collection) -> Prior:
             squeezed[at] for rows in collection.stations.values() for _, squeezed, bits in rows[::7] if bits >> at & 1
         )
         if len(values) < 50:
-            prior.medians[at], prior.spreads[at] = 0.0, 1.0
+            prior.medians[at], prior.spreads[at] = 0.0, 2.0
             continue
         median = values[len(values) // 2]
         high, low = values[int(0.99 * (len(values) - 1))], values[int(0.01 * (len(values) - 1))]
         deviation = sorted(abs(value - median) for value in values)[len(values) // 2]
         # Of a count that is nearly always zero, the median deviation is zero: then the highest hundredth tells.
         prior.medians[at] = median
-        prior.spreads[at] = max(1.4826 * deviation, (high - median) / 2.326, (median - low) / 2.326, 0.05)
+        floor = COUNTED if FEATURES[at].how == "count" else 0.05
+        prior.spreads[at] = max(1.4826 * deviation, (high - median) / 2.326, (median - low) / 2.326, floor)
     return prior
 
 
@@ -186,7 +191,7 @@ def _scores(rows: list[Row], prior: Prior) -> Iterator[Scored]:
         deviation = sorted(abs(value - median) for value in values)[len(values) // 2] if values else 0.0
         medians.append(share * median + (1 - share) * prior.medians[at])
         spread = share * 1.4826 * deviation + (1 - share) * prior.spreads[at]
-        spreads.append(max(spread, MIN_EXPECTED * prior.spreads[at]))
+        spreads.append(max(spread, floor_of(at, prior.spreads[at])))
     for number, (time, squeezed, bits) in enumerate(rows):
         middle, wide = (prior.medians, prior.spreads) if number < COLD else (medians, spreads)
         mask = [bool(bits >> at & 1) for at in range(SIZE)]
@@ -199,27 +204,33 @@ def _scores(rows: list[Row], prior: Prior) -> Iterator[Scored]:
 
 def _thresholds(prior: Prior, stations: list[Iterator[Scored]], model: Model) -> None:
     """Scores that are reached ``A_WEEK`` times a charger-week by stations that nothing was learnt from."""
-    from fieldkit.detect.windows import groups_of
-
-    maxima: dict[str, list[float]] = {name: [] for name in (*GROUPS, "model")}
+    features: list[list[float]] = [[] for _ in range(SIZE)]
+    whole: list[float] = []
     for rows in stations:
-        blocks: dict[int, dict[str, float]] = {}
+        blocks: dict[int, tuple[list[float], list[float]]] = {}
         for time, scores, mask in rows:
-            groups = groups_of(scores)
             found = model.judge(scores, mask)
-            groups["model"] = found[0] if found is not None else 0.0
-            block = blocks.setdefault(time // BLOCK, {})
-            for name, score in groups.items():
-                block[name] = max(block.get(name, 0.0), score)
-        for block in blocks.values():
-            for name, score in block.items():
-                maxima[name].append(score)
-    for name, values in maxima.items():
-        values.sort()
-        limit = quantile(values[-MAX_KEPT:], len(values), A_WEEK / BLOCKS_A_WEEK)
-        highest = values[-1] if values else 8.0
-        # Never below what an ordinary station has shown.
-        prior.thresholds[name] = max(limit if limit is not None else 0.0, 1.02 * highest, 3.0)
+            most, judged = blocks.setdefault(time // BLOCK, ([0.0] * SIZE, [0.0]))
+            judged[0] = max(judged[0], found[0] if found is not None else 0.0)
+            for at, score in enumerate(scores):
+                size = abs(score) if at in TWO_SIDED else score
+                if size > most[at]:
+                    most[at] = size
+        for most, judged in blocks.values():
+            whole.append(judged[0])
+            for at, size in enumerate(most):
+                features[at].append(size)
+    for at, values in enumerate(features):
+        prior.limits[at] = max(_limit(values, A_WEEK / 4), LOWEST)
+    prior.model = max(_limit(whole, A_WEEK), 3.0)
+
+
+def _limit(values: list[float], a_week: float) -> float:
+    values.sort()
+    limit = quantile(values[-MAX_KEPT:], len(values), a_week / BLOCKS_A_WEEK)
+    highest = values[-1] if values else 0.0
+    # The fit may lie far beyond all that was seen: not further than twice that.
+    return max(min(limit if limit is not None else 0.0, 2 * highest), MARGIN * highest)
 
 
 # ---------------------------------------------------------------------------------------------------------- the model
