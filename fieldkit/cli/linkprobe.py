@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 LEAST_BUDGET: Final = 1_000
 MOST_BUDGET: Final = 1 << 40
-_WAIT: Final = 30.0
-"""Seconds a round that is under way has to end when the watching is over: eight uplinks, none of which answers."""
+_WAIT: Final = 5.0
+"""Seconds a round that is under way has to end when the watching is over: what does not answer by then is left."""
 
 
 def options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -31,10 +31,13 @@ class Pace:
     """That the station waits for an answer, at least."""
     idle: float
     """Between two messages of a station that says little."""
+    between: bool
+    """Things happen between two messages. Where a packet is on its way at that moment, a flush may look like none, and
+    the other way round: nobody can tell them apart then."""
 
 
-QUICK: Final = Pace(2.5, 1.5, 2.5, 2.5, 3.0)
-FULL: Final = Pace(8.0, 6.0, 5.0, 3.5, 5.0)
+QUICK: Final = Pace(2.5, 1.5, 2.5, 2.5, 3.0, between=True)
+FULL: Final = Pace(8.0, 6.0, 5.0, 3.5, 5.0, between=False)
 
 
 class Stage:
@@ -74,6 +77,15 @@ class Stage:
     def wait(self, seconds: float) -> None:
         time.sleep(seconds)
 
+    def moment(self) -> None:
+        """The next one at which something may happen."""
+        if self.pace.between:
+            told = sum(line["what"] == "delivered" for line in self.said())
+            ends = time.monotonic() + PATIENCE
+            while sum(line["what"] == "delivered" for line in self.said()) == told and time.monotonic() < ends:
+                time.sleep(0.01)
+            time.sleep(0.1)  # the acknowledgement of the answer, too, is through
+
     def said(self) -> list[dict[str, Any]]:
         assert self.station is not None
         return lines(self.station)
@@ -92,6 +104,7 @@ class Stage:
 
 def switch(stage: Stage, *, flush: bool) -> None:
     """The router prefers the other uplink."""
+    stage.moment()
     lost = stage.did(stage.net.route(A, there=False), f"default route moves from {A} to {B}")
     if flush:
         stage.did(stage.net.flush(), "conntrack flushed")
@@ -101,6 +114,7 @@ def switch(stage: Stage, *, flush: bool) -> None:
 
 def blackhole(stage: Stage) -> None:
     """The carrier of the uplink in use delivers nothing more; the router takes a while to see it."""
+    stage.moment()
     lost = stage.did(stage.net.set(A, down=True), f"{A} carries nothing")
     stage.wait(stage.pace.detection + stage.dice.uniform(0, 1.5))
     switched = stage.did(stage.net.route(A, there=False), f"default route moves from {A} to {B}")
@@ -124,6 +138,7 @@ def sim(stage: Stage) -> None:
     """The modem takes another SIM profile: gone for three seconds, then there with another address."""
     net = stage.net
     stage.truth.wan_before, stage.truth.wan_after = LEASE[A]
+    stage.moment()
     net.ip("router", "link", "set", A, "down")
     lost = stage.did(time.time_ns(), f"{A} is down")
     stage.wait(3.0)
@@ -137,11 +152,13 @@ def sim(stage: Stage) -> None:
 
 def flapping(stage: Stage) -> None:
     """The router cannot make up its mind."""
+    stage.moment()
     moves = [stage.did(stage.net.route(A, there=False), f"default route moves from {A} to {B}")]
     stage.did(stage.net.flush(), "conntrack flushed")
     stage.back(moves[-1])
     for there in (True, False, True):
         stage.wait(stage.dice.uniform(0.8, 1.6))
+        stage.moment()
         words = f"default route moves from {B if there else A} to {A if there else B}"
         moves.append(stage.did(stage.net.route(A, there=there), words))
         stage.did(stage.net.flush(), "conntrack flushed")
@@ -153,6 +170,7 @@ def unusable(stage: Stage) -> None:
     """The backup has internet, but its carrier lets nobody through to this CSMS; the first uplink mends itself."""
     net = stage.net
     net.refuse(B, "reject with icmp type admin-prohibited" if stage.seed % 4 == 3 else "drop")
+    stage.moment()
     lost = stage.did(net.set(A, down=True), f"{A} carries nothing")
     stage.wait(1.0 + stage.dice.uniform(0, 0.5))
     switched = stage.did(net.route(A, there=False), f"default route moves from {A} to {B}")

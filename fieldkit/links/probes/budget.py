@@ -41,7 +41,11 @@ class Budget:
 
     def may(self, uplink: str, now: float, *, metered: bool) -> bool:
         """Whether one more fits."""
-        return not metered or self.spent(uplink, now) + self._last.get(uplink, EXPECTED) <= self.limit
+        return not metered or self.spent(uplink, now) + self.expected(uplink) <= self.limit
+
+    def expected(self, uplink: str) -> int:
+        """Bytes of the next one: as many as the last one took."""
+        return self._last.get(uplink, EXPECTED)
 
     def spent(self, uplink: str, now: float, seconds: float = DAY) -> int:
         """Bytes in the last 24 hours. They are kept by the hour, of which the oldest counts whole; ``seconds`` 0: those
@@ -49,9 +53,18 @@ class Budget:
         hours = self._spent.get(self._key(uplink), {})
         return sum(cost for hour, cost in hours.items() if (hour + 1) * HOUR > now - seconds and hour * HOUR <= now)
 
-    def spend(self, uplink: str, cost: int, now: float) -> None:
-        """Written down at once: whoever is killed has spent it all the same."""
+    def reserve(self, uplink: str, now: float) -> int:
+        """Written down before anything is sent: a probe that is killed has cost something all the same."""
+        reserved = self.expected(uplink)
+        self._add(uplink, reserved, now)
+        return reserved
+
+    def spend(self, uplink: str, cost: int, now: float, reserved: int = 0) -> None:
+        """What it has cost in the end, in place of what was ``reserved``."""
         self._last[uplink] = cost
+        self._add(uplink, cost - reserved, now)
+
+    def _add(self, uplink: str, cost: int, now: float) -> None:
         if self._kept:  # somebody else may have probed meanwhile
             self._spent = self._load()
         hours = self._spent.setdefault(self._key(uplink), {})

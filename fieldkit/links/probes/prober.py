@@ -70,8 +70,9 @@ class Prober:
                 probe.verdict = "skipped"
                 probe.why = f"{spent:,} bytes of {self.budget.limit:,} are used in the last 24 hours (--probe-budget)"
                 continue
+            reserved = self.budget.reserve(uplink.id, probe.time / SECOND)
             self._one(probe, known, probes)
-            self.budget.spend(uplink.id, probe.bytes, probe.time / SECOND)
+            self.budget.spend(uplink.id, probe.bytes, probe.time / SECOND, reserved)
         judge(probes, self._target)
         return probes
 

@@ -45,6 +45,15 @@ def test_what_the_last_one_cost_is_expected_of_the_next(tmp_path: Path) -> None:
     assert not budget.may("wan", NOW, metered=True)
 
 
+def test_one_that_is_killed_has_cost_something(tmp_path: Path) -> None:
+    file = tmp_path / "probes.json"
+    begun = Budget("gw", path=file)
+    reserved = begun.reserve("wan", NOW)
+    assert Budget("gw", path=file).spent("wan", NOW) == reserved == EXPECTED
+    begun.spend("wan", 700, NOW, reserved)
+    assert Budget("gw", path=file).spent("wan", NOW) == 700
+
+
 def test_where_nothing_can_be_written_it_holds_within_the_run(tmp_path: Path) -> None:
     (tmp_path / "state").write_text("a file where a directory should be")
     budget = Budget("gw", limit=20_000, path=tmp_path / "state" / "probes.json")
