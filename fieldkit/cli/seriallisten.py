@@ -178,6 +178,7 @@ class _Lane:
         if self._run.wants_speed and not is_address(self._port.name):
             self._auto = AutoSpeed(self._port)
             self._auto.begin(now())
+            self._run.say(f"{terminal(self._port.name)}: its speed is sought, at one after the other")
 
     def turn(self) -> None:
         """What has come since the last time."""
@@ -209,7 +210,9 @@ class _Lane:
         if rows:
             if self._log is not None:
                 self._log.add(self._port.name, rows)
-            self._run.show(self._port.name, rows)
+            # While the speed is sought, each try is a notice: in the log, and a line every three seconds on a screen.
+            tries = [row for row in rows if row.kind == "notice" and row.text.startswith("scan:")]
+            self._run.show(self._port.name, [row for row in rows if row not in tries])
 
     def close(self) -> None:
         assert self._tap is not None
