@@ -42,7 +42,7 @@ HOLE_PATIENCE_NS = 120_000_000_000
 SAMPLE_NS: Final = (1_000_000_000, 10_000_000_000)
 """Between two measured round trips, of the client's and of the server's segments: the way to the server is the one
 that is a wide area."""
-TELL_NS: Final = 60_000_000_000
+TELL_NS: Final = 300_000_000_000
 """Between two round trips that are told …"""
 ALIKE: Final = 4
 ALIKE_NS: Final = 5_000_000
@@ -120,8 +120,9 @@ class Direction:
         "sinks",
         "started",
         "tcp",
-        "told",
-        "told_at",
+        "tell_at",
+        "told_least",
+        "told_most",
         "waiting",
         "waiting_bytes",
         "waiting_since",
@@ -155,9 +156,10 @@ class Direction:
         self.asked = 0
         """… what acknowledges the one that is, and when it was sent. 0: none is. -1: it was sent again."""
         self.asked_at = 0
-        self.told = 0
-        """The round trip told last, and when."""
-        self.told_at = 0
+        self.told_least = self.told_most = -1
+        """Between these a round trip is like the one told last …"""
+        self.tell_at = 0
+        """… and need not be told before this."""
         self.alike = 0
         self.mss = 0
         self.window = 0
@@ -198,19 +200,24 @@ class Direction:
         if (ack - self.asked) & MASK >= HALF:
             return
         asked_at, self.asked_at = self.asked_at, 0
-        handshake = self.asked == self.started
-        self.ask_from = time if handshake else time + SAMPLE_NS[self.side]
-        if asked_at < 0 and not handshake:
-            return
-        rtt = time - asked_at if asked_at > 0 else -1
-        if not handshake and abs(rtt - self.told) <= self.told // ALIKE + ALIKE_NS:
+        self.ask_from = time + SAMPLE_NS[self.side]
+        rtt = time - asked_at
+        if asked_at > 0 and self.told_least <= rtt <= self.told_most:
+            if self.alike >= AFTER_CHANGE and time < self.tell_at:
+                return  # as it mostly is
             self.alike += 1
-            if self.alike > AFTER_CHANGE and time - self.told_at < TELL_NS:
-                return
         else:
             self.alike = 0
-        if rtt >= 0:
-            self.told, self.told_at = rtt, time
+        handshake = self.asked == self.started
+        if asked_at < 0:
+            if not handshake:
+                return
+            rtt = -1
+        else:
+            margin = rtt // ALIKE + ALIKE_NS
+            self.told_least, self.told_most, self.tell_at = rtt - margin, rtt + margin, time + TELL_NS
+        if handshake:
+            self.ask_from = time
         mss, window = (self.peer.mss, self.peer.window) if handshake else (0, 0)
         kind: Literal["handshake", "ack", "answer"] = "handshake" if handshake else "answer" if speaking else "ack"
         self.tcp.emit(PathSample(time, frames, self.tcp.connection, self.from_client, kind, rtt, ttl, mss, window))
