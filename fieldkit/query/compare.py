@@ -89,16 +89,15 @@ def _glanced(matches: Matches, what: Field, wanted: Sequence[Clues], mentions: M
     asked = [alternatives for alternatives in wanted if alternatives]
     if mentions is None or not asked or what.spelt is Spelt.ELSEWHERE:
         return matches
-    if all(len(alternatives) == 1 for alternatives in asked):
-        first, last = asked[0][0], asked[-1][0]
-        if first == last:
-            there: Callable[[Any], bool] = lambda told: mentions(told, first)  # noqa: E731
-        else:
-            there = lambda told: mentions(told, first) and mentions(told, last)  # noqa: E731
-    else:
 
-        def there(told: Any) -> bool:
-            return all(any(mentions(told, clue) for clue in alternatives) for alternatives in asked)
+    def there(told: Any) -> bool:
+        for alternatives in asked:
+            for clue in alternatives:
+                if mentions(told, clue):
+                    break
+            else:
+                return False
+        return True
 
     if what.spelt is not Spelt.OR_IN_CALL:
         return lambda message: there(message) and matches(message)

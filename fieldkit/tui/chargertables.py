@@ -16,15 +16,11 @@ from fieldkit.site.about import Boot
 from fieldkit.site.latency import Percentiles
 from fieldkit.site.transaction import Transaction
 from fieldkit.tui.facts import Facts, concerns, energy, lasted
+from fieldkit.tui.findingwords import SHORT_OWNERS, told
 from fieldkit.tui.glyphs import LEVELS, Glyphs
 from fieldkit.tui.widgets.linelist import Cell
 from fieldkit.tui.words import brief, clock, day, spaced
 
-OWNERS: Final = {
-    "station": "charger", "csms": "CSMS", "site-network": "site network", "uplink": "uplink", "pki": "certificates",
-    "vehicle": "vehicle", "operator": "operator", "unknown": "unknown",
-}  # fmt: skip
-"""Who has to act, in words."""
 _BOOT_LEVELS: Final = {"Accepted": "ok", "Pending": "warn", "Rejected": "fail"}
 
 
@@ -65,7 +61,7 @@ def findings(found: Sequence[Collected], look: Look) -> Table:
             Cell(f"{status.sign} {status.word}", 6, level),
             Cell(terminal(title, 200), -1, "bold" if level == "fail" else "none"),
             Cell(f"×{finding.count}" if finding.count > 1 else "", 4, right=True),
-            Cell(OWNERS[finding.owner], 12),
+            Cell(SHORT_OWNERS[finding.owner], 8),
         ]
         if width >= 100:
             cells.append(Cell(clock(finding.first, utc=look.utc), 8))
@@ -76,11 +72,8 @@ def findings(found: Sequence[Collected], look: Look) -> Table:
 
 def finding_words(finding: Collected, look: Look) -> list[str]:
     """Explanation and advice of a finding: a sentence each."""
-    inferred = "Probably: " if finding.kind.inferred else ""
-    return [
-        inferred + terminal(finding.explanation(show_ids=look.show_ids), 1000),
-        f"To do ({OWNERS[finding.owner]}): {terminal(finding.advice(show_ids=look.show_ids), 1000)}",
-    ]
+    words = told(finding, show_ids=look.show_ids, utc=look.utc)
+    return [f"{'Probably: ' if words.inferred else ''}{words.what}", f"To do ({words.owner}): {words.advice}"]
 
 
 def transactions_of(facts: Facts) -> list[Transaction]:

@@ -26,6 +26,7 @@ from fieldkit.tui.pace import Pace
 if TYPE_CHECKING:
     from fieldkit.checks.collector import Collected
     from fieldkit.checks.policy import Policy
+    from fieldkit.detect.detector import Detector
     from fieldkit.reports.document import Report
     from fieldkit.session import Session
 
@@ -84,8 +85,10 @@ class Engine:
         speed: float = 0,
         history: History | None = None,
         clock: Callable[[], float] = time.monotonic,
+        detector: Callable[[], Detector] | None = None,
     ) -> None:
-        """``speed``: replay at so many times the pace of the recording; 0 reads it as fast as it goes."""
+        """``speed``: replay at so many times the pace of the recording; 0 reads it as fast as it goes. ``detector``
+        makes one: its incidents are shown as findings are."""
         self.feed = feed
         self.history = history if history is not None else History()
         self.judged = Judged(self.history)
@@ -96,6 +99,7 @@ class Engine:
         self._keylogs = keylogs
         self._validate = validate
         self._policy = policy
+        self._detector = detector
         self._session: Session | None = None
         self._phase: Phase = "starting"
         self._failures: list[str] = []
@@ -132,7 +136,8 @@ class Engine:
     @property
     def wishes(self) -> dict[str, Any]:
         """What it was made with beside its feed, to make another one like it."""
-        return {"keylogs": self._keylogs, "validate": self._validate, "policy": self._policy}
+        return {"keylogs": self._keylogs, "validate": self._validate, "policy": self._policy,
+                "detector": self._detector}  # fmt: skip
 
     @property
     def ready(self) -> bool:
@@ -215,7 +220,10 @@ class Engine:
         schemas = Schemas(schemastore.load) if self._validate else None
         if self._validate and not schemastore.available():
             self._notes.append("the Python package 'ocpp' is not installed: payloads are not validated")
-        session = self._session = Session(self._policy, [self.history])
+        detector = self._detector() if self._detector is not None else None
+        session = Session(self._policy, [self.history], detector=detector)
+        session.show_incidents()
+        self._session = session
         self._phase = "live" if self.feed.live else "replaying" if self.pace is not None else "loading"
         for events in self._batches(keys, schemas):
             for begin in range(0, len(events), _CHUNK):

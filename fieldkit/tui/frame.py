@@ -67,7 +67,8 @@ class _Access:
 class FieldScreen(_Access, Screen[None]):
     """A place with status line and keys."""
 
-    AUTO_FOCUS = "*"
+    AUTO_FOCUS = "CursorView"
+    """The first list, and never a line to type into: a digit that is pressed early is to lead to its screen."""
 
     def compose(self) -> ComposeResult:
         """The frame around ``compose_body``."""

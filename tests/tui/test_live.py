@@ -38,6 +38,17 @@ async def test_a_capture_begins_at_its_beginning() -> None:
         assert "? Help" in d.lines[-1]
 
 
+async def test_what_is_pressed_early_is_not_typed(monkeypatch: pytest.MonkeyPatch) -> None:
+    typing: list[object] = []
+    monkeypatch.setattr(FilterBar, "on_descendant_focus", lambda bar, event: typing.append(event))
+    async with driving() as d:
+        await d.press("d")
+        await d.until(lambda: isinstance(d.app.screen, LiveScreen))
+        await d.settle()
+        assert traffic(d).has_focus
+    assert not typing, "not for a moment: a digit pressed then would be a filter"
+
+
 async def test_arrows_move_and_the_message_is_told() -> None:
     async with driving(PLAIN) as d:
         await d.press("down", "down")

@@ -94,7 +94,6 @@ class ChargerScreen(FieldScreen):
 
     TITLE = "Charger"
     CSS_PATH = [STYLES / "chargers.tcss", STYLES / "charger.tcss"]  # noqa: RUF012
-    AUTO_FOCUS = "#charger-rows"
     HELP = (
         "One charger. Above, its course over time: Tab goes there, and back to the list below. The list has sections:"
         " findings with what to do, transactions (Enter: the power curve), power and meter, how long answers take, its"

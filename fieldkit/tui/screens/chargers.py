@@ -45,7 +45,6 @@ class ChargersScreen(FieldScreen):
     TITLE = "Chargers"
     CSS_PATH = STYLES / "chargers.tcss"
     HELP = "Each charger that was seen. One that the CSMS turns away is here too, although it never said a message."
-    AUTO_FOCUS = "StationList"
     BINDINGS: ClassVar = [
         bind("chargers.open", "enter", "open", "Open", "All of this charger: timeline, findings, transactions."),
         bind("chargers.order", "o", "order", "Order", "Sort by trouble, name, latency, silence, charging."),

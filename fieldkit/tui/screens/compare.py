@@ -28,7 +28,6 @@ class CompareScreen(FieldScreen):
 
     TITLE = "Compare"
     CSS_PATH = [STYLES / "chargers.tcss", STYLES / "compare.tcss"]  # noqa: RUF012
-    AUTO_FOCUS = "#compare-list"
     HELP = (
         "What the right session has and the left one has not is NEW, what only the left one has is GONE. Answers that"
         " take half as long again are WORSE. a shows all lines or only those that differ; Enter shows the evidence of"

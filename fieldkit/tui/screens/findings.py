@@ -54,7 +54,6 @@ class FindingsScreen(FieldScreen):
         " t shows the slowest answers instead. Findings that you acknowledge (a) go to the end of the list."
     )
     CSS_PATH: ClassVar = styles_of("rows", "findings")
-    AUTO_FOCUS = "#findings-list"
     BINDINGS: ClassVar = [
         bind("findings.acknowledge", "a", "acknowledge", "Ack", "I know of this finding: to the end of the list."),
         bind("findings.slowest", "t", "slowest", "Slowest", "The answers that took longest, or the findings again."),

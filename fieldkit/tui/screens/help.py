@@ -28,7 +28,8 @@ class HelpScreen(FieldDialog):
 
     def compose(self) -> ComposeResult:
         """One text, which scrolls."""
-        with VerticalScroll(id="help"):
+        with VerticalScroll(id="help") as text:
+            text.border_subtitle = "Esc: back"
             yield Static(Content("\n").join(self._lines), id="help-text")
 
     def _told(self, screen: Screen[object]) -> list[Content]:

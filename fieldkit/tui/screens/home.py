@@ -50,7 +50,6 @@ class HomeScreen(FieldScreen):
         " passes at this moment, a router over ssh, a proxy, captures of this folder, serial ports, and the recorded"
         " site. Where something is missing the word says so, and m shows the commands that mend it."
     )
-    AUTO_FOCUS = "#home-list"
     BINDINGS: ClassVar = [
         bind("home.open", "enter", "open", "Open", "Look at it."),
         bind("home.demo", "d", "demo", "Demo", "Look at a recorded site with real faults."),

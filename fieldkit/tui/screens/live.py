@@ -84,7 +84,6 @@ class LiveScreen(FieldScreen):
         """Files are read from their beginning, what happens now is followed."""
         engine = self.engine
         self.traffic.follow = engine.feed.live or engine.pace is not None
-        self.traffic.focus()
         self._show_follow()
 
     # -------------------------------------------------------------------------------------------------------- parts

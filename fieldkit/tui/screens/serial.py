@@ -54,7 +54,6 @@ class SerialScreen(FieldScreen):
         "Everything is in a log. While a capture runs, what a device tells is held against the station's messages: "
         "see Findings. Whose device it is follows from what both sides tell, or from you (w)."
     )
-    AUTO_FOCUS = "#serial-ports"
     BINDINGS: ClassVar = [
         bind("serial.listen", "enter", "listen", "Listen", "Listen to the chosen port, or stop; sends nothing."),
         bind("serial.other", "o", "other", "Other", "Listen to a port that is not in the list: path or address."),

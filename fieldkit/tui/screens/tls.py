@@ -59,7 +59,6 @@ class TlsScreen(FieldScreen):
         " Tab goes into the text; Enter there shows the handshake in the traffic, or the finding."
     )
     CSS_PATH: ClassVar = styles_of("rows", "tls")
-    AUTO_FOCUS = "#tls-list"
     BINDINGS: ClassVar = [
         bind("tls.page", "tab", "page", "Text", "From the list into the text, and back."),
         bind("tls.only", "o", "only", "Traffic", "The traffic with this server's first handshake."),

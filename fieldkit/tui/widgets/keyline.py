@@ -41,8 +41,11 @@ class KeyLine(Widget):
         parts: list[Part] = []
         if lines == 1:
             parts = _fitting(self._places(short=True), width - _HELP)
-        taken = sum(len(part.text) for part in parts)
-        parts += _fitting(self._acts(), width - _HELP - taken)
+        room = width - _HELP - sum(len(part.text) for part in parts)
+        acts = self._acts("  ")
+        if sum(len(part.text) for act in acts for part in act) > room:
+            acts = self._acts(" ")
+        parts += _fitting(acts, room)
         parts += [Part(" ?", "key", right=True), Part(" Help ", "none", right=True, action="app.help")]
         return line_of(self, "keys", parts, width)
 
@@ -60,7 +63,7 @@ class KeyLine(Widget):
             found.append(pieces)
         return found
 
-    def _acts(self) -> list[list[Part]]:
+    def _acts(self, gap: str) -> list[list[Part]]:
         app = cast("FieldkitApp", self.app)
         found = []
         seen: set[str] = set()
@@ -73,7 +76,7 @@ class KeyLine(Widget):
             key = app.glyphs.text(readable(app.key_of(binding)))
             action = binding.action if "." in binding.action.partition("(")[0] else f"screen.{binding.action}"
             found.append(
-                [Part(f" {key}", "key", action=action), Part(f" {binding.description}", "none", action=action)]
+                [Part(f"{gap}{key}", "key", action=action), Part(f" {binding.description}", "none", action=action)]
             )
         return found
 

@@ -15,11 +15,10 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
-from fieldkit.tui.keys import bind
+from fieldkit.tui.widgets.cursorview import CursorView
 
 if TYPE_CHECKING:
     from fieldkit.tui.app import FieldkitApp
@@ -68,17 +67,9 @@ def cells_to_text(cells: Sequence[Cell], width: int, ascii_text: Callable[[str],
     return pieces
 
 
-class LineList(ScrollView, can_focus=True):
+class LineList(CursorView):
     """Rows with a cursor."""
 
-    BINDINGS: ClassVar = [
-        bind("lines.up", "up,k", "step(-1)", "Up", "One line up.", show=False),
-        bind("lines.down", "down,j", "step(1)", "Down", "One line down.", show=False),
-        bind("lines.page-up", "pageup", "page(-1)", "Page up", "A screen up.", show=False),
-        bind("lines.page-down", "pagedown", "page(1)", "Page down", "A screen down.", show=False),
-        bind("lines.first", "home,g", "first", "First", "To the first line.", show=False),
-        bind("lines.last", "end,G", "last", "Last", "To the last line.", show=False),
-    ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         *(f"lines--{style}" for style in STYLES), "lines--cursor", "lines--blurred", "lines--empty"
     }  # fmt: skip
@@ -100,18 +91,12 @@ class LineList(ScrollView, can_focus=True):
             """Only the last one matters."""
             return isinstance(message, LineList.Selected) and message.lines is self.lines
 
-    class Opened(Message):
+    class Opened(Selected):
         """The user wants all of a row: Enter is the screen's, this is a second click."""
 
-        def __init__(self, sender: LineList, key: Hashable) -> None:
-            super().__init__()
-            self.lines = sender
-            self.key = key
-
-        @property
-        def control(self) -> LineList:
-            """Where it happened."""
-            return self.lines
+        def can_replace(self, message: Message) -> bool:
+            """Each is meant."""
+            return False
 
     def __init__(self, *, empty: str = "", **given: Any) -> None:
         """``empty``: what stands there when there are no rows."""
@@ -165,14 +150,8 @@ class LineList(ScrollView, can_focus=True):
         if self.selected != self._key:
             self._key = self.selected
             self.post_message(self.Selected(self, self.selected))
-        top, height = self.scroll_offset.y, self.scrollable_content_region.height or self.size.height
-        if self.position < top:
-            # A title above it comes into sight with it.
-            title = self.position - 1 in self._titles
-            self.scroll_to(y=self.position - title, animate=False, immediate=True)
-        elif self.position >= top + height:
-            self.scroll_to(y=self.position - height + 1, animate=False, immediate=True)
-        self.refresh()
+        # A title above it comes into sight with it.
+        self.bring_into_sight(self.position - (self.position - 1 in self._titles), self.position)
 
     def select(self, key: Hashable) -> None:
         """Put the cursor on the row of this key, if there is one."""
@@ -183,18 +162,10 @@ class LineList(ScrollView, can_focus=True):
         """Up or down."""
         self.go(self.position + lines, 1 if lines > 0 else -1)
 
-    def action_page(self, pages: int) -> None:
-        """A screen up or down."""
-        self.go(self.position + pages * max(self.size.height - 1, 1), pages)
-
     def action_first(self) -> None:
         """To the beginning."""
-        self.scroll_to(y=0, animate=False, immediate=True)
+        self.scroll_to(y=0, animate=False, immediate=True)  # a title there is seen too
         self.go(0)
-
-    def action_last(self) -> None:
-        """To the end."""
-        self.go(len(self.keys) - 1, -1)
 
     def on_click(self, event: events.Click) -> None:
         """A row is looked at; a second click opens it."""
@@ -206,14 +177,6 @@ class LineList(ScrollView, can_focus=True):
             self.post_message(self.Opened(self, self.selected))
 
     # ------------------------------------------------------------------------------------------------------- drawing
-
-    def on_focus(self) -> None:
-        """The cursor looks different."""
-        self.refresh()
-
-    def on_blur(self) -> None:
-        """The cursor looks different."""
-        self.refresh()
 
     def notify_style_update(self) -> None:
         """Another theme."""

@@ -10,11 +10,11 @@ from rich.segment import Segment
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from fieldkit.tui.keys import bind
 from fieldkit.tui.lines import Part, line_of
+from fieldkit.tui.widgets.cursorview import CursorView
 
 
 class PageLine(NamedTuple):
@@ -48,15 +48,11 @@ def named(name: str, text: str, width: int, style: str = "text") -> list[PageLin
     return [*found, *(PageLine((Part(line, style),)) for line in lines[1:])]
 
 
-class TextPage(ScrollView, can_focus=True):
+class TextPage(CursorView):
     """↑ and ↓ go from one line that leads somewhere to the next, and scroll where there is none."""
 
     HELP = "↑ and ↓ go through the lines that lead somewhere, Enter follows one; a line can also be clicked."
     BINDINGS: ClassVar = [
-        bind("page.up", "up,k", "step(-1)", "Up", "To the line above that leads somewhere.", show=False),
-        bind("page.down", "down,j", "step(1)", "Down", "To the next line that leads somewhere.", show=False),
-        bind("page.page-up", "pageup", "page(-1)", "Page up", "A screen up.", show=False),
-        bind("page.page-down", "pagedown", "page(1)", "Page down", "A screen down.", show=False),
         bind("page.open", "enter", "open", "Show", "Go where this line leads.", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -145,9 +141,8 @@ class TextPage(ScrollView, can_focus=True):
 
     def _into_sight(self) -> None:
         places = [at for at, line in enumerate(self._lines) if line.target is not None and line.target == self.target]
-        top, height = self.scroll_offset.y, self.size.height
-        if places and not (top <= places[0] and places[-1] < top + height):
-            self.scroll_to(y=max(places[-1] - height + 1, 0), animate=False, immediate=True)
+        if places:
+            self.bring_into_sight(places[0], places[-1])
         self.refresh()
 
     # ------------------------------------------------------------------------------------------------------- drawing

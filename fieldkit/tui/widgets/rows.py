@@ -14,27 +14,21 @@ from rich.style import Style
 from textual import events
 from textual.geometry import Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from fieldkit.tui.keys import bind
 from fieldkit.tui.lines import Part, line_of
+from fieldkit.tui.widgets.cursorview import CursorView
 
 Draw: TypeAlias = Callable[[Any, int], Sequence[Part]]
 """The line of a thing, for so many columns. Its texts are harmless already."""
 
 
-class RowList(ScrollView, can_focus=True):
+class RowList(CursorView):
     """Up and down choose, Enter or a second click opens."""
 
     HELP = "↑ and ↓ choose a line, Enter opens it; a line can also be clicked, and clicked again to open it."
     BINDINGS: ClassVar = [
-        bind("rows.up", "up,k", "step(-1)", "Up", "One line up.", show=False),
-        bind("rows.down", "down,j", "step(1)", "Down", "One line down.", show=False),
-        bind("rows.page-up", "pageup", "page(-1)", "Page up", "A screen up.", show=False),
-        bind("rows.page-down", "pagedown", "page(1)", "Page down", "A screen down.", show=False),
-        bind("rows.first", "home,g", "step(-1000000)", "First", "To the first line.", show=False),
-        bind("rows.last", "end,G", "step(1000000)", "Last", "To the last line.", show=False),
         bind("rows.open", "enter", "open", "Open", "Show what is behind this line.", show=False),
     ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -100,12 +94,7 @@ class RowList(ScrollView, can_focus=True):
         if key != self.chosen:
             self.chosen = key
             self.post_message(self.Chosen(self, key))
-        top, height = self.scroll_offset.y, self.size.height
-        if position < top:
-            self.scroll_to(y=max(position, 0), animate=False, immediate=True)
-        elif height and position >= top + height:
-            self.scroll_to(y=position - height + 1, animate=False, immediate=True)
-        self.refresh()
+        self.bring_into_sight(position)
 
     # ------------------------------------------------------------------------------------------------------- moving
 
@@ -113,10 +102,6 @@ class RowList(ScrollView, can_focus=True):
         """Up or down."""
         if self.keys:
             self._choose(max(0, min(self.position + lines, len(self.keys) - 1)))
-
-    def action_page(self, pages: int) -> None:
-        """A screen up or down."""
-        self.action_step(pages * max(self.size.height - 1, 1))
 
     def action_open(self) -> None:
         """What is behind the chosen line."""

@@ -15,14 +15,13 @@ from textual import events
 from textual.cache import LRUCache
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
 from textual.widget import Widget
 
 from fieldkit.history import Search
 from fieldkit.safetext import terminal
 from fieldkit.tui.glyphs import LEVELS
-from fieldkit.tui.keys import bind
+from fieldkit.tui.widgets.cursorview import CursorView
 from fieldkit.tui.words import clock, said, spaced
 
 if TYPE_CHECKING:
@@ -55,21 +54,13 @@ class Columns(NamedTuple):
         return cls(time, station, 4, action, late, max(width - time - station - 4 - action - late - 9, 0))
 
 
-class TrafficList(ScrollView, can_focus=True):
+class TrafficList(CursorView):
     """Follows what comes, or stays where the user is."""
 
     HELP = (
         "The traffic. → is said by the charger, ← to it; CALL asks, RES answers, ERR refuses. ▲ and ✖ mark what is"
-        " wrong: the words below the list say what. While it follows, the newest line is always in sight."
+        " wrong: the words below the list say what. End follows what comes: the newest line is then always in sight."
     )
-    BINDINGS: ClassVar = [
-        bind("list.up", "up,k", "step(-1)", "Up", "One line up.", show=False),
-        bind("list.down", "down,j", "step(1)", "Down", "One line down.", show=False),
-        bind("list.page-up", "pageup", "page(-1)", "Page up", "A screen up.", show=False),
-        bind("list.page-down", "pagedown", "page(1)", "Page down", "A screen down.", show=False),
-        bind("list.first", "home,g", "first", "First", "To the first line.", show=False),
-        bind("list.last", "end,G", "last", "Last", "To the last line, and follow what comes.", show=False),
-    ]
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "traffic--call", "traffic--answer", "traffic--error", "traffic--event", "traffic--trouble", "traffic--warn",
         "traffic--fail", "traffic--mark", "traffic--cursor", "traffic--blurred",
@@ -202,12 +193,7 @@ class TrafficList(ScrollView, can_focus=True):
         if number != self.selected:
             self.selected = number
             self.post_message(self.Selected(number))
-        top, height = self.scroll_offset.y, self.scrollable_content_region.height or self.size.height
-        if position < top:
-            self.scroll_to(y=position, animate=False, immediate=True)
-        elif position >= top + height:
-            self.scroll_to(y=position - height + 1, animate=False, immediate=True)
-        self.refresh()
+        self.bring_into_sight(position)
 
     def go_to(self, number: int) -> None:
         """Look at a row, wherever it is, with some lines around it."""
@@ -242,16 +228,6 @@ class TrafficList(ScrollView, can_focus=True):
         """Up or down."""
         self.leave()
         self.select(self._position() + lines)
-
-    def action_page(self, pages: int) -> None:
-        """A screen up or down."""
-        self.leave()
-        self.select(self._position() + pages * max(self.size.height - 1, 1))
-
-    def action_first(self) -> None:
-        """To the beginning."""
-        self.leave()
-        self.select(0)
 
     def action_last(self) -> None:
         """To the end; of something that goes on, follow it."""
