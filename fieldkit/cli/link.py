@@ -211,7 +211,7 @@ def _watched(survey: Survey, host: Host, shown: _Shown, pause: float, lasting: f
             while not survey.events.empty():
                 shown.event(survey.events.get_nowait())
             shown.probed(look)
-            if time.monotonic() < due:
+            if time.monotonic() < due or shown.probing_first:
                 time.sleep(_TURN)
                 continue
             try:
@@ -287,6 +287,11 @@ class _Shown:
         if self._json != "-":
             click.echo(f"{iso(event.time)}  {event.what:<10}  {terminal(event.text, 300)}")
             sys.stdout.flush()
+
+    @property
+    def probing_first(self) -> bool:
+        """Whoever asks the router now must wait."""
+        return self._probing is not None and self._probing.first
 
     def probed(self, look: Look, *, last: bool = False) -> None:
         """While watching: what a round of probes has found, and the next one where it is due."""

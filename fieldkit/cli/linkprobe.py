@@ -45,13 +45,20 @@ def options(command: Callable[..., Any]) -> Callable[..., Any]:
 class Probing:
     """The probes of one run."""
 
-    def __init__(self, prober: Prober, every: float) -> None:
+    def __init__(self, prober: Prober, every: float, *, shared: bool) -> None:
+        """``shared``: they go through the same login as everything else that is asked."""
         self.prober = prober
+        self._shared = shared
         self.done: SimpleQueue[list[Probe]] = SimpleQueue()
         """Rounds that a thread has made."""
         self._every = every
         self._due = 0.0
         self._thread: threading.Thread | None = None
+
+    @property
+    def first(self) -> bool:
+        """A round is under way that others have to wait for: they would be blamed for being slow."""
+        return self._shared and self._thread is not None and self._thread.is_alive()
 
     def round(self, uplinks: Sequence[Uplink]) -> list[Probe]:
         """Now."""
@@ -115,7 +122,8 @@ def probing(
     if authorities:
         _readable(authorities)
     attempts = RemoteProber(runner, target) if router else LocalProber(target, authorities)
-    return Probing(Prober(runner, target, attempts, Budget(router or "here", limit=limit)), pause)
+    prober = Prober(runner, target, attempts, Budget(router or "here", limit=limit))
+    return Probing(prober, pause, shared=bool(router))
 
 
 def _readable(authorities: str) -> None:

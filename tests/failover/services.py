@@ -12,11 +12,12 @@ import socket
 import struct
 import sys
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
 from typing import Any, Final
 
 _HEADER: Final = struct.Struct("!HHHHHH")
 _ANSWER, _NO_SUCH_NAME = 0x8180, 0x8183
-_A, _IN, _TTL = 1, 1, 60
+_A, _AAAA, _IN, _TTL = 1, 28, 1, 60
 
 
 def reply(data: bytes, names: dict[str, str]) -> bytes:
@@ -31,7 +32,10 @@ def reply(data: bytes, names: dict[str, str]) -> bytes:
     address = names.get(".".join(labels)) or names.get("*")
     if address is None:
         return _HEADER.pack(number, _NO_SUCH_NAME, 1, 0, 0, 0) + asked
-    if kind != _A:
+    if kind == _AAAA and ":" in address:
+        record = struct.pack("!HHHIH", 0xC000 | _HEADER.size, _AAAA, _IN, _TTL, 16) + ip_address(address).packed
+        return _HEADER.pack(number, _ANSWER, 1, 1, 0, 0) + asked + record
+    if kind != _A or ":" in address:
         return _HEADER.pack(number, _ANSWER, 1, 0, 0, 0) + asked
     record = struct.pack("!HHHIH", 0xC000 | _HEADER.size, _A, _IN, _TTL, 4) + socket.inet_aton(address)
     return _HEADER.pack(number, _ANSWER, 1, 1, 0, 0) + asked + record

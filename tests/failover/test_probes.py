@@ -61,7 +61,7 @@ class Site:
         net.set(B, delay_ms=10)
         for where, *more in ((f"{CSMS}:9000",), (f"{CSMS}:9443", *served)):
             net.start("csms", "tests.failover.parties", "csms", where, *more).says("serving")
-        self.names(f"{NAME}={CSMS}")
+        self.names(f"{NAME}={CSMS}", "six.lab.test=2001:db8::9")
         net.resolv_conf("router", f"nameserver {DNS}\n")
 
     def names(self, *views: str) -> Any:
@@ -222,7 +222,13 @@ def test_name_servers_that_do_not_agree(site: Site) -> None:
         )
     finally:
         inventive.end(signal.SIGKILL)
-        site.names(f"{NAME}={CSMS}")
+        site.names(f"{NAME}={CSMS}", "six.lab.test=2001:db8::9")
+
+
+def test_a_csms_that_has_an_ipv6_address_only(site: Site) -> None:
+    probes = site.probes("--probe", "ws://six.lab.test/", code=ExitCode.FINDINGS)
+    assert probes[A]["names"][0]["addresses"] == ["2001:db8::9"]
+    assert (probes[A]["verdict"], probes[A]["error"]) == ("blocked", "no route to this network")
 
 
 def test_the_budget_holds_from_run_to_run(site: Site) -> None:

@@ -30,6 +30,9 @@ _OVERHEAD: Final = 28
 """IPv4 and UDP headers of a datagram."""
 
 
+NO_ADDRESS: Final = "the name has no address"
+
+
 class DnsError(ValueError):
     """The answer is none, or says no."""
 
@@ -67,7 +70,7 @@ def answer(data: bytes, number: int) -> tuple[str, ...]:
     except struct.error as error:
         raise DnsError("the answer is cut off") from error
     if not found:
-        raise DnsError("the name has no address")
+        raise DnsError(NO_ADDRESS)
     return tuple(dict.fromkeys(found))[:MAX_ADDRESSES]
 
 
@@ -84,7 +87,15 @@ def _after_name(data: bytes, place: int) -> int:
 
 
 def ask(name: str, server: str, interface: str, *, patience: float = PATIENCE) -> tuple[Named, int]:
-    """What a server says over an interface, and how many bytes that took."""
+    """What a server says over an interface, and how many bytes that took. IPv6 is asked for where there is no IPv4."""
+    named, cost = _ask(name, server, interface, _A, patience)
+    if named.error == NO_ADDRESS:
+        named, more = _ask(name, server, interface, _AAAA, patience)
+        cost += more
+    return named, cost
+
+
+def _ask(name: str, server: str, interface: str, kind: int, patience: float) -> tuple[Named, int]:
     cost = 0
     error = "no answer"
     family = socket.AF_INET6 if ":" in server else socket.AF_INET
@@ -92,7 +103,7 @@ def ask(name: str, server: str, interface: str, *, patience: float = PATIENCE) -
         number = int.from_bytes(os.urandom(2), "big")
         begun = time.monotonic()
         try:
-            asked = question(name, number)
+            asked = question(name, number, kind)
             with bound(family, socket.SOCK_DGRAM, 0, interface) as made:
                 made.settimeout(patience)
                 made.connect((server, 53))
