@@ -260,6 +260,8 @@ def main() -> None:
     parser.add_argument("--only", default="start,large,rows,live,ssh")
     options = parser.parse_args()
     bench = Bench(options.captures, options.python)
+    load = f"{os.getloadavg()[0]:.1f}" if hasattr(os, "getloadavg") else "unknown"
+    state = f"{os.cpu_count()} cores, load {load} before it began: what waits for others is slower"
     rows: list[Row] = []
     for name in options.only.split(","):
         measure: Callable[[], Iterator[Row]] = getattr(bench, name)
@@ -268,6 +270,7 @@ def main() -> None:
             rows.append(row)
             print(f"  {row.what}: {row.measured}", file=sys.stderr, flush=True)
     print(table(rows))
+    print(state)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from fieldkit.events import OcppMessage
 from fieldkit.history import History, Judged
+from fieldkit.history.judged import SPARE
 from fieldkit.session import Session
 from tests.traffic.decoded import decode_files
 
@@ -50,3 +53,23 @@ def test_an_update_without_news_changes_nothing(judged: tuple[Session, History, 
     before = index.version
     index.update(session.findings)
     assert index.version == before
+
+
+def test_frames_that_no_finding_names_any_more_are_forgotten() -> None:
+    session = Session()
+    session.feed(decode_files(DEMO).events)
+    session.finish()
+    finding, message = next(
+        (finding, event) for finding in session.findings for event in finding.evidence if isinstance(event, OcppMessage)
+    )
+    index = Judged(History())
+    most = 0
+    for number in range(2 * SPARE):
+        # As when it occurs again: the latest evidence is another.
+        finding.latest.clear()
+        finding.latest.append(replace(message, frames=(1_000_000 + number,)))
+        finding.count += 1
+        index.update([finding])
+        most = max(most, len(index._by_frame))
+    assert SPARE <= most <= SPARE + 100
+    assert index._by_frame.keys() >= {(message.source, 1_000_000 + number)}
