@@ -37,7 +37,7 @@ ADMIN: Final = {
 HOPS: Final = (64, 128, 255)
 """A packet with this time to live has passed no router: its sender is in the network that was captured."""
 MAX_ANSWERED: Final = 20_000
-"""Connections that were answered."""
+"""Connections that were answered, and addresses of the site."""
 
 NEIGHBOUR = Kind(
     "segmentation.station-reaches-station",
@@ -102,9 +102,9 @@ class SegmentationCheck(Check):
                 key = (connection.client.address, connection.server.address, connection.server.port)
                 if key not in self._answered:
                     bounded(self._answered, MAX_ANSWERED)[key] = opened
-            elif event.ttl in HOPS:
+            elif event.ttl in HOPS and len(self._near) < MAX_ANSWERED:
                 self._near.add(connection.client.address)
-                del self._opened[connection.number]
+                self._opened.pop(connection.number, None)
         return ()
 
     def finish(self, picture: Picture) -> Iterable[Finding]:

@@ -50,6 +50,9 @@ GATEWAY_DOWN: Final = frozenset({502, 503, 504})
 POWER: Final = frozenset({"PowerUp"})
 """BootReasonEnumType of 2.x that tells of a power cut; 1.6 tells no reason."""
 
+ENOUGH: Final = 3
+"""Round trips that show how far those of a path vary."""
+
 _SIM: Final = frozenset({"sim", "operator"})
 _MOVES: Final = frozenset({"route", "role"})
 _SWITCHES: Final[frozenset[Cause]] = frozenset({"switch-flows-flushed", "switch-flows-stranded"})
@@ -160,8 +163,8 @@ class Break:
         if not before or not after:
             return None
         low, high = (before, after) if before[0] < after[0] else (after, before)
-        # Radio varies by more than a switch changes: they must not overlap.
-        apart = high[0] > low[-1] if len(low) + len(high) > 3 else high[0] > STEP * low[-1]
+        # Radio varies by more than a switch changes: they must not overlap, and a few must not come near.
+        apart = high[0] > low[-1] if min(len(low), len(high)) >= ENOUGH else high[0] > 2 * low[-1]
         middle, other = low[len(low) // 2], high[len(high) // 2]
         return apart and other - middle > STEP_NS and other > STEP * middle
 

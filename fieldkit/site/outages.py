@@ -47,6 +47,8 @@ MAX_OUTAGES: Final = 2_000
 """Of all stations, the latest."""
 MAX_PER_STATION: Final = 50
 """Outages of one station that later ones are compared with."""
+MAX_RETURNS: Final = 1_000
+"""Stations that are back and whose new path is being measured."""
 MAX_TOLD: Final = 5_000
 """Words of the router that are remembered."""
 MAX_FAILED: Final = 50
@@ -449,6 +451,9 @@ class Outages:
             waiting = _Return(path.connection.opened + SETTLE_NS, line, old, path, failed)
             waiting.due = max(waiting.due, self._time + SETTLE_NS)
             self._returns.append(waiting)
+            if len(self._returns) > MAX_RETURNS:
+                self._returns[0].due = 0  # a storm: what is known by now has to do
+                self._settle()
         return line
 
     def _lives_at(self, line: Line, address: str) -> None:
