@@ -90,6 +90,13 @@ class Session:
         tally.messages += messages
         return new
 
+    def show_incidents(self) -> None:
+        """Let each incident of the detector be a finding too, from now on: for screens."""
+        from fieldkit.detect.kinds import finding
+
+        if self.detector is not None:
+            self.detector.listeners.append(lambda incident: self._runner.findings.add((finding(incident),)))
+
     def finish(self) -> list[Collected]:
         """The end: what never came is judged now."""
         self.picture.finish()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from fieldkit.checks.check import Check
     from fieldkit.checks.policy import Policy
     from fieldkit.cli.documents import Documents
+    from fieldkit.detect.detector import Detector
     from fieldkit.reports.document import Report
     from fieldkit.session import Session, Watcher
     from fieldkit.site.picture import Picture
@@ -36,18 +37,22 @@ def matching(text: str | None) -> Matching | None:
 
 
 def session_for(
-    policy: Policy, written: Documents, chosen: Matching | None, checks: Iterable[type[Check]] = ()
+    policy: Policy,
+    written: Documents,
+    chosen: Matching | None,
+    checks: Iterable[type[Check]] = (),
+    detector: Detector | None = None,
 ) -> Session:
     """A session that documents watch, all of it or what was chosen."""
     from fieldkit.session import Session
 
     if chosen is None:
-        return Session(policy, written.watchers, checks=checks)
+        return Session(policy, written.watchers, checks=checks, detector=detector)
     watchers = [
         watcher if watcher is written.beginnings else ChosenMessages(watcher, chosen.passes)
         for watcher in written.watchers
     ]
-    return Session(policy, [chosen, *watchers], ChosenFindings(chosen), checks)
+    return Session(policy, [chosen, *watchers], ChosenFindings(chosen), checks, detector)
 
 
 class Matching:
@@ -84,6 +89,9 @@ class Matching:
         report["stations"] = [entry for entry in report["stations"] if entry["station"] in kept]
         report["connections"] = [entry for entry in report["connections"] if entry["station"] in kept]
         report["transactions"] = [entry for entry in report["transactions"] if entry["station"] in kept]
+        if report["detector"]:
+            told_of = report["detector"]["incidents"]
+            report["detector"]["incidents"] = [entry for entry in told_of if entry["station"] in kept]
         summary["stations"] = len(report["stations"])
         summary["outcomes"] = None  # they are counted over all attempts of the site
         told = f"--filter {shorten(self.text, 200)}: {self.messages:,} of {capture['messages']:,} messages match."

@@ -87,6 +87,7 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Write the conversations for somebody outside, names replaced: .jsonl (trace) or .pcapng.",
 )
 @click.option("--include-secrets", is_flag=True, help="Keep passwords and keys in the packets of a .pcapng.")
+@click.option("--detect/--no-detect", default=True, help="Look for what is unusual, too (default: yes).")
 @click.option("--utc", is_flag=True, expose_value=False, help="Times in UTC: those of a report always are.")
 @options.color
 @options.configured
@@ -111,6 +112,7 @@ def command(
     show_ids: bool,
     anonymize: tuple[str, ...],
     include_secrets: bool,
+    detect: bool,
     color: str,
     quiet: bool,
     verbose: bool,
@@ -127,6 +129,7 @@ def command(
     from fieldkit.checks.policy import Policy
     from fieldkit.cli import chosen, diagnosis, documents, reading
     from fieldkit.cli.terminal import wants_color
+    from fieldkit.models.opening import build_detector
     from fieldkit.reports.model import build
 
     begun = time.monotonic()
@@ -161,7 +164,8 @@ def command(
     try:
         with documents.Documents(files, anonymize, wishes) as written:
             checks = plugged.checks if plugged else ()
-            session = chosen.session_for(Policy(security_profile=min_profile), written, matching, checks)
+            detector = build_detector() if detect else None
+            session = chosen.session_for(Policy(security_profile=min_profile), written, matching, checks, detector)
             decoding = plugged.begin(session.failed_plugins) if plugged else None
             joined.begin(session.picture, outcome)
             if router and not linkoutages.take(router, session, offset or 0, outcome):

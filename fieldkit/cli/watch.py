@@ -100,6 +100,7 @@ def command(
         raise click.UsageError(f"{ports[0]} is a serial port, which is watched alone (join others on its screen: o)")
     if sources and not ports:
         from fieldkit.checks.policy import Policy
+        from fieldkit.models.opening import build_detector
         from fieldkit.tui.engine import Engine
         from fieldkit.tui.feeds import is_live, open_feed
         from fieldkit.tui.recent import remember
@@ -118,7 +119,9 @@ def command(
         if piped and not feed.live:
             feed.name = "stdin"
         policy = Policy(security_profile=min_profile)
-        engine = Engine(feed, keylogs=keylog, validate=validate, policy=policy, speed=replay or 0)
+        engine = Engine(
+            feed, keylogs=keylog, validate=validate, policy=policy, speed=replay or 0, detector=build_detector
+        )
     app = FieldkitApp(engine, settings=settings, glyphs=ASCII if plain else chosen(), port="".join(ports))
     return _run(app)
 

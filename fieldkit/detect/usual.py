@@ -43,7 +43,7 @@ class Usual:
         self.count += 1
         self._stale += 1
         # Both move slowly once there are many: to find them anew each time would cost more than all the rest.
-        if self._stale * 16 >= len(self._kept):
+        if self._stale * 5 >= len(self._kept):
             self._settle()
 
     def score(self, value: float) -> float:

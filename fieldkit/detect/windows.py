@@ -28,8 +28,8 @@ CLIP: Final = 40.0
 """Spreads beyond which it is all the same."""
 A_WEEK: Final = 0.02
 """Alarms a charger-week of each group, and of the model, that are put up with."""
-LEARN_EVERY: Final = 30 * 1_000_000_000
-"""Windows overlap: one in half a minute says as much as all of them."""
+LEARN_EVERY: Final = 50 * 1_000_000_000
+"""Windows overlap: one a minute says as much as all of them."""
 COUNTED: Final = 0.35
 """Least spread of the logarithm of a count: one event in a minute is never much, ten may be."""
 MIN_EXPECTED: Final = 0.25

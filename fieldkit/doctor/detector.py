@@ -83,4 +83,26 @@ def imports(module: str) -> str:
     return done.stderr.strip().splitlines()[-1] if done.stderr.strip() else f"it crashed ({done.returncode})"
 
 
-PROBES: Final = (runtime,)
+def model() -> Iterable[Result]:
+    """Is the shipped model what it should be, and what does it really run on?"""
+    from fieldkit.models.manifest import UntrustedError, load_model
+    from fieldkit.models.runtimes import Runner
+
+    notes: list[str] = []
+    try:
+        loaded = load_model()
+    except UntrustedError as error:
+        yield Result(_AREA, "model", State.WARNING, f"{error}: rules and statistics go on without it")
+        return
+    runner = Runner(loaded, notes.append)
+    name = runner.name
+    runner.close()
+    for note in notes:
+        yield Result(_AREA, "model", State.WARNING, note)
+    if name:
+        yield Result(_AREA, "model", State.WORKS, f"runs on {name}, SHA-256 {loaded.sha256[:16]}")
+    else:
+        yield Result(_AREA, "model", State.WARNING, "nothing can run it: rules and statistics go on without it")
+
+
+PROBES: Final = (runtime, model)

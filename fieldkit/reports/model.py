@@ -13,7 +13,7 @@ from fieldkit import __version__
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.finding import SEVERITIES, Severity
 from fieldkit.checks.words import counted
-from fieldkit.reports import model_links, model_outages, model_station, verdict
+from fieldkit.reports import incidents, model_links, model_outages, model_station, verdict
 from fieldkit.reports.document import (
     SCHEMA,
     Capture,
@@ -101,7 +101,7 @@ def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = F
         "tls": model_links.tls_entries(links),
         "devices": [],
         "findings": findings,
-        "detector": None,
+        "detector": incidents.section(session.detector, show_ids=show_ids) if session.detector else None,
     }
 
 

@@ -30,6 +30,7 @@ _LONGEST: Final = 1500
 _STYLES: Final = {"critical": RED, "warning": YELLOW, "info": CYAN, "ok": "", "nothing": ""}
 _SIGNS: Final = {"critical": "CRITICAL", "warning": "WARNING", "info": "info"}
 _INDENT: Final = 10
+_WIDEST: Final = 14
 _LEAST: Final = 20
 """Columns that a text has at least."""
 
@@ -112,6 +113,7 @@ def render(report: Report, *, color: bool = False, width: int = WIDTH) -> str:
     page.more(len(report["sources"]) - MAX_ROWS, "more source")
     _next(page, report)
     _findings(page, report)
+    _incidents(page, report)
     _outcomes(page, report)
     _stations(page, report["stations"])
     _transactions(page, report["transactions"])
@@ -157,6 +159,25 @@ def _findings(page: _Page, report: Report) -> None:
     if page.lines[-1] == "":
         page.lines.pop()
     page.more(sum(report["summary"]["findings"].values()) - len(findings[:MAX_FINDINGS]), "more finding")
+
+
+def _incidents(page: _Page, report: Report) -> None:
+    """What the detector makes of several signs."""
+    found = (report["detector"] or {}).get("incidents") or []
+    if not found:
+        return
+    page.title("What is unusual")
+    for incident in found[:MAX_FINDINGS]:
+        place = "the whole site" if incident["station"] == "*" else incident["station"]
+        head = incident["category"].ljust(_WIDEST)
+        page.put(f"{incident['title']} ({place})  {incident['family']}", head=head, style=BOLD)
+        page.put(incident["explanation"], head=" " * _INDENT)
+        page.put(incident["advice"], head=" " * (_INDENT - 3) + "-> ")
+        for line in words.evidence(incident["evidence"], MAX_EVIDENCE, report):
+            page.put(line, head=" " * _INDENT + "* ", style=DIM)
+    page.more(len(found) - MAX_FINDINGS, "more incident")
+    for note in report["detector"]["notes"] if report["detector"] else ():
+        page.put(note, head="  - ", style=DIM)
 
 
 def _outcomes(page: _Page, report: Report) -> None:

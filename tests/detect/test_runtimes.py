@@ -87,7 +87,8 @@ def test_a_runtime_that_is_wrong_or_dies_is_passed_over(
 
 
 def test_a_runtime_that_dies_on_the_way_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded, notes = load_model(), []
+    loaded = load_model()
+    notes: list[str] = []
 
     class Mortal(Python):
         name = "mortal"
