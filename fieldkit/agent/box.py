@@ -161,26 +161,30 @@ class Box:
 
         return self._read(work)
 
-    def done(self, sink: str, got: Iterable[Stored], sinks: Sequence[str]) -> int:
-        """A sink has these. A later revision that has come meanwhile still waits. How many are out of the box now."""
+    def done(self, sink: str, got: Iterable[Record], sinks: Sequence[str]) -> int:
+        """A sink has these. A later revision that has come meanwhile still waits. How many are out of the box now.
+
+        They are found by their uid: since they were taken they may have moved into this box.
+        """
         pending = tuple(sinks)
         marks = ",".join("?" * len(pending))
 
         def work(db: sqlite3.Connection) -> int:
             gone = 0
-            for one in got:
-                place = (one.record.priority, one.seq)
-                cursor = db.execute(
-                    "DELETE FROM waiting WHERE sink = ? AND priority = ? AND seq = ? AND EXISTS "
-                    "(SELECT 1 FROM record WHERE seq = ? AND revision = ?)",
-                    (sink, *place, one.seq, one.record.revision),
-                )
-                if cursor.rowcount:
-                    gone += db.execute(
-                        "DELETE FROM record WHERE seq = ? AND NOT EXISTS "
-                        f"(SELECT 1 FROM waiting WHERE sink IN ({marks}) AND priority = ? AND seq = ?)",
-                        (one.seq, *pending, *place),
-                    ).rowcount
+            for record in got:
+                row = db.execute(
+                    "SELECT seq, priority FROM record WHERE uid = ? AND revision = ?",
+                    (bytes.fromhex(record.uid), record.revision),
+                ).fetchone()
+                if row is None:
+                    continue
+                seq, priority = row
+                db.execute("DELETE FROM waiting WHERE sink = ? AND priority = ? AND seq = ?", (sink, priority, seq))
+                gone += db.execute(
+                    "DELETE FROM record WHERE seq = ? AND NOT EXISTS "
+                    f"(SELECT 1 FROM waiting WHERE sink IN ({marks}) AND priority = ? AND seq = ?)",
+                    (seq, *pending, priority, seq),
+                ).rowcount
             return gone
 
         return self._transaction(work)
@@ -330,7 +334,12 @@ class Box:
                 raise
             return result
 
-        return self._guarded(whole)
+        try:
+            return self._guarded(whole)
+        except BoxFull:
+            # What is in the log already may find its place in the file, and the log be written anew from its beginning.
+            self._guarded(lambda: self._database().execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall())
+            return self._guarded(whole)
 
     @staticmethod
     def _guarded(work: Callable[[], T]) -> T:

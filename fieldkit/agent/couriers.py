@@ -9,8 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from fieldkit.agent.outbox import Lot, Outbox
-from fieldkit.agent.records import LOWEST, PRIORITIES
+from fieldkit.agent.outbox import Outbox
+from fieldkit.agent.records import LOWEST, PRIORITIES, Record
 from fieldkit.agent.sinks.shared import Attentive, Message, Refused, SinkError, SinkSettings, Weighing
 from fieldkit.agent.uplinks import Meter
 from fieldkit.plugins.kinds import Sink
@@ -91,13 +91,13 @@ class Courier(threading.Thread):
     # ----------------------------------------------------------------------------------------------------------- turns
 
     def _turn(self) -> None:
-        lots = self._outbox.take(self.settings.name, BATCH)
-        wanted = [lot for lot in lots if self._wants(lot)]
-        if len(wanted) < len(lots):
-            self._outbox.done(self.settings.name, [lot for lot in lots if not self._wants(lot)])
+        records = self._outbox.take(self.settings.name, BATCH)
+        wanted = [record for record in records if self._wants(record)]
+        if len(wanted) < len(records):
+            self._outbox.done(self.settings.name, [record for record in records if not self._wants(record)])
             if not wanted:
                 return
-        messages = [json.loads(lot.record.body) for lot in wanted]
+        messages = [json.loads(record.body) for record in wanted]
         size = 0
         if self.settings.counted and wanted:
             wanted, messages, size = self._affordable(wanted, messages)
@@ -113,53 +113,54 @@ class Courier(threading.Thread):
             self._meter.spend(size)
         self._well(len(wanted))
 
-    def _wants(self, lot: Lot) -> bool:
-        record = lot.record
+    def _wants(self, record: Record) -> bool:
         if record.category not in self._categories:
             return False
         return record.priority == LOWEST or record.priority <= PRIORITIES[self.settings.severity]
 
-    def _affordable(self, lots: Sequence[Lot], messages: Sequence[Message]) -> tuple[list[Lot], list[Message], int]:
+    def _affordable(
+        self, records: Sequence[Record], messages: Sequence[Message]
+    ) -> tuple[list[Record], list[Message], int]:
         """Those that fit into the budget of the uplink; the most urgent come first anyway."""
         room, total = self._meter.room(), 0
-        chosen: list[Lot] = []
+        chosen: list[Record] = []
         told: list[Message] = []
-        for lot, message in zip(lots, messages, strict=True):
-            size = self.sink.cost(message) if isinstance(self.sink, Weighing) else len(lot.record.body)
-            if not room.takes(lot.record.priority, size):
+        for record, message in zip(records, messages, strict=True):
+            size = self.sink.cost(message) if isinstance(self.sink, Weighing) else len(record.body)
+            if not room.takes(record.priority, size):
                 break
             room = room.less(size)
             total += size
-            chosen.append(lot)
+            chosen.append(record)
             told.append(message)
         return chosen, told, total
 
-    def _send(self, lots: Sequence[Lot], messages: Sequence[Message]) -> None:
+    def _send(self, records: Sequence[Record], messages: Sequence[Message]) -> None:
         name = self.settings.name
         try:
             self.sink.send(messages)
         except Refused as error:
-            if len(lots) == 1:
+            if len(records) == 1:
                 self._tell("sink-refuses", group=name, what=name, why=str(error))
-                self._outbox.done(name, lots)
+                self._outbox.done(name, records)
                 return
-            self._one_by_one(lots, messages, error.taken)
+            self._one_by_one(records, messages, error.taken)
         except SinkError as error:
-            taken = [lot for lot in lots if lot.record.message in error.taken]
+            taken = [record for record in records if record.message in error.taken]
             self._outbox.done(name, taken)
             self.delivered += len(taken)
             if self.settings.counted:
-                self._meter.spend(sum(len(lot.record.body) for lot in taken))
+                self._meter.spend(sum(len(record.body) for record in taken))
             raise
         else:
-            self._outbox.done(name, lots)
+            self._outbox.done(name, records)
 
-    def _one_by_one(self, lots: Sequence[Lot], messages: Sequence[Message], taken: frozenset[str]) -> None:
+    def _one_by_one(self, records: Sequence[Record], messages: Sequence[Message], taken: frozenset[str]) -> None:
         """One of them is refused: the others need not suffer."""
-        self._outbox.done(self.settings.name, [lot for lot in lots if lot.record.message in taken])
-        for lot, message in zip(lots, messages, strict=True):
-            if lot.record.message not in taken:
-                self._send([lot], [message])
+        self._outbox.done(self.settings.name, [record for record in records if record.message in taken])
+        for record, message in zip(records, messages, strict=True):
+            if record.message not in taken:
+                self._send([record], [message])
 
     def _attend(self, seconds: float) -> None:
         if isinstance(self.sink, Attentive):

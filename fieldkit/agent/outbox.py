@@ -30,12 +30,14 @@ BATCH: Final = 500
 """Records moved, corrected or given up in one go: the lock is held for so long."""
 URGENT: Final = 5.0
 """Seconds after which critical findings that nobody took go to flash, where there is a stage."""
+RETRY: Final = 0.5
+"""Seconds between two attempts at a disk that is full."""
 MAX_MEMORY: Final = 2_000
 """Records kept in memory while no disk has room …"""
 MAX_MEMORY_BYTES: Final = 4 << 20
 """… and their bytes. Beyond that the least urgent and oldest are given up, and counted."""
-KEPT_DAMAGED: Final = 1
-"""Damaged files kept to be looked at: the next one replaces it."""
+MAX_UNNOTED: Final = 2_000
+"""Records that were delivered without any disk taking a note of it; more are not sent until one does."""
 _TIDY: Final = 60.0
 _FILE: Final = "outbox.db"
 T = TypeVar("T")
@@ -55,18 +57,6 @@ class Limits:
     """Seconds."""
     flush: float = 60.0
     """Seconds that a record may wait in the stage before it goes to flash."""
-
-
-@dataclass(frozen=True, slots=True)
-class Lot:
-    """A record on its way to a sink, and the box it came out of."""
-
-    box: Box
-    stored: Stored
-
-    @property
-    def record(self) -> Record:
-        return self.stored.record
 
 
 class Outbox:
@@ -95,10 +85,13 @@ class Outbox:
         self._sinks = tuple(sinks)
         self._lock = threading.RLock()
         self._news = threading.Condition(self._lock)
+        self._unnoted: dict[str, dict[str, Record]] = {}
+        """By sink, what it has and no file says so."""
         self._memory: deque[Record] = deque()
         self._memory_bytes = 0
         self._full = self._flash_full = False
-        self._flushed = self._urgent = self._tidied = clock()
+        self._flushed = self._tidied = clock()
+        self._urgent = self._retry = float("inf")
         self._store = self._opened(store)
         self._stage = self._opened(stage) if stage is not None else None
         self._reconcile()
@@ -114,7 +107,9 @@ class Outbox:
         with self._news:
             self._remember(map(_fitting, records))
             self.accepted += len(records)
-            kept = self._settle()
+            # A full disk is not tried again for every single record.
+            kept = self._clock() >= self._retry if self._full else True
+            kept = kept and self._settle()
             if any(not record.priority for record in records):
                 self._urgent = min(self._urgent, self._clock())
             self._within_limits()
@@ -136,6 +131,7 @@ class Outbox:
         while self._memory:
             piece = [self._memory[place] for place in range(min(BATCH, len(self._memory)))]
             if not any(self._took(place, piece) for place in range(len(self._boxes))):
+                self._retry = self._clock() + RETRY
                 if not self._full:
                     self._full = True
                     self.troubles.append(("full", "no disk has room for what waits to be sent; it waits in memory"))
@@ -155,18 +151,22 @@ class Outbox:
 
     # ------------------------------------------------------------------------------------------------------------ out
 
-    def take(self, sink: str, limit: int, lowest: int = LOWEST) -> list[Lot]:
+    def take(self, sink: str, limit: int, lowest: int = LOWEST) -> list[Record]:
         """What a sink is to get next, the most urgent first. ``done`` takes it out."""
         with self._lock:
+            unnoted = self._unnoted.get(sink, {})
+            if len(unnoted) > MAX_UNNOTED:
+                return []  # nothing can be noted: what is sent now would be sent again and again
             nothing: list[Stored] = []
-            lots = [
-                Lot(box, stored)
+            found = [
+                stored.record
                 for box in reversed(self._boxes)  # what is in the store has waited longer
-                for stored in self._look(box, lambda box: box.take(sink, limit, lowest), nothing)
+                for stored in self._look(box, lambda box: box.take(sink, limit + len(unnoted), lowest), nothing)
+                if stored.record.message not in unnoted
             ]
             if len(self._boxes) > 1:
-                lots.sort(key=lambda lot: lot.record.priority)
-            return lots[:limit]
+                found.sort(key=lambda record: record.priority)
+            return found[:limit]
 
     def wait(self, seconds: float) -> None:
         """Until something has come in, or the time is over."""
@@ -178,19 +178,25 @@ class Outbox:
         with self._news:
             self._news.notify_all()
 
-    def done(self, sink: str, lots: Iterable[Lot]) -> None:
-        """A sink has these."""
+    def done(self, sink: str, records: Sequence[Record]) -> None:
+        """A sink has these. Where the disk does not even let us note that, it is remembered until it does."""
         with self._lock:
-            by_box: dict[int, list[Stored]] = {}
-            for lot in lots:
-                by_box.setdefault(id(lot.box), []).append(lot.stored)
-            for box in self._boxes:
-                stored = by_box.get(id(box))
-                if stored:
-                    with suppress(BoxFull):  # not even that can be noted: it will be sent again, which hurts nobody
-                        self._with(box, partial(Box.done, sink=sink, got=stored, sinks=self._sinks))
+            unnoted = self._unnoted.setdefault(sink, {})
+            unnoted.update((record.message, record) for record in records)
+            self._note_done()
             if self._memory:
                 self._settle()
+
+    def _note_done(self) -> None:
+        for sink, unnoted in self._unnoted.items():
+            if unnoted:
+                records = tuple(unnoted.values())
+                try:
+                    for box in self._boxes:
+                        self._with(box, partial(Box.done, sink=sink, got=records, sinks=self._sinks))
+                except BoxFull:
+                    continue
+                unnoted.clear()
 
     # ----------------------------------------------------------------------------------------------------------- care
 
@@ -198,11 +204,11 @@ class Outbox:
         """To be called about once a second: what has waited goes to flash, what is too old goes."""
         with self._lock:
             now = self._clock()
+            self._note_done()
             if self._memory:
                 self._settle()
             if self._stage is not None:
-                urgent = self._amounts(self._stage).get(0, (0, 0))[0]
-                if now - self._flushed >= self.limits.flush or (urgent and now - self._urgent >= URGENT):
+                if now - self._flushed >= self.limits.flush or now - self._urgent >= URGENT:
                     self.flush()
             if now - self._tidied >= _TIDY:
                 self._tidied = now
@@ -216,7 +222,7 @@ class Outbox:
     def flush(self) -> bool:
         """Findings go from the stage to flash; whether all could."""
         with self._lock:
-            self._flushed = self._urgent = self._clock()
+            self._flushed, self._urgent = self._clock(), float("inf")
             stage = self._stage
             if stage is None:
                 return True

@@ -63,7 +63,7 @@ class Subscriber:
         self._came.clear()  # unacknowledged: they come again
         host = self._options.host
         try:
-            client.connect(host, self._options.port, keepalive=self._options.keepalive)
+            self._connect(client)
         except (OSError, ValueError) as error:
             why = tls.explained(error) if isinstance(error, OSError) else str(error)
             raise SinkError(f"{host}: {why}") from error
@@ -83,6 +83,19 @@ class Subscriber:
             with suppress(OSError, ValueError):
                 client.disconnect()
                 client.loop(0.1)
+
+    def _connect(self, client: Client) -> None:
+        """With the session that the broker has kept for us, and is to keep again."""
+        host, port, keepalive = self._options.host, self._options.port, self._options.keepalive
+        if self._options.version != "5":
+            client.connect(host, port, keepalive=keepalive)
+            return
+        from paho.mqtt.packettypes import PacketTypes
+        from paho.mqtt.properties import Properties
+
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+        properties.SessionExpiryInterval = EXPIRY
+        client.connect(host, port, keepalive=keepalive, clean_start=False, properties=properties)
 
     def _settle(self, client: Client) -> None:
         """To disk, then acknowledge (3.1.1 §4.3.2)."""
