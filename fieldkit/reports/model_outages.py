@@ -30,12 +30,12 @@ def entries(outages: Outages) -> list[LinkEntry]:
 
 
 def _entry(line: Line, paths: Sequence[PathSeen]) -> LinkEntry | None:
-    trips = [trip for path in paths for trip in path.trips]
+    trips = [trip for path in paths for trip in path.way]
     if not trips and not line.outages:
         return None
     last = paths[-1] if paths else None
     # An outage is not part of what a path is like; the present one is what counts.
-    current = list(last.trips) if last is not None and last.trips else trips
+    current = list(last.way) if last is not None and last.way else trips
     handshakes = [path.established - path.connection.opened for path in paths if path.established is not None]
     return {
         "station": shorten(line.station, _NAME),

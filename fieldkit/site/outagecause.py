@@ -50,6 +50,8 @@ GATEWAY_DOWN: Final = frozenset({502, 503, 504})
 POWER: Final = frozenset({"PowerUp"})
 """BootReasonEnumType of 2.x that tells of a power cut; 1.6 tells no reason."""
 
+ROUTER_HOPS: Final = 2
+"""Routers between a station and a capture on the uplink of its site; more are somewhere in the wide area."""
 ENOUGH: Final = 3
 """Round trips that show how far those of a path vary."""
 
@@ -158,8 +160,8 @@ class Break:
     @property
     def stepped(self) -> bool | None:
         """The way back is another path, by its round trips; None: not known."""
-        before = sorted(trip for _, trip in list(self.old.trips)[-RECENT:])
-        after = sorted(trip for _, trip in list(self.new.trips)[-RECENT:]) if self.new is not None else []
+        before = sorted(trip for _, trip in list(self.old.way)[-RECENT:])
+        after = sorted(trip for _, trip in list(self.new.way)[-RECENT:]) if self.new is not None else []
         if not before or not after:
             return None
         low, high = (before, after) if before[0] < after[0] else (after, before)
@@ -188,7 +190,7 @@ def judge(loss: Break) -> Verdict:
     for rule in _RULES:
         verdict = rule(loss)
         if verdict is not None:
-            return verdict
+            return verdict._replace(reasons=(*verdict.reasons, *_other_way(loss)))
     return Verdict("unknown", 0.3, (_how(loss.old),))
 
 
@@ -416,6 +418,21 @@ def _idle_kill(loss: Break) -> Verdict | None:
     return Verdict("nat-idle-kill", min(sure, 0.9), tuple(words))
 
 
+def _other_way(loss: Break) -> tuple[str, ...]:
+    """What else differs between the paths."""
+    old, new = loss.old, loss.new
+    if new is None:
+        return ()
+    found = []
+    if old.ttl and new.ttl and old.ttl != new.ttl:
+        found.append(f"Packets of the CSMS come with a time to live of {new.ttl} and no longer {old.ttl}: another way.")
+    if old.mss and new.mss and old.mss != new.mss:
+        found.append(
+            f"The largest segment is {new.mss} bytes and no longer {old.mss}: there is a tunnel, or no longer."
+        )
+    return tuple(found)
+
+
 def _reset(loss: Break) -> Verdict | None:
     """RST in answer to what the station sent."""
     if not loss.answered_reset:
@@ -478,11 +495,20 @@ def ended_by_server(old: PathSeen) -> bool:
 
 
 def _vanished(loss: Break) -> Verdict | None:
-    """On one uplink of several: the station is on another one now."""
-    if loss.old.how != "left" or loss.old.inside or loss.old.pending:
+    """Nothing was seen of it any more: on one uplink of several, or from the CSMS's side."""
+    old, new = loss.old, loss.new
+    if old.how != "left" or old.inside or old.pending:
         return None
-    words = "Seen from outside: the connection was not ended, its packets just left by another way from then on."
-    return Verdict("switch-flows-stranded", 0.4, (words,))
+    if old.hops <= ROUTER_HOPS:
+        words = "Seen from outside: the connection was not ended, its packets just left by another way from then on."
+        return Verdict("switch-flows-stranded", 0.4, (words,))
+    words = "Seen from afar: the station was not heard any more, and came back with another connection"
+    if new is not None and new.connection.client.address != old.connection.client.address:
+        address = new.connection.client.address
+        return Verdict("switch-flows-stranded", 0.4, (f"{words}, from another address ({address}).",))
+    if old.echoes >= 2:
+        return Verdict("blackhole", 0.4, (f"{words}. What the CSMS sent meanwhile was repeated {old.echoes} times.",))
+    return Verdict("unknown", 0.3, (f"{words}.",))
 
 
 _RULES: Final[tuple[Callable[[Break], Verdict | None], ...]] = (

@@ -693,8 +693,8 @@ class Outages:
             line.kills += 1
         outage = replace(
             outage,
-            before=guess(old.trips),
-            after=guess(new.trips) if new is not None else outage.after,
+            before=guess(old.way),
+            after=guess(new.way) if new is not None else outage.after,
             queued=line.queued,
             duplicates=line.duplicates,
             clock_step=_clock_step(old, new),

@@ -12,10 +12,9 @@ from statistics import median
 from typing import Final
 
 from fieldkit.site.outage import PathGuess
+from fieldkit.site.pathseen import LOCAL_NS
 
 MS: Final = 1_000_000
-LOCAL_NS: Final = 3 * MS
-"""Nothing outside of the building answers so fast, but for a city's own fibre."""
 GEO_NS: Final = 480 * MS
 """Four times 35,786 km at the speed of light (ITU-R S.1503): ground, satellite, ground and back."""
 GEO_MOST_NS: Final = 900 * MS

@@ -15,6 +15,10 @@ from fieldkit.events import Connection, PathError, PathSample
 
 MAX_TRIPS: Final = 64
 """Round trips that are remembered of a connection, the latest."""
+TTLS: Final = (64, 128, 255)
+"""Times to live that stacks begin with."""
+LOCAL_NS: Final = 3_000_000
+"""Nothing outside of a building answers so fast."""
 MAX_ERRORS: Final = 8
 MAX_OFFSETS: Final = 8
 MIN_OFFSETS: Final = 3
@@ -72,8 +76,8 @@ class PathSeen:
     closing_by_client: bool | None = None
     trips: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MAX_TRIPS))
     """(time, ns) of round trips to the server."""
-    near: deque[int] = field(default_factory=lambda: deque(maxlen=RECENT))
-    """Round trips to the client, ns."""
+    near: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MAX_TRIPS))
+    """The same to the client."""
     ttl: int = 0
     client_ttl: int = 0
     mss: int = 0
@@ -141,6 +145,7 @@ class PathSeen:
             self.left = replace(
                 self,
                 trips=deque(self.trips, MAX_TRIPS),
+                near=deque(self.near, MAX_TRIPS),
                 repeated=list(self.repeated),
                 errors=list(self.errors),
                 offsets=list(self.offsets),
@@ -215,7 +220,7 @@ class PathSeen:
         if not sample.from_client:
             self.client_ttl = sample.ttl or self.client_ttl
             if sample.rtt >= 0 and sample.kind != "reset":
-                self.near.append(sample.rtt)
+                self.near.append((sample.time, sample.rtt))
             self.spoke = max(self.spoke, sample.time)
             return None
         if sample.kind == "reset":
@@ -273,9 +278,22 @@ class PathSeen:
     @property
     def rtt(self) -> int | None:
         """Median of the latest round trips."""
-        if not self.trips:
-            return None
-        return round(median(trip for _, trip in list(self.trips)[-RECENT:]))
+        way = self.way
+        return round(median(trip for _, trip in list(way)[-RECENT:])) if way else None
+
+    @property
+    def way(self) -> deque[tuple[int, int]]:
+        """Round trips over the wide area: to the server, unless it was captured beside that."""
+        if not self.trips or not self.near or median(trip for _, trip in self.trips) >= LOCAL_NS:
+            return self.trips
+        return self.near if median(trip for _, trip in self.near) >= LOCAL_NS else self.trips
+
+    @property
+    def hops(self) -> int:
+        """Routers that the client's packets have passed before they came here."""
+        return (
+            next((start - self.client_ttl for start in TTLS if self.client_ttl <= start), 0) if self.client_ttl else 0
+        )
 
     @property
     def ping_interval(self) -> int | None:
@@ -299,7 +317,7 @@ class PathSeen:
     @property
     def inside(self) -> bool:
         """The client's packets have passed no router before they came here: it was captured on the site's own side."""
-        return self.client_ttl in (0, 64, 128, 255)
+        return self.hops == 0
 
     @property
     def doubling(self) -> bool:

@@ -487,3 +487,37 @@ def test_connections_and_stations_are_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 def test_every_cause_can_be_told_by_its_name() -> None:
     assert len(get_args(Cause)) == 13
+
+
+# ------------------------------------------------------------------------------------------------- from the CSMS's side
+
+
+@pytest.mark.parametrize(
+    ("address", "echoes", "cause"),
+    [("198.51.100.9", 0, "switch-flows-stranded"), ("192.168.1.50", 3, "blackhole"), ("192.168.1.50", 0, "unknown")],
+    ids=["back from elsewhere", "silent", "just gone"],
+)
+def test_a_station_that_is_gone_as_its_csms_sees_it(address: str, echoes: int, cause: Cause) -> None:
+    script = Script()
+    first = script.connected(rtt=0.0005, ttl=52)
+    script.talk(first, 5)
+    script.repeats(first, *[0.4 * 2**number for number in range(echoes)], from_client=False)
+    script.wait(60)
+    script.talk(script.connected(rtt=0.0005, ttl=52, address=address), 8)
+    outage = only(script)
+    assert outage.cause == cause
+    assert outage.confidence <= 0.4
+    assert "afar" in outage.reasons[0]
+
+
+def test_another_time_to_live_is_another_way() -> None:
+    script = Script()
+    first = script.connected()
+    script.talk(first, 5)
+    script.says(first, answered=False)
+    script.resets(first)
+    script.wait(2)
+    second = script.connected()
+    script.session.picture.outages.paths_by_number[second.number].ttl = 49
+    outage = only(script)
+    assert "time to live of 49 and no longer 57" in outage.reasons[-1]

@@ -185,3 +185,21 @@ def test_nothing_grows_without_end() -> None:
     assert len(path.offsets) == module.MAX_OFFSETS
     assert len(path._slow) <= module.MAX_GAPS
     assert len(path._base) <= module.RECENT
+
+
+def test_beside_the_csms_the_way_to_the_station_is_the_wide_area() -> None:
+    path = seen()
+    for second in range(5):
+        ack(path, second, 1)
+        path.sampled(PathSample(at(second), (), LINE, False, "ack", 80 * MS, 52))
+    assert path.rtt == 80 * MS
+    assert path.hops == 12
+
+
+def test_on_the_site_the_way_to_the_csms_is_the_wide_area() -> None:
+    path = seen()
+    for second in range(5):
+        ack(path, second, 40)
+        path.sampled(PathSample(at(second), (), LINE, False, "ack", MS, 64))
+    assert path.rtt == 40 * MS
+    assert path.hops == 0
