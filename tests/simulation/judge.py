@@ -32,7 +32,7 @@ from typing import Any, Final
 
 from tests.simulation.episodes import Episode
 from tests.simulation.families import FAMILIES
-from tests.simulation.scoring import Raised, Scorer, everything
+from tests.simulation.scoring import SETTINGS, Raised, Scorer, everything
 from tests.simulation.site import Generator, Site
 
 SECOND: Final = 1_000_000_000
@@ -57,7 +57,7 @@ SLOT: Final = 8 / 24
 """Days from one episode to the next on a site."""
 QUIET: Final = 1.0
 """Days to learn from before the first."""
-CHARGERS: Final = 4
+CHARGERS: Final = 3
 NEEDS_TLS: Final = "tls-clock-failure"
 
 ATTACKS: Final = frozenset({"intrusion", "fraud"})
@@ -357,6 +357,10 @@ def main() -> int:
     parser = argparse.ArgumentParser("python -m tests.simulation.judge", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scale", type=float, default=1.0, help="1: 600 charger-days and 8 episodes of each family")
     parser.add_argument("--generator", choices=("first", "second"), default="second")
+    parser.add_argument(
+        "--settings", default=",".join(SETTINGS), help="of the detector, with commas: each costs as much"
+    )
+    parser.add_argument("--families", help="only these, with commas")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="everything that was counted")
     parser.add_argument("--write", type=Path, help="document whose table is replaced, such as docs/detector.md")
@@ -365,7 +369,16 @@ def main() -> int:
     if wanted.known is not None:
         result = json.loads(wanted.known.read_text("utf-8"))
     else:
-        result = judgement(wanted.scale, generator=wanted.generator, workers=wanted.workers)
+        settings = tuple(wanted.settings.split(","))
+        if unknown := set(settings) - set(SETTINGS):
+            parser.error(f"not a setting: {', '.join(sorted(unknown))}; there are: {', '.join(SETTINGS)}")
+        families = wanted.families.split(",") if wanted.families else None
+        if unknown := set(families or ()) - set(FAMILIES):
+            parser.error(f"not a family: {', '.join(sorted(unknown))}")
+        result = judgement(
+            wanted.scale, partial(everything, settings), generator=wanted.generator, workers=wanted.workers,
+            families=families,
+        )  # fmt: skip
     text = json.dumps(result, indent=1, sort_keys=True) + "\n"
     if wanted.json is not None:
         wanted.json.write_text(text, "utf-8")

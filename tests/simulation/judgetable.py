@@ -12,6 +12,8 @@ BEGIN: Final = "<!-- judged: begin (python -m tests.simulation.judge --write doc
 END: Final = "<!-- judged: end -->"
 
 _BARS: Final = {"intrusion": "95 %", "connectivity": "95 %", "fraud": "90 %", "maintenance": "80 %", "energy": "90 %"}
+UNSEEN: Final = "statistics and model"
+"""The setting that shows what is found of families that nothing was made for."""
 _ORDER: Final = (
     "naive", "rules", "statistics", "model", "statistics and model", "rules and statistics", "all"
 )  # fmt: skip
@@ -41,8 +43,22 @@ def rendered(result: dict[str, Any]) -> str:
         "here thought of."
     )
     parts = [about, "", *_measures(settings, names), "", *_ablation(settings, names), ""]
-    parts += ["By family, all layers (episodes, hit, in time, category right, called an attack, median delay):", ""]
-    parts += [*_families(settings[best]), ""]
+    unseen = settings.get(UNSEEN)
+    if unseen is not None:
+        parts += [
+            "Training sees benign sites only: each family, and each category as a whole, is left out of it. What "
+            "statistics and model find without any rule is what they find of families that they were never shown:",
+            "",
+            *_unseen(unseen),
+            "",
+        ]
+    parts += [
+        "By family, all layers: episodes; how many were hit, in time, under the right category, called an attack; the "
+        "median of the seconds from the first evidence; and how many statistics and model hit without rules.",
+        "",
+        *_families(settings[best], unseen),
+        "",
+    ]
     parts += ["Where only TLS is to be seen (no keys): the same measures on connections, times and round trips.", ""]
     parts += _sealed(settings, names)
     if result.get("left_out"):
@@ -74,7 +90,7 @@ def _measures(settings: dict[str, Any], names: Sequence[str]) -> list[str]:
         lambda one: f"{one['episodes']['tricky_called_attack']} of {one['episodes']['tricky']}",
     )  # fmt: skip
     row("Category right, given a hit", "90 %", lambda one: percent(one["episodes"]["category_right"]))
-    other = settings.get("statistics and model")
+    other = settings.get(UNSEEN)
     if other is not None:
         text = percent(other["episodes"]["recall"])
         rows.append(["Statistics and model alone (no rule, no family seen in training)", "70 %", "–", text])
@@ -104,14 +120,24 @@ def _ablation(settings: dict[str, Any], names: Sequence[str]) -> list[str]:
     return _rows(rows)
 
 
-def _families(setting: dict[str, Any]) -> list[str]:
-    rows = [["Family", "Category", "n", "Hit", "In time", "Category", "Attack", "Delay"]]
+def _unseen(setting: dict[str, Any]) -> list[str]:
+    rows = [["Left out", "Episodes", "Found"]]
+    for category in CATEGORIES:
+        one = setting["episodes"]["by_category"][category]
+        rows.append([category, str(one["episodes"]), percent(one["recall"])])
+    rows.append(["all", str(setting["episodes"]["episodes"]), percent(setting["episodes"]["recall"])])
+    return _rows(rows)
+
+
+def _families(setting: dict[str, Any], unseen: dict[str, Any] | None) -> list[str]:
+    rows = [["Family", "Category", "n", "Hit", "In time", "Right", "Attack", "Delay", "No rules"]]
     families = setting["episodes"]["by_family"]
     for name in sorted(families, key=lambda name: (families[name]["category"], name)):
         one = families[name]
         delay = "–" if one["median_delay_s"] is None else f"{one['median_delay_s']:.0f} s"
         counts = (one[key] for key in ("episodes", "hit", "in_time", "category_right", "called_attack"))
-        rows.append([name, one["category"], *map(str, counts), delay])
+        without = str(unseen["episodes"]["by_family"][name]["hit"]) if unseen else "–"
+        rows.append([name, one["category"], *map(str, counts), delay, without])
     return _rows(rows)
 
 

@@ -114,6 +114,6 @@ class Together:
         return {name: raised for scorer in self._scorers for name, raised in scorer.finish().items()}
 
 
-def everything() -> Scorer:
-    """The detector in all settings, and the floor beside it."""
-    return Together((DetectorScorer(), NaiveScorer()))
+def everything(settings: Sequence[str] = tuple(SETTINGS)) -> Scorer:
+    """The detector in these settings, and the floor beside it."""
+    return Together((DetectorScorer(settings), NaiveScorer()))

@@ -138,7 +138,7 @@ class Oracle:
             for at, (time, station) in enumerate(self._calls[:-40])
             if self._calls[at + 40][0] - time < 120 * SECOND and self._calls[at + 40][1] == station
         ]
-        return {"all": found, "blind": []}
+        return {"all": found, "statistics and model": []}
 
 
 def test_a_site_is_judged_from_its_events() -> None:
@@ -148,7 +148,7 @@ def test_a_site_is_judged_from_its_events() -> None:
     assert verdict.hit
     assert verdict.in_time
     assert verdict.category == "intrusion"
-    assert not judged.verdicts["blind"][0].hit
+    assert not judged.verdicts["statistics and model"][0].hit
     assert judged.strays["all"] == []
 
 
@@ -172,6 +172,7 @@ def test_the_document_gets_one_table_between_its_marks_and_the_same_each_time(tm
     first = path.read_text("utf-8")
     assert "| Episodes found | 90 % | – |" in first
     assert "Before." in first
+    assert "| intrusion | 1 | 0 % |" in first, "what is found without rules"
     path.write_text(first + "\nAfter.\n", "utf-8")
     put_into(path, result)
     assert path.read_text("utf-8") == first + "\nAfter.\n"
