@@ -160,7 +160,9 @@ def test_an_apn_that_lets_nobody_through(site: Site) -> None:
     probes = {probe["uplink"]: probe for probe in json.loads(file.read_text())["probes"]}
     assert probes[A]["verdict"] == "carries"
     assert (probes[B]["verdict"], probes[B]["usable"], probes[B]["connect_ms"]) == ("blocked", False, None)
-    assert "has a list of destinations that are allowed" in probes[B]["why"]
+    assert probes[B]["why"].endswith(
+        f"answers over it. Over {A} there is one: here the APN's list of destinations or a firewall is in the way"
+    )
     assert f"{A}  cellular  up, active\n" in run.stdout
     assert "  probe:     does NOT reach this CSMS: no TCP connection to 203.0.113.9 port 9443" in run.stdout
 

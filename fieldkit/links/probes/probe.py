@@ -26,6 +26,8 @@ class Named:
     addresses: tuple[str, ...] = ()
     error: str = ""
     ms: float | None = None
+    bound: bool = True
+    """Asked over this uplink; False: over whichever the router took."""
 
 
 @dataclass(slots=True)
@@ -77,6 +79,11 @@ class Probe:
     why: str = ""
     sure: bool = True
     """False: the verdict is what is likely."""
+
+    @property
+    def answering(self) -> str:
+        """A name server that answers over this uplink; empty where none is known to."""
+        return next((named.server for named in self.names if named.addresses and named.bound), "")
 
     @property
     def usable(self) -> bool | None:

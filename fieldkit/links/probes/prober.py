@@ -105,5 +105,5 @@ class Prober:
 
         resolved = resolve(self._target)
         found = tuple(str(address[0]) for _, address in resolved.addresses)
-        probe.names.append(Named("the system's resolver", found, resolved.error))
+        probe.names.append(Named("the system's resolver", found, resolved.error, bound=False))
         probe.notes.append("the name is asked of this system's resolver, over whichever uplink it uses")

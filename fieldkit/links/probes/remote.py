@@ -75,7 +75,7 @@ class RemoteProber:
             found = _addresses(out, server)
             said = [line for line in _STATUS.sub("", out).splitlines() if line.strip()] or ["no answer"]
             error = "" if found else shorten(said[-1].strip(), 100)
-            probe.names.append(Named(server, found, error))
+            probe.names.append(Named(server, found, error, bound=False))
 
     def echo(self, probe: Probe) -> None:
         """``ping -I``: iputils' and BusyBox' alike."""

@@ -31,6 +31,7 @@ def judge(probes: Sequence[Probe], target: Target) -> None:
         if probe.verdict != "skipped":
             probe.verdict, probe.why = _alone(probe, target)
     tried = [probe for probe in probes if probe.verdict != "skipped"]
+    _compare_reach(tried)
     _compare_certificates(tried)
     _compare_names(tried)
     _compare_answers(tried)
@@ -54,14 +55,28 @@ def _alone(probe: Probe, target: Target) -> tuple[Verdict, str]:
 
 
 def _blocked(probe: Probe, target: Target) -> str:
-    """The uplink may work and the way to this CSMS not: then the carrier's list is to be asked for."""
+    """What is seen; whose fault it is, the other uplinks tell."""
     why = f"no TCP connection to {probe.address} port {target.port}: {probe.error}"
-    answered = [named.server for named in probe.names if named.addresses]
     if probe.echo_ms is not None:
-        return f"{why}; its pings are answered, so a firewall or the APN lets this port not through"
-    if answered:
-        return f"{why}; the uplink itself works, as the name server {answered[0]} answers over it: the APN or a firewall has a list of destinations that are allowed"  # fmt: skip  # noqa: E501
+        return f"{why}; its pings are answered"
+    if probe.answering:
+        return f"{why}; the uplink itself works, as the name server {probe.answering} answers over it"
     return why
+
+
+def _compare_reach(probes: list[Probe]) -> None:
+    """A CSMS that nobody reaches is down; one that the others reach is kept from this uplink."""
+    blocked = [probe for probe in probes if probe.verdict == "blocked"]
+    reached = next((probe.uplink for probe in probes if probe.connect_ms is not None), "")
+    for probe in blocked:
+        if not reached:
+            probe.why += (
+                "; nor over any other uplink: the CSMS may be down, or the port wrong" if len(probes) > 1 else ""
+            )
+        elif probe.echo_ms is not None or probe.answering:
+            probe.why += (
+                f". Over {reached} there is one: here the APN's list of destinations or a firewall is in the way"
+            )
 
 
 def _answered(probe: Probe, target: Target) -> tuple[Verdict, str]:

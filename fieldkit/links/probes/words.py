@@ -63,8 +63,8 @@ def cost(probe: Probe, budget: Budget) -> str:
     """As in "6.2 kB, 24.8 kB in the last hour, 103 kB of 1,000 kB in 24 h"."""
     now = probe.time / SECOND
     hour, day = budget.spent(probe.uplink, now, 0), budget.spent(probe.uplink, now, DAY)
-    cap = f" of {budget.limit / 1e3:,.0f} kB" if probe.metered else ", not capped: not metered"
-    return f"{probe.bytes / 1e3:.1f} kB; {hour / 1e3:,.1f} kB this hour, {day / 1e3:,.1f} kB{cap} in 24 h"
+    cap, free = (f" of {budget.limit / 1e3:,.0f} kB", "") if probe.metered else ("", " (not metered: no limit)")
+    return f"{probe.bytes / 1e3:.1f} kB; {hour / 1e3:,.1f} kB this hour, {day / 1e3:,.1f} kB{cap} in 24 h{free}"
 
 
 def probe_json(probe: Probe, budget: Budget) -> dict[str, Any]:

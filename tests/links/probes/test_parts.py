@@ -106,6 +106,23 @@ def test_one_uplink_by_itself(seen: dict[str, object], verdict: Verdict) -> None
     assert probe.why
 
 
+def test_whose_fault_it_is_that_there_is_no_connection() -> None:
+    dead = {"error": "no answer to the attempt to connect"}
+    alone = _probe("wan", **dead)
+    judge([alone], TARGET)
+    assert alone.why.endswith("the uplink itself works, as the name server 9.9.9.9 answers over it")
+    one, other = _probe("wan", **dead), _probe("mob", **dead)
+    judge([one, other], TARGET)
+    assert "nor over any other uplink: the CSMS may be down" in one.why
+    good, pinged = _probe("wan", **GOOD), _probe("mob", echo_ms=20.0, **dead)
+    judge([good, pinged], TARGET)
+    assert "its pings are answered. Over wan there is one: here the APN's list" in pinged.why
+    # Nothing at all is heard over it: that the uplink works is not known, so nobody is accused.
+    good, silent = _probe("wan", **GOOD), _probe("mob", names=[], **dead)
+    judge([good, silent], TARGET)
+    assert silent.why == "no TCP connection to 203.0.113.9 port 443: no answer to the attempt to connect"
+
+
 def test_two_uplinks_with_two_certificates() -> None:
     good = _probe("wan", **GOOD)
     for seen, verdict, sure in (
@@ -163,4 +180,6 @@ def test_nslookups_of_three_kinds() -> None:
         RemoteProber(Router([], "a router"), TARGET).names(probe, ["192.0.2.1"])
         (named,) = probe.names
         assert named.addresses == (() if kind == "none" else ("203.0.113.9",))
+        assert not named.bound
+        assert not probe.answering
         assert ("NXDOMAIN" in named.error) == (kind == "none")
