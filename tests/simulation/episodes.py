@@ -72,6 +72,8 @@ class Family:
     """Which stations it can happen to."""
     encrypted: bool
     """It can be seen (and thus be told) where only TLS is."""
+    repeats: bool
+    """It is what it is by repetition: its first occurrence alone is nothing out of the ordinary."""
 
 
 FAMILIES: Final[dict[str, Family]] = {}
@@ -86,11 +88,12 @@ def family(
     wide: bool = False,
     suits: Callable[[Station], bool] = lambda station: True,
     encrypted: bool = False,
+    repeats: bool = False,
 ) -> Callable[[Play], Play]:
     """Register what plays this family."""
 
     def register(play: Play) -> Play:
-        FAMILIES[name] = Family(name, category, hours, play, wide, suits, encrypted)
+        FAMILIES[name] = Family(name, category, hours, play, wide, suits, encrypted, repeats)
         return play
 
     return register

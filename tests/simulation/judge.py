@@ -9,8 +9,9 @@ shares the wire with the first and none of its habits, with seeds from ``FIRST_J
 before the first evidence (less ``EARLY``) and not later than ``TOLERANCE`` after the end. It counts for one episode: the
 one with the latest start. Which category was named is asked of the surest incident that hits, of equals the first.
 
-*In time.* From the first evidence: ``QUICK`` for intrusion and connectivity; for fraud, maintenance and energy
-``UNHURRIED``, or by the third thing that could be seen, whichever is later.
+*In time.* From the first evidence: ``QUICK`` for intrusion and connectivity, for what consists of repetition (flapping,
+connections killed when idle) from the third occurrence; for fraud, maintenance and energy ``UNHURRIED``, or by the third
+thing that could be seen, whichever is later.
 
 *False* is an incident of any category but benign on a site without episodes. Ordinary short breaks of the uplink are part
 of such sites: what is raised in one is false too, and told apart in the JSON.
@@ -214,6 +215,8 @@ def due(episode: Episode) -> int:
     """Until when an incident is in time."""
     first = episode.first_evidence
     assert first is not None
+    if FAMILIES[episode.family].repeats:
+        return (episode.third_evidence or episode.end) + QUICK
     if episode.category in QUICK_CATEGORIES:
         return first + QUICK
     return max(first + UNHURRIED, (episode.third_evidence or 0) + SLACK)

@@ -206,7 +206,8 @@ class Line:
         """What the CSMS shows (opaque to the simulation: only whether it changes matters)."""
         self.random = random
         self.open: _Open | None = None
-        self.last_end: int = 0
+        self.last_sent = 0
+        """When anything was last said on it."""
         self.think = random.uniform(0.02, 0.4)
         """Seconds that the station takes to answer."""
         self._acks = engine.random("acks", station, address)
@@ -401,7 +402,6 @@ class Line:
         if line is None:
             return
         self.open = None
-        self.last_end = now
         self._call_off(line, now)
         ready = max(now, line.ready)
         if not seen:
@@ -490,7 +490,7 @@ class Line:
             if line is not None and line.useless and sender == "station" and not self.encrypted:
                 self._say_in_vain(line, action, payload, answer or {})
             return 0.0
-        begin = max(now, self._busy[sender])
+        begin = self.last_sent = max(now, self._busy[sender])
         uplink = self.uplink
         if sender == "station":
             took = uplink.rtt(now) + (uplink.thinks() if think is None else think)
@@ -628,6 +628,7 @@ class Line:
         if line is None or not self.up or self.encrypted:
             return
         client = sender == "station"
+        self.last_sent = now
         took = self.uplink.rtt(now) if client else LAN + 0.001
         frame = self.engine.next_frame
         pong = now + nanoseconds(took)

@@ -38,7 +38,7 @@ def switch(site: Site, station: Station, episode: Episode, random: Random) -> Pr
         episode.shows(site.engine.now)
         yield random.uniform(1, 12)
     site.uplink.become(_other(site, random.choice(kinds), random))
-    episode.shows(site.engine.now)
+    site.engine.spawn(_first_word(site, episode))
     if not kept:
         yield from _renew(site, random)
     yield seconds_left(site, episode)
@@ -57,13 +57,20 @@ def _renew(site: Site, random: Random) -> Process:
 @family("satellite-step", "connectivity", (0.3, 3), wide=True, encrypted=False)
 def step(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """The round trip takes much longer at once, nothing breaks."""
-    episode.shows(site.engine.now)
+    site.engine.spawn(_first_word(site, episode))
     site.uplink.extra = between(0.25, 0.9, episode.magnitude) * (1.5 if site.uplink.kind == "geo" else 1.0)
     yield seconds_left(site, episode)
     site.uplink.extra = 0.0
 
 
-@family("nat-idle-kill", "connectivity", (2, 6), encrypted=True, suits=lambda station: station.vendor.pings == 0)
+@family(
+    "nat-idle-kill",
+    "connectivity",
+    (2, 6),
+    encrypted=True,
+    repeats=True,
+    suits=lambda station: station.vendor.pings == 0,
+)
 def nat_idle(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """A router on the way forgets a connection that has been silent for a while."""
     after = between(0.8, 0.3, episode.magnitude) * min(station.heartbeat, 600)
@@ -93,6 +100,17 @@ def blackhole(site: Site, station: Station, episode: Episode, random: Random) ->
     for life in site.lives:
         if life.line.open is not None and life.line.open.useless:
             life.line.drop("rst", by_client=False)
+
+
+def _first_word(site: Site, episode: Episode) -> Process:
+    """A longer way shows with the first thing that is said after the change."""
+    began = site.engine.now
+    while seconds_left(site, episode) > 0:
+        latest = max(line.last_sent for line in lines(site))
+        if latest >= began:
+            episode.shows(latest)
+            return
+        yield 0.5
 
 
 def _notice(site: Site, station: Station, episode: Episode) -> Process:
@@ -169,7 +187,7 @@ def sim_switch(site: Site, station: Station, episode: Episode, random: Random) -
     site.calm = True
 
 
-@family("flapping", "connectivity", (0.5, 3), encrypted=True)
+@family("flapping", "connectivity", (0.5, 3), encrypted=True, repeats=True)
 def flapping(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """A connection comes and goes."""
     mean = between(400, 40, episode.magnitude)
