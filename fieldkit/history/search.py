@@ -64,6 +64,10 @@ class _Called:
     def payload(self) -> Any:
         return self._cursor.payload_of(self._number)
 
+    @property
+    def call(self) -> None:
+        """Nothing called for it."""
+
     def mentions(self, text: bytes) -> bool:
         return self._cursor.mentioned_in(self._number, text)
 

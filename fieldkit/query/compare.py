@@ -40,11 +40,10 @@ def compiled(node: Node, utc_offset_seconds: int, mentions: Mentions | None = No
         case Word(literal):
             return _word(literal, mentions)
         case Has(what):
-            return _glanced(_has(what), what, [clues.of_names(what.names)], mentions)
+            return _glanced(_has(what), what, (), mentions)
         case Comparison(what):
             matches = _Compiler(node, utc_offset_seconds).matches()
-            values = clues.of_values(node, as_sent=what.spelt is Spelt.AS_SENT)
-            return _glanced(matches, what, [values, clues.of_names(what.names)], mentions)
+            return _glanced(matches, what, clues.of_values(node, as_sent=what.spelt is Spelt.AS_SENT), mentions)
         case Not(part):
             inner = compiled(part, utc_offset_seconds, mentions)
             return lambda message: not inner(message)
@@ -83,33 +82,35 @@ def _word(literal: Literal, mentions: Mentions | None) -> Matches:
     )
 
 
-def _glanced(matches: Matches, what: Field, wanted: Sequence[Clues], mentions: Mentions | None) -> Matches:
-    """The same, but a message in which there is no trace of what is looked for is not parsed. Of each of ``wanted``
-    there must be one."""
-    asked = [alternatives for alternatives in wanted if alternatives]
-    if mentions is None or not asked or what.spelt is Spelt.ELSEWHERE:
+def _glanced(matches: Matches, what: Field, values: Clues, mentions: Mentions | None) -> Matches:
+    """The same, but a message in which there is no trace of what is looked for is not parsed: neither of ``values`` nor
+    of the names of the field."""
+    names = clues.of_names(what.names)
+    if mentions is None or what.spelt is Spelt.ELSEWHERE or not (values or names):
         return matches
-
-    def there(told: Any) -> bool:
-        for alternatives in asked:
-            for clue in alternatives:
-                if mentions(told, clue):
-                    break
-            else:
-                return False
-        return True
-
+    of_name, of_value = _traced(names, mentions), _traced(values, mentions)
     if what.spelt is not Spelt.OR_IN_CALL:
-        return lambda message: there(message) and matches(message)
+        return lambda message: of_value(message) and of_name(message) and matches(message)
 
     def glanced(message: OcppMessage) -> bool:
-        if not there(message):
-            call = message.call
-            if call is None or not there(call):
-                return False
-        return matches(message)
+        named = of_name(message)
+        if named and of_value(message):
+            return matches(message)
+        call: Any = message.call
+        if call is None or not (of_name(call) and of_value(call)):
+            return False
+        # An answer that does not name it says what its call says, which was parsed a moment ago.
+        return matches(message if named else call)
 
     return glanced
+
+
+def _traced(alternatives: Clues, mentions: Mentions) -> Callable[[Any], bool]:
+    """Whether a message mentions one of these; true when there are none."""
+    if len(alternatives) == 1:
+        (clue,) = alternatives
+        return lambda told: mentions(told, clue)
+    return lambda told: not alternatives or any(mentions(told, clue) for clue in alternatives)
 
 
 def _has(what: Field) -> Matches:
