@@ -102,6 +102,8 @@ def probing(
         return None
     if every and not watch:
         raise click.UsageError("--probe-every goes with --watch")
+    if router.startswith("replay:"):
+        raise click.UsageError("--probe: a recording cannot be probed")
     if router.startswith(("ubus+", "ncos+")):
         raise click.UsageError(
             "--probe: over HTTP a router runs no programs; use ssh://, or run fieldkit on the router"

@@ -344,6 +344,7 @@ def test_the_stations_own_identity_is_never_used(site: Site) -> None:
         (("--probe-every", "1h"), "--probe-every goes with --probe CSMS-URL"),
         (("--probe", "ws://a.example/", "--probe-every", "1h"), "--probe-every goes with --watch"),
         (("--probe", "ws://a.example/", "ncos+https://gw"), "over HTTP a router runs no programs"),
+        (("--probe", "ws://a.example/", "replay:x.jsonl"), "x.jsonl"),
         (("--probe", "ftp://a.example/"), "--probe: ftp://a.example/: ftp:// is not known"),
         (("--probe", "ws://a.example/", "--probe-ca", "/dev/null"), "--probe-ca /dev/null: there is no certificate in it"),
         (("--probe", "ws://a.example/", "--probe-budget", "0"), "--probe-budget"),
