@@ -445,7 +445,7 @@ class LinkEntry(TypedDict):
     ping_interval_s: float | None
     """Of the station's WebSocket pings."""
     outages: list[OutageEntry]
-    """The latest, at most 50."""
+    """The latest, at most 20."""
 
 
 class Report(TypedDict):

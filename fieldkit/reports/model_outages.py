@@ -16,7 +16,7 @@ from fieldkit.site.pathseen import PathSeen
 
 MAX_LINKS: Final = 500
 """Stations with an entry, those with outages first."""
-MAX_OUTAGES: Final = 50
+MAX_OUTAGES: Final = 20
 """Of a station, the latest."""
 MAX_FRAMES: Final = 20
 _NAME: Final = 200

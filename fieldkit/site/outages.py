@@ -39,13 +39,13 @@ from fieldkit.site.outagelegs import blame, build
 from fieldkit.site.pathkind import guess
 from fieldkit.site.pathseen import PathSeen, Step
 
-MAX_PATHS: Final = 5_000
+MAX_PATHS: Final = 3_000
 """Connections that are measured; beyond it the one that was heard least recently is forgotten."""
-MAX_LINES: Final = 5_000
+MAX_LINES: Final = 3_000
 """Stations that are followed."""
-MAX_OUTAGES: Final = 2_000
+MAX_OUTAGES: Final = 1_000
 """Of all stations, the latest."""
-MAX_PER_STATION: Final = 50
+MAX_PER_STATION: Final = 20
 """Outages of one station that later ones are compared with."""
 MAX_RETURNS: Final = 1_000
 """Stations that are back and whose new path is being measured."""

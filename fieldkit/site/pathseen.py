@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from fieldkit.events import Connection, PathError, PathSample
 
-MAX_TRIPS: Final = 64
+MAX_TRIPS: Final = 60
 """Round trips that are remembered of a connection, the latest."""
 TTLS: Final = (64, 128, 255)
 """Times to live that stacks begin with."""
@@ -109,8 +109,8 @@ class PathSeen:
     ping: int = 0
     """Time of the client's ping that has no pong."""
     last_ping: int = 0
-    ping_gaps: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_GAPS))
-    beats: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_GAPS))
+    ping_gaps: list[int] = field(default_factory=list)
+    beats: list[int] = field(default_factory=list)
     """Distances between what the client says."""
     frames: tuple[int, ...] = ()
     """Of what stayed without an answer."""
@@ -131,7 +131,7 @@ class PathSeen:
     """Number of the connection that this is the other side of."""
     left: PathSeen | None = None
     """As it was when its station was on another one; what still comes (a repeat, its answer, a reset) is late."""
-    _heards: deque[int] = field(default_factory=lambda: deque(maxlen=MAX_GAPS))
+    _heards: list[int] = field(default_factory=list)
     _base: list[int] = field(default_factory=list)
     _slow: list[tuple[int, int]] = field(default_factory=list)
     _fast: int = 0
@@ -149,7 +149,7 @@ class PathSeen:
                 repeated=list(self.repeated),
                 errors=list(self.errors),
                 offsets=list(self.offsets),
-                beats=deque(self.beats, MAX_GAPS),
+                beats=list(self.beats),
             )
         return self.left
 
@@ -163,7 +163,7 @@ class PathSeen:
             self.idle = time - last if last else 0
             self.frames = frames[:4]
         if self.said:
-            self.beats.append(time - self.said)
+            _kept(self.beats, time - self.said)
         self.said = self.spoke = time
         self.echoes = 0
 
@@ -175,7 +175,7 @@ class PathSeen:
         self.pending = self.repeats = 0
         self.repeated.clear()
         self.heard = max(self.heard, time)
-        self._heards.append(time)
+        _kept(self._heards, time)
         return silence
 
     def repeats_itself(self, time: int, frames: tuple[int, ...]) -> None:
@@ -195,7 +195,7 @@ class PathSeen:
     def pings(self, time: int, frames: tuple[int, ...]) -> None:
         """A ping of the client."""
         if self.last_ping:
-            self.ping_gaps.append(time - self.last_ping)
+            _kept(self.ping_gaps, time - self.last_ping)
         self.last_ping = time
         self.ping = 0 if self.ping else time  # with two under way nobody can tell which one a pong is for
         self.sends(time, frames)
@@ -326,3 +326,10 @@ class PathSeen:
         gaps = [later - earlier for earlier, later in pairwise(times)]
         doubled = [abs(later / earlier - 2) <= 2 * RTO_TOLERANCE for earlier, later in pairwise(gaps) if earlier > 0]
         return len(doubled) >= 1 and all(doubled)
+
+
+def _kept(numbers: list[int], number: int) -> None:
+    """One more of the latest. A list, as most connections have few, and a deque takes room for many at once."""
+    numbers.append(number)
+    if len(numbers) > MAX_GAPS:
+        del numbers[0]
