@@ -23,6 +23,9 @@ class Feature(NamedTuple):
     words: str
     """For sentences: "heartbeats in a minute"."""
     unit: str = ""
+    floor: float = 0.35
+    """Least spread of its logarithm that is believed: of a count, that one event in a minute is never much; of the
+    others what instruments, networks and days differ by anyway."""
 
 
 FEATURES: Final[tuple[Feature, ...]] = (
@@ -43,23 +46,23 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("firmware", "protocol", "count", "messages on firmware and logs"),
     Feature("others", "protocol", "count", "other calls"),
     Feature("malformed", "protocol", "count", "broken messages"),
-    Feature("size", "protocol", "mean", "characters of a message"),
-    Feature("surprise", "sequence", "mean", "improbability of the order of messages"),
-    Feature("oddest", "sequence", "most", "improbability of one message after those before"),
+    Feature("size", "protocol", "mean", "characters of a message", floor=0.3),
+    Feature("surprise", "sequence", "mean", "improbability of the order of messages", floor=0.3),
+    Feature("oddest", "sequence", "most", "improbability of one message after those before", floor=0.5),
     Feature("csms_latency", "timing", "mean", "time until the CSMS answers", "ms"),
     Feature("csms_slowest", "timing", "most", "longest time until the CSMS answers", "ms"),
     Feature("station_latency", "timing", "mean", "time until the station answers", "ms"),
     Feature("unanswered", "timing", "count", "calls without an answer"),
-    Feature("heartbeat_gap", "timing", "most", "interval of heartbeats against the one told", "%"),
-    Feature("reading_gap", "timing", "most", "interval of meter values against the one before", "%"),
-    Feature("clock", "timing", "most", "error of the station's clock", "s"),
-    Feature("balance", "energy", "most", "gap between billed and measured energy", "%"),
+    Feature("heartbeat_gap", "timing", "most", "interval of heartbeats against the one told", "%", floor=0.6),
+    Feature("reading_gap", "timing", "most", "interval of meter values against the one before", "%", floor=0.6),
+    Feature("clock", "timing", "most", "error of the station's clock", "s", floor=0.7),
+    Feature("balance", "energy", "most", "gap between billed and measured energy", "%", floor=0.5),
     Feature("share", "energy", "mean", "power against the highest so far", "%"),
     Feature("still", "energy", "count", "readings without current while charging"),
-    Feature("spread", "energy", "most", "difference between phases", "%"),
-    Feature("temperature", "energy", "most", "temperature", "°C"),
-    Feature("voltage", "energy", "most", "voltage off 230 V", "%"),
-    Feature("over", "energy", "most", "power over the limit", "%"),
+    Feature("spread", "energy", "most", "difference between phases", "%", floor=0.5),
+    Feature("temperature", "energy", "most", "temperature", "°C", floor=0.1),
+    Feature("voltage", "energy", "most", "voltage off 230 V", "%", floor=0.3),
+    Feature("over", "energy", "most", "power over the limit", "%", floor=0.3),
     Feature("opened", "transport", "count", "connections opened"),
     Feature("closed", "transport", "count", "connections ended"),
     Feature("failed", "transport", "count", "attempts to connect that failed"),

@@ -30,8 +30,10 @@ A_WEEK: Final = 0.02
 """Alarms a charger-week of each group, and of the model, that are put up with."""
 LEARN_EVERY: Final = 50 * 1_000_000_000
 """Windows overlap: one a minute says as much as all of them."""
-COUNTED: Final = 0.35
-"""Least spread of the logarithm of a count: one event in a minute is never much, ten may be."""
+APART: Final = 65 * 1_000_000_000
+"""A single reading stays in the windows of a minute: what is measured must be odd for longer than that."""
+RUN: Final = 180 * 1_000_000_000
+"""So long after an odd window another one belongs to it."""
 MIN_EXPECTED: Final = 0.25
 """Share of the fleet's spread that a station's own is never thought smaller than."""
 SETTLED: Final = 24 * 3600 * 1_000_000_000
@@ -68,6 +70,8 @@ class _Known:
     flags: dict[str, deque[bool]] = field(
         default_factory=lambda: {name: deque(maxlen=STEPS) for name in (*GROUPS, "model")}
     )
+    runs: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """By group: when a run of odd windows began, and its latest."""
     learnt: int = 0
     first: int = 0
     quiet: int = STEPS
@@ -160,7 +164,12 @@ class Windows(Observer):
             odd = odd or over
             flags = known.flags[group]
             flags.append(over)
-            if not over or sum(flags) < PERSISTENT:
+            if not over:
+                continue
+            began, last = known.runs.get(group, (time, time))
+            began = began if time - last <= RUN else time
+            known.runs[group] = (began, time)
+            if sum(flags) < PERSISTENT or (time - began < APART and not self._counts(group, scores)):
                 continue
             layer: Layer = "model" if group == "model" else "statistics"
             if layer not in self._layers:
@@ -177,6 +186,14 @@ class Windows(Observer):
                 sign=f"window-{group}",
             )
         return odd
+
+    def _counts(self, group: str, scores: list[float]) -> bool:
+        """Is what stands out most a count? Many events are many at once."""
+        among = _OF_GROUP.get(group)  # type: ignore[call-overload]  # of the model: none
+        if among is None:
+            return False
+        limits = self.prior.limits
+        return FEATURES[max(among, key=lambda at: scores[at] / limits[at])].how == "count"
 
     def threshold(self, known: _Known, group: str, time: int) -> float:
         """The fleet's; once the station is known its own, if that is higher."""
@@ -238,7 +255,7 @@ class Windows(Observer):
 
 def floor_of(at: int, spread: float) -> float:
     """The smallest spread of a station's own that is believed."""
-    return COUNTED if FEATURES[at].how == "count" else MIN_EXPECTED * spread
+    return max(FEATURES[at].floor, MIN_EXPECTED * spread)
 
 
 def groups_of(scores: list[float], limits: list[float]) -> dict[str, float]:

@@ -23,7 +23,7 @@ from fieldkit.detect.prior import GROUPS, Prior, schema
 from fieldkit.detect.sequence import Trigrams
 from fieldkit.detect.tails import BLOCK, BLOCKS_A_WEEK, MAX_KEPT, quantile
 from fieldkit.detect.tflite import Layer, build, read
-from fieldkit.detect.windows import A_WEEK, CLIP, COUNTED, TWO_SIDED, Windows, floor_of
+from fieldkit.detect.windows import A_WEEK, CLIP, TWO_SIDED, Windows, floor_of
 from fieldkit.models.manifest import MODEL, PRIOR, write_manifest
 
 if TYPE_CHECKING:
@@ -169,15 +169,14 @@ def _prior(collection: Collection) -> Prior:
             squeezed[at] for rows in collection.stations.values() for _, squeezed, bits in rows[::7] if bits >> at & 1
         )
         if len(values) < 50:
-            prior.medians[at], prior.spreads[at] = 0.0, 2.0
+            prior.medians[at], prior.spreads[at] = 0.0, 3 * FEATURES[at].floor
             continue
         median = values[len(values) // 2]
         high, low = values[int(0.99 * (len(values) - 1))], values[int(0.01 * (len(values) - 1))]
         deviation = sorted(abs(value - median) for value in values)[len(values) // 2]
         # Of a count that is nearly always zero, the median deviation is zero: then the highest hundredth tells.
         prior.medians[at] = median
-        floor = COUNTED if FEATURES[at].how == "count" else 0.05
-        prior.spreads[at] = max(1.4826 * deviation, (high - median) / 2.326, (median - low) / 2.326, floor)
+        prior.spreads[at] = max(1.4826 * deviation, (high - median) / 2.326, (median - low) / 2.326, FEATURES[at].floor)
     return prior
 
 
