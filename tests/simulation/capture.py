@@ -23,8 +23,8 @@ from fieldkit.events import (
     TlsHello,
     WsControl,
 )
-from tests.simulation.line import MSS, Acknowledged, Sealed
 from tests.simulation.site import Site
+from tests.simulation.tap import MSS, Acknowledged, Sealed
 from tests.traffic.capture import pcap_header, pcap_record
 from tests.traffic.frames import CLOSE, PING, PONG, TEXT, frame
 from tests.traffic.packets import SACK_PERMITTED, ethernet, ipv4, mss, tcp

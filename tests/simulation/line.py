@@ -7,100 +7,34 @@ over the WAN; what the CSMS asks is answered after what the station takes. Each 
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from random import Random
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import orjson
 
 from fieldkit import schemastore
 from fieldkit.events import (
-    BasicCredentials,
-    Connection,
     ConnectionClosed,
     ConnectionEnd,
-    ConnectionOpened,
-    ConnectionRecognised,
-    Endpoint,
     Event,
     Exchange,
-    HttpRequest,
-    HttpResponse,
     MessageType,
-    OcppChannel,
     OcppError,
     OcppMessage,
     PathSample,
     Retransmission,
     Sender,
-    TlsAlert,
-    TlsCertificates,
-    TlsHello,
-    TlsOpaque,
     Unanswered,
     WsControl,
 )
 from fieldkit.ocpp.conversation import Conversation
 from fieldkit.ocpp.schema import Schemas
-from fieldkit.wire.tcp import AFTER_CHANGE, ALIKE, ALIKE_NS, SAMPLE_NS, TELL_NS
+from tests.simulation.dialling import Dialling
 from tests.simulation.engine import Engine, Happening, nanoseconds
+from tests.simulation.tap import LAN, MSS, NO_CALL, Acknowledged, Open, Payload, Sealed, Wire, wire_size
 from tests.simulation.wan import Uplink
-from tests.traffic.conversation import SUBPROTOCOLS
-from tests.traffic.frames import accept_key
 
-
-class Acknowledged(NamedTuple):
-    """For captures only: bare TCP acknowledgement of what the client (or the server) has sent."""
-
-    time: int
-    connection: Connection
-    from_client: bool
-
-
-class Sealed(NamedTuple):
-    """For captures only: a message that went by inside TLS, and how long it was."""
-
-    time: int
-    connection: Connection
-    from_client: bool
-    size: int
-
-
-UNSEEN: Final[frozenset[type]] = frozenset({Acknowledged, Sealed})
-"""What is no event of fieldkit's."""
-
-
-class _Sampler:
-    """Which round trips of one direction fieldkit tells: the same rule as ``fieldkit.wire.tcp`` has."""
-
-    __slots__ = ("alike", "ask_from", "told", "told_at")
-
-    def __init__(self) -> None:
-        self.ask_from = 0
-        self.told = 0
-        self.told_at = 0
-        self.alike = 0
-
-    def tells(self, side: int, time: int, rtt: int) -> bool:
-        self.ask_from = time + SAMPLE_NS[side]
-        if abs(rtt - self.told) <= self.told // ALIKE + ALIKE_NS:
-            self.alike += 1
-            if self.alike > AFTER_CHANGE and time - self.told_at < TELL_NS:
-                return False
-        else:
-            self.alike = 0
-        self.told, self.told_at = rtt, time
-        return True
-
-
-LAN: Final = 0.0011
-"""Seconds from the router to a station and back."""
-PATIENCE: Final = 30.0
-"""Seconds after which a station takes a call as lost and its connection as dead."""
-MSS: Final = 1448
-SYN_GIVEN_UP: Final = 131.0
-"""Seconds after which fieldkit takes a SYN as unanswered (``wire.flows.SYN_TIMEOUT_NS`` and its sweep)."""
 KEPT: Final = frozenset(
     {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent", "StatusNotification"}
 )
@@ -108,7 +42,6 @@ KEPT: Final = frozenset(
 MAX_OFFLINE: Final = 500
 """Messages that a station keeps for later."""
 
-Payload = Mapping[str, Any]
 _CALL, _RESULT, _ERROR = MessageType.CALL, MessageType.CALLRESULT, MessageType.CALLERROR
 _OTHER: Final[Mapping[Sender, Sender]] = {"station": "csms", "csms": "station"}
 
@@ -116,277 +49,21 @@ _SCHEMAS = Schemas(schemastore.load)
 """Compiled once for all lines; only messages that are meant to be odd are held against them here."""
 
 
-class Wire:
-    """The tap: numbers connections, and hands out ports."""
-
-    def __init__(self, engine: Engine, source: str) -> None:
-        self.engine = engine
-        self.source = source
-        self.captured = False
-        """What only a capture shows is told too."""
-        self.abandoned: list[_Open] = []
-        """Connections of which the tap never sees an end."""
-        self._connections = 0
-        self._ports: dict[str, int] = {}
-
-    def connection(self, client: str, server: Endpoint, time: int) -> Connection:
-        self._connections += 1
-        port = self._ports.get(client)
-        if port is None:
-            port = self.engine.random("port", client).randrange(32_768, 60_000)
-        self._ports[client] = port = port + 1 if port < 60_999 else 32_768
-        return Connection(self._connections, Endpoint(client, port), server, time, False, self.source)
-
-
-class _Open:
-    """One WebSocket connection."""
-
-    __slots__ = (
-        "answers",
-        "channel",
-        "connection",
-        "conversation",
-        "late",
-        "ready",
-        "samplers",
-        "unanswered",
-        "useless",
-    )
-
-    def __init__(self, connection: Connection, channel: OcppChannel, ready: int) -> None:
-        self.connection = connection
-        self.channel = channel
-        self.ready = ready
-        self.answers: list[tuple[int, OcppMessage, list[Happening]]] = []
-        """Calls under way: when the answer is due, the call, and what of it has yet to happen."""
-        self.unanswered: list[OcppMessage] = []
-        self.conversation: Conversation | None = None
-        self.samplers = (_Sampler(), _Sampler())
-        """Of what the client sends, of what the server sends."""
-        self.late: list[tuple[OcppMessage, Payload]] = []
-        """Calls whose answers cannot come through at the moment, and what those say."""
-        self.useless = False
-        """It is dead, and the station does not know yet."""
-
-
-class Line:
-    """All connections of one station, one after the other."""
+class Line(Dialling):
+    """All connections of one station, one after the other, and what is said on them."""
 
     def __init__(
-        self,
-        engine: Engine,
-        wire: Wire,
-        uplink: Uplink,
-        *,
-        station: str,
-        version: str,
-        address: str,
-        server: Endpoint,
-        path: str,
-        id_style: str,
-        random: Random,
-        encrypted: bool = False,
-        password: bool = True,
-        server_name: str = "csms.example",
-        user_agent: str = "",
+        self, engine: Engine, wire: Wire, uplink: Uplink, *, id_style: str, random: Random, **about: Any
     ) -> None:
-        self.engine = engine
-        self.wire = wire
-        self.uplink = uplink
-        self.station = station
-        self.version = version
-        self.address = address
-        self.server = server
-        self.path = path
-        self.encrypted = encrypted
-        self.server_name = server_name
-        self.user_agent = user_agent
-        self.password = password
-        self.chain: tuple[bytes, ...] = (random.randbytes(64),)
-        """What the CSMS shows (opaque to the simulation: only whether it changes matters)."""
-        self.random = random
-        self.open: _Open | None = None
-        self.last_sent = 0
-        """When anything was last said on it."""
-        self.think = random.uniform(0.02, 0.4)
-        """Seconds that the station takes to answer."""
-        self._acks = engine.random("acks", station, address)
+        """``id_style``: of its message ids. ``about``: as ``Dialling`` has it."""
+        super().__init__(engine, wire, uplink, random=random, **about)
+        self._acks = engine.random("acks", self.station, self.address)
         """Of its own, as a capture asks it more often."""
-        self.ttl = 64
-        self.far_ttl = random.randrange(46, 58)
-        """Time to live of what comes from the CSMS."""
         self._id_style = id_style
         self._counter = random.randrange(1, 90_000)
         self._odd_call: OcppMessage | None = None
-        self._busy: dict[Sender, int] = {"station": 0, "csms": 0}
         self.offline: list[tuple[str, Payload, Payload]] = []
         """What the station keeps for when it is connected again."""
-        self.on_up: Callable[[], None] | None = None
-        self.on_down: Callable[[], None] | None = None
-
-    # ------------------------------------------------------------------------------------------------ up and down
-
-    @property
-    def up(self) -> bool:
-        return self.open is not None and not self.open.useless and self.engine.now >= self.open.ready
-
-    def dial(self) -> float:
-        """Try to connect; returns the seconds until it is known whether that worked (see ``up`` then)."""
-        engine, now = self.engine, self.engine.now
-        mode = self.uplink.down
-        if mode == "nameless":
-            return 5.0  # the name is not resolved: no packet leaves
-        connection = self.wire.connection(self.address, self.server, now)
-        self._at(ConnectionOpened(now, engine.next_frame(), connection))
-        if mode == "silent":
-            gone = now + nanoseconds(SYN_GIVEN_UP)
-            self._at(ConnectionClosed(gone, (), connection, "no-answer", None))
-            return PATIENCE
-        rtt = self.uplink.rtt(now)
-        there = now + nanoseconds(rtt)
-        if mode == "refused":
-            self._at(PathSample(there, engine.next_frame(), connection, True, "reset", there - now, self.far_ttl))
-            self._at(ConnectionClosed(there, engine.next_frame(), connection, "refused", False))
-            return rtt
-        said = self._handshake(connection, there)
-        if self.encrypted:
-            return self._dial_tls(connection, mode, said)
-        request, key = self._request(connection, said)
-        self._at(ConnectionRecognised(said, request.frames, connection, "http"))
-        self._at(request)
-        answered = said + nanoseconds(self.uplink.rtt(now) + self.uplink.thinks())
-        frames = engine.next_frame()
-        if mode == "captive":
-            self._captive(connection, request, answered, frames)
-            return (answered - now) / 1e9
-        headers = {
-            "upgrade": "websocket",
-            "connection": "Upgrade",
-            "sec-websocket-accept": accept_key(key),
-            "sec-websocket-protocol": SUBPROTOCOLS[self.version],
-        }
-        response = HttpResponse(
-            answered, frames, connection, False, 101, "Switching Protocols", headers, request, b"", True
-        )
-        self._at(response)
-        self._at(ConnectionRecognised(answered, frames, connection, "websocket"))
-        self._opened(connection, answered)
-        return (answered - now) / 1e9 + 0.05
-
-    def _handshake(self, connection: Connection, there: int) -> int:
-        """TCP's own: SYN/ACK is seen at ``there``. Returns when the station says its first word."""
-        now, frame = self.engine.now, self.engine.next_frame
-        here = there + nanoseconds(LAN)
-        self._at(PathSample(there, frame(), connection, True, "handshake", there - now, self.far_ttl, 1460, 64_240))
-        self._at(PathSample(here, frame(), connection, False, "handshake", here - there, self.ttl, 1460, 64_240))
-        return here + nanoseconds(0.002)
-
-    def _opened(self, connection: Connection, ready: int) -> None:
-        channel = OcppChannel(self.station, self.version, "json", connection, False, False, False)
-        self.open = _Open(connection, channel, ready)
-        for sampler in self.open.samplers:
-            sampler.ask_from = ready
-        self._busy = {"station": ready, "csms": ready}
-        if self.on_up is not None:
-            self.engine.call_at(ready + nanoseconds(0.05), self._now_up(self.open))
-
-    def _now_up(self, which: _Open) -> Callable[[], None]:
-        def tell() -> None:
-            if self.open is which and not which.useless and self.on_up is not None:
-                self.on_up()
-
-        return tell
-
-    def _request(self, connection: Connection, time: int) -> tuple[HttpRequest, str]:
-        key = base64.b64encode(self.random.randbytes(16)).decode()
-        host = f"{self.server_name}:{self.server.port}"
-        headers = {
-            "host": host,
-            "upgrade": "websocket",
-            "connection": "Upgrade",
-            "sec-websocket-key": key,
-            "sec-websocket-version": "13",
-            "sec-websocket-protocol": SUBPROTOCOLS[self.version],
-        }
-        if self.user_agent:
-            headers["user-agent"] = self.user_agent
-        credentials = None
-        if self.password:
-            credentials = BasicCredentials(self.station, 20, "text")
-            headers["authorization"] = "Basic (hidden)"
-        request = HttpRequest(
-            time, self.engine.next_frame(), connection, True, "GET", self.path, headers, credentials, b"", True
-        )
-        return request, key
-
-    def _captive(self, connection: Connection, request: HttpRequest, time: int, frames: tuple[int, ...]) -> None:
-        headers = {"location": "http://login.portal.example/", "content-length": "0", "connection": "close"}
-        self._at(HttpResponse(time, frames, connection, False, 302, "Found", headers, request, b"", True))
-        end = time + nanoseconds(0.01)
-        self._at(ConnectionClosed(end, self.engine.next_frame(), connection, "fin", False))
-
-    def refuse(self, status: int, reason: str, *, address: str = "") -> float:
-        """Somebody asks for an upgrade and is turned away by the CSMS; not this line's own connection."""
-        now = self.engine.now
-        connection = self.wire.connection(address or self.address, self.server, now)
-        self._at(ConnectionOpened(now, self.engine.next_frame(), connection))
-        said = self._handshake(connection, now + nanoseconds(self.uplink.rtt(now)))
-        request, _ = self._request(connection, said)
-        self._at(ConnectionRecognised(said, request.frames, connection, "http"))
-        self._at(request)
-        answered = said + nanoseconds(self.uplink.rtt(now) + self.uplink.thinks())
-        headers = {"content-length": "0", "connection": "close"}
-        frames = self.engine.next_frame()
-        self._at(HttpResponse(answered, frames, connection, False, status, reason, headers, request, b"", True))
-        end = answered + nanoseconds(0.002)
-        self._at(ConnectionClosed(end, self.engine.next_frame(), connection, "fin", False))
-        return (end - now) / 1e9
-
-    def _dial_tls(self, connection: Connection, mode: str, said: int) -> float:
-        """TLS 1.2 with a resumable session left out: hellos, the chain in clear, then nothing more to read."""
-        now, frame = self.engine.now, self.engine.next_frame
-        suites, groups = (0xC02F, 0xC030, 0xC02B), (29, 23)
-        hello = TlsHello(
-            said, frame(), connection, True, 0x0303, (0x0303,), suites, (0, 10, 11, 13, 23), groups, (0,),
-            (0x0403, 0x0804, 0x0401), self.server_name, (), False, False,
-        )  # fmt: skip
-        self._at(ConnectionRecognised(said, hello.frames, connection, "tls"))
-        self._at(hello)
-        back = said + nanoseconds(self.uplink.rtt(now) + 0.004)
-        frames = frame()
-        self._at(
-            TlsHello(
-                back,
-                frames,
-                connection,
-                False,
-                0x0303,
-                (0x0303,),
-                (suites[0],),
-                (23,),
-                (),
-                (),
-                (),
-                "",
-                (),
-                False,
-                False,
-            )
-        )
-        chain = self.chain if mode != "captive" else (b"portal" * 8,)
-        self._at(TlsCertificates(back, frames, connection, False, chain))
-        if mode in ("captive", "tls"):
-            code, name = (48, "unknown_ca") if mode == "captive" else (45, "certificate_expired")
-            later = back + nanoseconds(LAN + 0.03)
-            self._at(TlsAlert(later, frame(), connection, True, True, code, name))
-            end = later + nanoseconds(0.001)
-            self._at(ConnectionClosed(end, frame(), connection, "fin", True))
-            return (end - now) / 1e9
-        reason = "no secrets for this session"
-        self._at(TlsOpaque(back, frames, connection, reason))
-        ready = back + nanoseconds(2 * self.uplink.rtt(now) + self.uplink.thinks())
-        self._opened(connection, ready)
-        return (ready - now) / 1e9 + 0.05
 
     def drop(
         self,
@@ -424,7 +101,7 @@ class Line:
         if self.on_down is not None:
             self.on_down()
 
-    def _call_off(self, line: _Open, now: int) -> None:
+    def _call_off(self, line: Open, now: int) -> None:
         """What has not happened yet will not. A call that was not sent yet is kept for later, if it matters then."""
         under_way, line.answers = line.answers, []
         for due, call, waiting in under_way:
@@ -465,7 +142,7 @@ class Line:
             result = self._message(line, _OTHER[call.sender], _RESULT, call.id, call.action, payload, None, due, call)
             self._at(result)
             self._at(Exchange(due, call.frames + result.frames, call, result))
-        self._busy = {"station": due, "csms": due}
+        self.busy = {"station": due, "csms": due}
 
     # ---------------------------------------------------------------------------------------------------- messages
 
@@ -490,7 +167,7 @@ class Line:
             if line is not None and line.useless and sender == "station" and not self.encrypted:
                 self._say_in_vain(line, action, payload, answer or {})
             return 0.0
-        begin = self.last_sent = max(now, self._busy[sender])
+        begin = self.last_sent = max(now, self.busy[sender])
         uplink = self.uplink
         if sender == "station":
             took = uplink.rtt(now) + (uplink.thinks() if think is None else think)
@@ -499,7 +176,7 @@ class Line:
         if self.encrypted:
             due = begin + nanoseconds(took)
             self._seal(line, sender, begin, due, payload, answer)
-            self._busy[sender] = due
+            self.busy[sender] = due
             return took
         id_ = self._new_id(sender)
         call = self._message(line, sender, _CALL, id_, action, payload, None, begin, None)
@@ -518,7 +195,7 @@ class Line:
                 )
             )  # fmt: skip
         due = begin + nanoseconds(took)
-        self._busy[sender] = due + 20_000
+        self.busy[sender] = due + 20_000
         if answer is None and error is None:
             line.unanswered.append(call)
             return took
@@ -536,9 +213,7 @@ class Line:
             line.answers = [entry for entry in answers if entry[0] > now]
         return (due - now) / 1e9
 
-    def _seal(
-        self, line: _Open, sender: Sender, begin: int, due: int, payload: Payload, answer: Payload | None
-    ) -> None:
+    def _seal(self, line: Open, sender: Sender, begin: int, due: int, payload: Payload, answer: Payload | None) -> None:
         """A call and its answer where nobody can read them."""
         waiting: list[Happening] = []
         if self.wire.captured:
@@ -548,11 +223,11 @@ class Line:
                 waiting.append(self._at(Sealed(time, line.connection, from_client, size)))  # type: ignore[arg-type]
         waiting += self._acked(line, sender, begin)
         waiting += self._acked(line, _OTHER[sender], due)
-        line.answers.append((due, _NO_CALL, waiting))
+        line.answers.append((due, NO_CALL, waiting))
         if len(line.answers) > 64:
             line.answers = [entry for entry in line.answers if entry[0] > self.engine.now]
 
-    def _acked(self, line: _Open, sender: Sender, sent: int) -> list[Happening]:
+    def _acked(self, line: Open, sender: Sender, sent: int) -> list[Happening]:
         """TCP of the other side acknowledges what was sent: that is where a round trip shows."""
         client = sender == "station"
         sampler = line.samplers[not client]
@@ -571,7 +246,7 @@ class Line:
             found.append(self._at(PathSample(time, frames, line.connection, client, "ack", rtt, ttl)))
         return found
 
-    def _say_in_vain(self, line: _Open, action: str, payload: Payload, answer: Payload) -> None:
+    def _say_in_vain(self, line: Open, action: str, payload: Payload, answer: Payload) -> None:
         """The station does not know yet that nobody listens: TCP repeats what it says, further and further apart."""
         now = self.engine.now
         if any(call.sender == "station" for call in line.unanswered):
@@ -599,17 +274,17 @@ class Line:
             return
         if line.conversation is None:
             line.conversation = Conversation(line.channel, self._take_odd, _SCHEMAS)
-        now = max(self.engine.now, self._busy[sender])
+        now = max(self.engine.now, self.busy[sender])
         source = self.wire.source
         self._odd_call = None
         line.conversation.feed(text.encode(), sender, now, self.engine.next_frame(), source)
         call: OcppMessage | None = self._odd_call
         if call is None:
-            self._busy[sender] = now + 1_000_000
+            self.busy[sender] = now + 1_000_000
             return
         # Whoever gets it complains, or throws it away.
         due = now + nanoseconds(self.uplink.rtt(now) + 0.02)
-        self._busy[sender] = due
+        self.busy[sender] = due
         if self.random.random() < 0.7:
             code = "FormationViolation" if self.version == "1.6" else "FormatViolation"
             answer = orjson.dumps([4, call.id, code, "", {}])
@@ -635,7 +310,7 @@ class Line:
         self._at(WsControl(now, frame(), line.connection, client, "ping", b"", None, ""))
         happening = self._at(WsControl(pong, frame(), line.connection, not client, "pong", b"", None, ""))
         waiting = [happening, *self._acked(line, sender, now)]
-        line.answers.append((pong, _NO_CALL, waiting))
+        line.answers.append((pong, NO_CALL, waiting))
 
     def flush(self) -> float:
         """Say what was kept while there was no connection."""
@@ -647,7 +322,7 @@ class Line:
 
     def _message(
         self,
-        line: _Open,
+        line: Open,
         sender: Sender,
         kind: MessageType,
         id_: str,
@@ -680,18 +355,3 @@ class Line:
         if style == "time":
             return f"{self.engine.now // 1_000_000}{self._counter % 1000:03}"
         return f"{self.random.getrandbits(48):012x}-{self._counter:x}"
-
-    def _at(self, event: Event) -> Happening:
-        return self.engine.happen(event)
-
-
-def wire_size(payload: int, masked: bool) -> int:
-    """Bytes of the WebSocket frame around so many (RFC 6455 §5.2)."""
-    return payload + (2 if payload < 126 else 4 if payload < 65_536 else 10) + (4 if masked else 0)
-
-
-_NO_CALL: Final = OcppMessage(
-    1 << 62, (), "", OcppChannel("", "", "json", None, False, False, False), "station", None, "", "", None, None, "", (),
-    False, None,
-)  # fmt: skip
-"""Stands for "no call" where only a pong is under way; its time never comes, so it is never taken as unanswered."""

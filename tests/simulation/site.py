@@ -14,9 +14,10 @@ from tests.simulation.episodes import Episode
 from tests.simulation.families import FAMILIES
 from tests.simulation.first import Public
 from tests.simulation.life import Life, breaks
-from tests.simulation.line import UNSEEN, Line, Wire
+from tests.simulation.line import Line
 from tests.simulation.second import Depot
 from tests.simulation.station import Station
+from tests.simulation.tap import UNSEEN, Wire
 from tests.simulation.vendors import FIRST, TEMPERATURE, Vendor, identity
 from tests.simulation.vendors import SECOND as SECOND_VENDORS
 from tests.simulation.wan import HABITS, KINDS, Kind, Uplink
