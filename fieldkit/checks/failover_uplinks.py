@@ -17,7 +17,7 @@ from fieldkit.checks.onwire import bounded
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration, listed
 from fieldkit.events import ConnectionOpened, Event, PathSample
-from fieldkit.site.outagecause import UplinkEvent
+from fieldkit.site.outageloss import UplinkEvent
 from fieldkit.site.picture import Picture
 
 FAILBACK_NS: Final = 15 * 60 * SECOND

@@ -11,9 +11,8 @@ from statistics import median
 from typing import Final
 
 from fieldkit.site.outage import Attribution, Cause, LegName, Outage, Party
-from fieldkit.site.outagecause import Break, Verdict
+from fieldkit.site.outageloss import Break, Verdict, milliseconds, seconds
 
-SECOND: Final = 1_000_000_000
 NEAR_NS: Final = 500_000_000
 """The router's word of a loss is believed for when it was if it is so near to what the wire says."""
 QUICK_NS: Final = 1_000_000_000
@@ -159,24 +158,24 @@ def _of_leg(
         return _detection(begin, end, outage, loss, wait if name == "first_syn" else None)
     if name == "first_syn":
         if wait is not None and abs(wait - lasted) <= BACKOFF_SPREAD * wait:
-            return "station", f"the station waits {_seconds(wait)} before it dials again, every time", 0.95
+            return "station", f"the station waits {seconds(wait)} before it dials again, every time", 0.95
         if lasted <= QUICK_NS:
             return "station", "the station dialled at once", 0.9
-        return "station", f"the station waited {_seconds(lasted)} before it dialled again", 0.85
+        return "station", f"the station waited {seconds(lasted)} before it dialled again", 0.85
     if name == "handshake":
         return _handshake(lasted, outage, loss)
     if name == "upgrade":
         rtt = outage.rtt_after
         if rtt is not None and lasted <= 4 * rtt + QUICK_NS:
-            return "uplink", f"round trips of {_ms(rtt)}", 0.8
-        return "csms", f"the CSMS (or TLS with it) took {_seconds(lasted)} to agree", 0.6
+            return "uplink", f"round trips of {milliseconds(rtt)}", 0.8
+        return "csms", f"the CSMS (or TLS with it) took {seconds(lasted)} to agree", 0.6
     if name == "boot":
         if lasted <= QUICK_NS + 2 * (outage.rtt_after or 0):
             return "station", "the station announced itself at once", 0.9
-        return "station", f"the station and the CSMS took {_seconds(lasted)} over BootNotification", 0.6
+        return "station", f"the station and the CSMS took {seconds(lasted)} over BootNotification", 0.6
     if lasted <= QUICK_NS:
         return "station", "the station had something to say at once", 0.9
-    return "station", f"the station had nothing to say for {_seconds(lasted)}", 0.7
+    return "station", f"the station had nothing to say for {seconds(lasted)}", 0.7
 
 
 def _detection(begin: int, end: int, outage: Outage, loss: Break, wait: int | None) -> tuple[Party, str, float]:
@@ -185,28 +184,28 @@ def _detection(begin: int, end: int, outage: Outage, loss: Break, wait: int | No
     asked = loss.old.pending or loss.lost_between[1]
     waited = max(0, asked - begin)
     interval = loss.old.ping_interval
-    every = f", which pings every {_seconds(interval)}" if interval is not None else ""
+    every = f", which pings every {seconds(interval)}" if interval is not None else ""
     if loss.answered_reset:
         if waited > max(QUICK_NS, lasted // 2):
-            return "station", f"the station said nothing for {_seconds(waited)}{every}: only then was it told", 0.85
+            return "station", f"the station said nothing for {seconds(waited)}{every}: only then was it told", 0.85
         if lasted <= QUICK_NS:
             return "site-network", "the station was told with the first packets", 0.85
         owner = lost_by(outage.cause)
-        return owner, f"nobody told the station for {_seconds(lasted)}", 0.7
+        return owner, f"nobody told the station for {seconds(lasted)}", 0.7
     if outage.cause in ("csms-restart",) and lasted <= QUICK_NS:
         return "csms", "the station was told at once", 0.9
     router = max(0, outage.switched - begin) if outage.switched is not None else None
     own = lasted - router if router is not None else None
     if router is not None and own is not None and router > own:
-        return "site-network", f"the router took {_seconds(router)} to leave the dead uplink", 0.9
+        return "site-network", f"the router took {seconds(router)} to leave the dead uplink", 0.9
     if own is not None and router is not None:
-        more = f"the station held on for another {_seconds(own)}{_timer(loss, end, wait)}"
-        return "station", f"the router moved after {_seconds(router)}; {more}", 0.9
+        more = f"the station held on for another {seconds(own)}{_timer(loss, end, wait)}"
+        return "station", f"the router moved after {seconds(router)}; {more}", 0.9
     if loss.old.pending:
         held = max(0, end - asked)
-        words = f"the station held on to the dead connection for {_seconds(held)} after its first packet in vain"
+        words = f"the station held on to the dead connection for {seconds(held)} after its first packet in vain"
         return "station", f"{words}{_timer(loss, end, wait)}{every}", 0.75
-    return "station", f"the station took {_seconds(lasted)} to see it{every}", 0.5
+    return "station", f"the station took {seconds(lasted)} to see it{every}", 0.5
 
 
 def _timer(loss: Break, end: int, wait: int | None) -> str:
@@ -214,8 +213,8 @@ def _timer(loss: Break, end: int, wait: int | None) -> str:
     if not loss.old.ping:
         return ""
     patience = end - (wait or 0) - loss.old.ping
-    back = f", and dials {_seconds(wait)} later" if wait is not None else ""
-    return f": it waits {_seconds(patience)} from a ping until it gives up{back}"
+    back = f", and dials {seconds(wait)} later" if wait is not None else ""
+    return f": it waits {seconds(patience)} from a ping until it gives up{back}"
 
 
 def _handshake(lasted: int, outage: Outage, loss: Break) -> tuple[Party, str, float]:
@@ -225,13 +224,5 @@ def _handshake(lasted: int, outage: Outage, loss: Break) -> tuple[Party, str, fl
         owner: Party = "csms" if outage.cause == "csms-restart" else "uplink"
         return owner, f"{times} before one was answered", 0.8
     if lasted <= QUICK_NS:
-        return "uplink", f"a round trip of {_seconds(lasted)}", 0.9
-    return "uplink", f"SYN had to be repeated: {_seconds(lasted)} until it was answered", 0.7
-
-
-def _seconds(nanoseconds: int) -> str:
-    return f"{nanoseconds / SECOND:.1f} s" if nanoseconds >= SECOND else f"{nanoseconds / 1e6:.0f} ms"
-
-
-def _ms(nanoseconds: int) -> str:
-    return f"{nanoseconds / 1e6:.0f} ms"
+        return "uplink", f"a round trip of {seconds(lasted)}", 0.9
+    return "uplink", f"SYN had to be repeated: {seconds(lasted)} until it was answered", 0.7

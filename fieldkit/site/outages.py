@@ -34,8 +34,9 @@ from fieldkit.events import (
 from fieldkit.ocpp.timestamps import parse
 from fieldkit.site.link import Link, Links, asks_upgrade
 from fieldkit.site.outage import Outage
-from fieldkit.site.outagecause import RESTARTED, SECOND, TOGETHER_NS, Break, UplinkEvent, Verdict, flaps, judge
+from fieldkit.site.outagecause import RESTARTED, TOGETHER_NS, flaps, judge
 from fieldkit.site.outagelegs import blame, build
+from fieldkit.site.outageloss import SECOND, Break, UplinkEvent, Verdict
 from fieldkit.site.pathkind import guess
 from fieldkit.site.pathseen import PathSeen, Step
 
