@@ -1,7 +1,8 @@
 """Why there is no TLS: what a peer does that did not answer the first hello.
 
 Several ways of asking, side by side: the same hello with more patience, a short one, one of TLS 1.3, one without a
-server name, and the WebSocket upgrade in clear. The first that gets an answer says what is the matter.
+server name, and the WebSocket upgrade in clear. The first that gets an answer says what is the matter. Whoever breaks
+off is asked the same once more before anything is made of it.
 """
 
 from __future__ import annotations
@@ -38,14 +39,22 @@ def find_out(survey: Survey, first: FlightReader) -> None:
     posture.reason, posture.banner = flight.defect, flight.head
     posture.reset_s = first.traffic.total_s - (first.traffic.connect_s or 0.0)
     state = _State(survey, first)
-    if flight.outcome == "silence":
-        survey.add(0, "the same hello with more patience", _usual(state))
-    survey.add(0, "the upgrade without TLS", _in_clear(state))
     if flight.outcome in ("not-tls", "malformed"):
-        return
+        survey.add(0, "the upgrade without TLS", _in_clear(state))
+    elif flight.outcome == "silence":
+        survey.add(0, "the same hello with more patience", _usual(state))
+        _ask_otherwise(state)
+    else:
+        survey.add(0, "the same hello once more", _once_more(state))
+
+
+def _ask_otherwise(state: _State) -> None:
+    """In every other way there is, side by side."""
+    survey = state.survey
+    survey.add(0, "the upgrade without TLS", _in_clear(state))
     survey.add(0, "a short hello", _short(state))
     survey.add(0, "a hello of TLS 1.3", _modern(state))
-    if flight.outcome != "silence" and survey.server_name:
+    if survey.posture.manner != "silence" and survey.server_name:
         # Who does not like a name says so at once.
         survey.add(0, "a hello without a server name", _nameless(state))
 
@@ -85,7 +94,7 @@ class _State:
     def heard(self, reader: FlightReader, *, short: bool = False) -> None:
         posture = self.survey.posture
         if not reader.flight.answered:
-            _unfinished(posture, reader)
+            _unanswered(posture, reader)
             return
         if self.answered:
             return
@@ -95,9 +104,14 @@ class _State:
         self.survey.answered(reader.flight)
 
 
-def _unfinished(posture: Posture, reader: FlightReader) -> None:
-    """It says something, but never the whole of it."""
-    if reader.traffic.received and not posture.reason and reader.flight.outcome == "silence":
+def _unanswered(posture: Posture, reader: FlightReader) -> None:
+    """It says something, but not what we hoped for: with patience something else, or never the whole of it."""
+    flight = reader.flight
+    if posture.manner == "silence" and flight.outcome in ("not-tls", "malformed"):
+        # Mail servers, for one, let strangers wait before they greet.
+        posture.manner = _manner(flight.outcome)
+        posture.reason, posture.banner = flight.defect, flight.head
+    elif reader.traffic.received and not posture.reason and flight.outcome == "silence":
         posture.reason = f"{reader.traffic.received} bytes came in {reader.traffic.total_s:.0f} s"
 
 
@@ -105,6 +119,17 @@ def _usual(state: _State) -> Task:
     reader = state.survey.reader(TLS12, suites.usual(), want="flight", staple=True, ticket=b"", patience=state.patience)
     yield state.ask(reader)
     state.heard(reader)
+
+
+def _once_more(state: _State) -> Task:
+    """On a bad link, and where a small machine is still clearing up after another client, a connection breaks off
+    without a meaning: only who does it again is said to do it."""
+    reader = state.survey.reader(TLS12, suites.usual(), want="flight", staple=True, ticket=b"", patience=state.patience)
+    yield reader
+    if reader.flight.answered:
+        state.heard(reader)
+    else:
+        _ask_otherwise(state)
 
 
 def _short(state: _State) -> Task:
@@ -131,7 +156,7 @@ def _modern(state: _State) -> Task:
         posture.versions[TLS12] = False
         state.survey.answered_modern()
     elif not reader.flight.answered:
-        _unfinished(state.survey.posture, reader)
+        _unanswered(state.survey.posture, reader)
 
 
 def _nameless(state: _State) -> Task:

@@ -125,8 +125,12 @@ def others(survey: Survey) -> Task:
             survey.swept(TLS12).refused.update(piece)
     else:
         return
-    survey.add(3, "suites with DHE", sweep(survey, groups["dhe"], bits=True))
-    survey.add(3, "suites with ECDHE", sweep(survey, groups["aead"]))
+    posture = survey.posture
+    if posture.dh_bits is None:
+        survey.add(3, "the size of the DH group", sweep(survey, groups["dhe"], bits=True, most=1))
+    forward = any("forward-secret" in suites.classes_of(number) for number in posture.all_accepted)
+    survey.add(4, "suites with DHE", sweep(survey, groups["dhe"]))
+    survey.add(4 if forward else 3, "suites with ECDHE", sweep(survey, groups["aead"]))
     survey.add(4, "suites with ECDHE and CBC", sweep(survey, groups["cbc"]))
     survey.add(4, "suites with RSA and CBC", sweep(survey, groups["cbc-rsa"]))
     survey.add(5, "suites that hardly anybody uses", sweep(survey, groups["rest"]))
