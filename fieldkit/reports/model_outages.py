@@ -10,7 +10,8 @@ from fieldkit.reports.document import LegEntry, LinkEntry, OutageEntry, PathEntr
 from fieldkit.reports.moments import iso, iso_or_none, milliseconds, seconds
 from fieldkit.safetext import shorten
 from fieldkit.site.outage import Outage, PathGuess
-from fieldkit.site.outages import Line, Outages
+from fieldkit.site.outagebook import Line
+from fieldkit.site.outages import Outages
 from fieldkit.site.pathkind import guess
 from fieldkit.site.pathseen import PathSeen
 

@@ -7,10 +7,9 @@ What a router says (``links.uplink.LinkEvent``) comes in by ``uplink``. Nothing 
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections import OrderedDict, deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from fieldkit.events import (
@@ -34,24 +33,17 @@ from fieldkit.events import (
 from fieldkit.ocpp.timestamps import parse
 from fieldkit.site.link import Link, Links, asks_upgrade
 from fieldkit.site.outage import Outage
-from fieldkit.site.outagecause import RESTARTED, TOGETHER_NS, flaps, judge
-from fieldkit.site.outagelegs import blame, build
-from fieldkit.site.outageloss import SECOND, Break, UplinkEvent, Verdict
-from fieldkit.site.pathkind import guess
+from fieldkit.site.outagebook import Book, Line, recovered, stepped, taken_over, worth_telling
+from fieldkit.site.outagecause import TOGETHER_NS
+from fieldkit.site.outageloss import SECOND, Break, UplinkEvent
 from fieldkit.site.pathseen import PathSeen, Step
 
 MAX_PATHS: Final = 3_000
 """Connections that are measured; beyond it the one that was heard least recently is forgotten."""
 MAX_LINES: Final = 3_000
 """Stations that are followed."""
-MAX_OUTAGES: Final = 1_000
-"""Of all stations, the latest."""
-MAX_PER_STATION: Final = 20
-"""Outages of one station that later ones are compared with."""
 MAX_RETURNS: Final = 1_000
 """Stations that are back and whose new path is being measured."""
-MAX_TOLD: Final = 5_000
-"""Words of the router that are remembered."""
 MAX_FAILED: Final = 50
 """Attempts in vain of one outage."""
 MAX_ADDRESSES: Final = 8
@@ -64,15 +56,9 @@ TWIN_NS: Final = 2 * SECOND
 """Both sides of a router see a connection begin within this time."""
 GONE_NS: Final = 3 * SECOND
 """A station without an answer for so long at the end of the capture has lost its connection."""
-LEFT_NS: Final = 30 * SECOND
-"""So long before the end of the capture a connection must have ended in good order to be missed."""
-BEFORE_NS: Final = 3 * SECOND
-"""What the router said so shortly before the last sign of life may have to do with the loss."""
 RECOVERED_NS: Final = 5 * SECOND
 RECOVERED_REPEATS: Final = 4
 """So long and so often in vain, and answered in the end: the path was away and the connection outlived it."""
-RESET_NS: Final = 180 * SECOND
-"""A station that the CSMS told to restart does so within this time."""
 STRAY_NS: Final = 60 * SECOND
 """From a reset connection that came from another uplink to the next one of the same station."""
 WAIT_NS: Final = 600 * SECOND
@@ -83,34 +69,6 @@ _STAMPED: Final = frozenset(
     {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent", "StatusNotification"}
 )
 _TRANSACTION: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"})
-
-
-@dataclass(slots=True)
-class Line:
-    """One station."""
-
-    station: str
-    inside: bool
-    """Seen on the site's own side of its router; the same station seen from outside is another line."""
-    path: PathSeen | None = None
-    lost: PathSeen | None = None
-    """What was lost, while the station is not back."""
-    failed: list[PathSeen] = field(default_factory=list)
-    address: str = ""
-    addresses: list[str] = field(default_factory=list)
-    server: str = ""
-    port: int = 0
-    waits: list[int] = field(default_factory=list)
-    survived: int = 0
-    kills: int = 0
-    reset_at: int = 0
-    outages: deque[Outage] = field(default_factory=lambda: deque(maxlen=MAX_PER_STATION))
-    calls: OrderedDict[str, tuple[int, bool]] = field(default_factory=OrderedDict)
-    """Message id → hash of the message and whether it was answered, of the latest CALLs of the station."""
-    queued: int = 0
-    duplicates: int = 0
-    two_uplinks: bool = False
-    """Two different paths have served it."""
 
 
 @dataclass(slots=True)
@@ -136,12 +94,7 @@ class Outages:
 
     def __init__(self, links: Links) -> None:
         """``links``: fed with the same events, before this."""
-        self.all: deque[Outage] = deque(maxlen=MAX_OUTAGES)
-        """In the order in which they were judged."""
-        self.judged = 0
-        """How many there were, those included that ``all`` has no room for."""
-        self.told: deque[UplinkEvent] = deque(maxlen=MAX_TOLD)
-        """What routers said."""
+        self._book = Book()
         self.forgotten = 0
         self._links = links
         self._paths: OrderedDict[int, PathSeen] = OrderedDict()
@@ -153,8 +106,6 @@ class Outages:
         self._twins: dict[int, int] = {}
         """Connection on the site's side → its other side."""
         self._returns: deque[_Return] = deque()
-        self._ends: deque[tuple[int, str, str]] = deque(maxlen=200)
-        """(time, station, server) of losses."""
         self._strays: deque[StrayReset] = deque(maxlen=100)
         """Connections that came from another uplink, of which no more is known."""
         self._time = 0
@@ -175,6 +126,21 @@ class Outages:
         }
 
     # ------------------------------------------------------------------------------------------------------ what is in
+
+    @property
+    def all(self) -> deque[Outage]:
+        """In the order in which they were judged, the latest."""
+        return self._book.all
+
+    @property
+    def judged(self) -> int:
+        """How many there were, those included that ``all`` has no room for."""
+        return self._book.judged
+
+    @property
+    def told(self) -> deque[UplinkEvent]:
+        """What routers said."""
+        return self._book.told
 
     def path(self, connection: Connection) -> PathSeen | None:
         """What is known of the path under a connection."""
@@ -208,14 +174,7 @@ class Outages:
 
     def uplink(self, event: UplinkEvent) -> None:
         """Take in what a router says; in the order of time, or late."""
-        if self.told and event.time < self.told[-1].time:
-            at = bisect_left(self.told, event.time, key=lambda one: one.time)
-            if len(self.told) == MAX_TOLD:
-                self.told.popleft()
-                at = max(0, at - 1)
-            self.told.insert(at, event)
-        else:
-            self.told.append(event)
+        self._book.tell(event)
 
     def finish(self) -> None:
         """The end: judge what has waited, and those that never came back."""
@@ -226,7 +185,7 @@ class Outages:
             old = line.lost
             if old is None and line.path is not None and self._dead_at_end(line.path):
                 old = line.path
-            if old is not None and self._worth_telling(line, old, None, line.failed):
+            if old is not None and worth_telling(line, old, None, line.failed, self._time):
                 self._judge(_Return(0, line, old, None, line.failed))
             line.lost = None
 
@@ -477,29 +436,7 @@ class Outages:
             return
         for stray in mine:
             self._strays.remove(stray)
-        stray = mine[-1]
-        outage = Outage(
-            line.station,
-            "switch-flows-stranded",
-            0.5,
-            (
-                f"A connection from port {stray.client.port} turned up here in its middle and was reset: the router had"
-                " moved it from another uplink. Whether it had kept or flushed its tracked connections is not to be"
-                " seen here.",
-            ),
-            detected=stray.time,
-            first_syn=path.connection.opened,
-            handshake=path.established,
-            upgrade=path.upgraded,
-            switched=stray.time - stray.after,
-            rtt_after=path.rtt,
-            address_after=stray.client.address,
-            connections=(path.connection.number,),
-            frames=stray.frames,
-            source=stray.source,
-            attempts=1,
-        )
-        self._add(line, outage)
+        self._book.add(line, taken_over(line, path, mine[-1]))
 
     def _line(self, link: Link, *, inside: bool) -> Line:
         connection = link.connection
@@ -534,7 +471,7 @@ class Outages:
         line.survived = max(line.survived, path.survived)
         if line.path is path:
             line.path, line.lost = None, path
-            self._ends.append((event.time, line.station, event.connection.server.address))
+            self._book.lost(line, event.time)
 
     def _error(self, event: PathError) -> None:
         path = self._paths.get(event.connection.number)
@@ -578,100 +515,28 @@ class Outages:
         before, frames = path.heard, path.frames
         path.hears(time)
         line = self._of_path.get(path.connection.number)
-        if line is None or repeats < RECOVERED_REPEATS or time - pending < RECOVERED_NS:
-            return
-        if line.path is not path or line.failed:
+        if line is None or line.path is not path or line.failed:
             return  # it comes back when the station has given it up
-        outage = Outage(
-            line.station,
-            "blackhole",
-            0.8,
-            (f"{repeats} repeats went unanswered for {(time - pending) / SECOND:.1f} s; the connection outlived it.",),
-            path_lost=(before + pending) // 2 if before else pending,
-            lost_between=(before, pending) if before else None,
-            attributed={"path_lost": blame("blackhole", 0.8)},
-            broken=False,
-            first_message=time,
-            rtt_before=path.rtt,
-            connections=(path.connection.number,),
-            frames=frames,
-            source=path.connection.source,
-            repeats=repeats,
-        )
-        self._add(line, outage)
+        if repeats >= RECOVERED_REPEATS and time - pending >= RECOVERED_NS:
+            self._book.add(line, recovered(line, path, before, pending, time, repeats, frames))
 
     def _stepped(self, path: PathSeen, step: Step) -> None:
         line = self._of_path.get(path.connection.number)
-        if line is None:
-            return
-        found = guess(path.trips)
-        sure = 0.85 if found.kind == "geo-satellite" else 0.6
-        words = (
-            f"Round trips rose from {step.before / 1e6:.0f} to {step.after / 1e6:.0f} ms within the connection, which"
-            " lived on: the path is another one."
-        )
-        outage = Outage(
-            line.station,
-            "satellite-step",
-            sure,
-            (words, f"It is probably {found.kind}: {found.reason}."),
-            path_lost=(step.fast + step.slow) // 2 if step.fast else step.slow,
-            lost_between=(step.fast, step.slow) if step.fast else None,
-            attributed={"path_lost": blame("satellite-step", sure)},
-            broken=False,
-            before=guess(step.earlier),
-            after=found,
-            rtt_before=step.before,
-            rtt_after=step.after,
-            connections=(path.connection.number,),
-            source=path.connection.source,
-            repeats=path.repeats_all,
-        )
-        self._add(line, outage)
+        if line is not None:
+            self._book.add(line, stepped(line, path, step))
 
     def _settle(self) -> None:
         while self._returns and self._returns[0].due <= self._time:
             waiting = self._returns.popleft()
-            if self._worth_telling(waiting.line, waiting.old, waiting.new, waiting.failed):
+            if worth_telling(waiting.line, waiting.old, waiting.new, waiting.failed, self._time):
                 self._judge(waiting)
-
-    def _worth_telling(self, line: Line, old: PathSeen, new: PathSeen | None, failed: list[PathSeen]) -> bool:
-        """An orderly end, and a station that comes back when it likes, are no outage; nor is what never worked."""
-        if old.upgraded is not None and old.first_message is None and old.boot is None:
-            return False
-        if failed or old.errors or old.moved or old.repeats or old.echoes >= 2:
-            return True
-        end = min((time for time in (old.ended, old.closing) if time), default=self._time)
-        if old.pending and end - old.pending >= SECOND:
-            return True
-        if new is None and self._time - end < LEFT_NS:
-            return False  # the capture ends: it may be back in a moment
-        if new is not None and new.boot is not None and line.reset_at and 0 <= end - line.reset_at < RESET_NS:
-            return True
-        if old.closing is not None:
-            return old.closing_by_client is False and old.close_code in RESTARTED
-        if old.how == "left":
-            # Where only a router's outside was captured, the connection may have left for another uplink.
-            return new is not None and not old.inside
-        return old.how == "rst" and old.by_client is False
 
     def _dead_at_end(self, path: PathSeen) -> bool:
         return bool(path.pending) and path.repeats >= 3 and self._time - path.pending >= GONE_NS
 
     def _judge(self, waiting: _Return) -> None:
-        line, old, new = waiting.line, waiting.old, waiting.new
-        loss = Break(line.station, old, new, waiting.failed)
-        since, until = loss.lost_between
-        back = (new.upgraded or new.connection.opened) if new is not None else self._time
-        loss.told = [event for event in self.told if since - BEFORE_NS <= event.time <= back + SECOND]
-        loss.survived, loss.kills = line.survived, line.kills
-        end = old.ended or until
-        near = {
-            station
-            for time, station, server in self._ends
-            if abs(time - end) <= TOGETHER_NS and station != line.station and server == old.connection.server.address
-        }
-        loss.together = len(near)
+        line, old = waiting.line, waiting.old
+        loss = Break(line.station, old, waiting.new, waiting.failed)
         if old.pending:
             loss.alive = sum(
                 other.path is not None
@@ -681,56 +546,14 @@ class Outages:
                 for other in self._lines.values()
                 if other is not line
             )
-        loss.reset_asked = bool(line.reset_at) and 0 <= end - line.reset_at <= RESET_NS
-        other = self._paths.get(self._twins.get(old.connection.number, 0))
-        if other is not None and old.pending:
-            loss.left = (1 if other.said >= old.pending - TWIN_NS // 20 else 0) + other.repeats
-        loss.earlier, loss.two_uplinks = tuple(line.outages), line.two_uplinks
-        verdict = judge(loss)
-        if loss.stepped:
-            line.two_uplinks = True
-        outage = build(loss, verdict, line.waits)
-        if verdict.cause == "nat-idle-kill":
-            line.kills += 1
-        outage = replace(
-            outage,
-            before=guess(old.way),
-            after=guess(new.way) if new is not None else outage.after,
-            queued=line.queued,
-            duplicates=line.duplicates,
-            clock_step=_clock_step(old, new),
-        )
-        if flaps(line.outages, verdict, outage.start):
-            outage = self._flapping(line, outage, verdict)
-        self._add(line, outage)
-
-    def _flapping(self, line: Line, outage: Outage, verdict: Verdict) -> Outage:
-        """It and the switches before it are one unrest."""
-        recent = [one for one in line.outages if one.cause in ("switch-flows-flushed", "switch-flows-stranded")]
-        number = sum(one.cause == "flapping" for one in line.outages) + len(recent) + 1
-        words = f"It is switch number {number} within a few minutes: the router moves back and forth."
-        sure = min(0.9, 0.6 + 0.1 * (number - 2))
-        for one in recent:
-            changed = replace(one, cause="flapping", confidence=sure, reasons=(words, *one.reasons))
-            for kept in (line.outages, self.all):
-                for place, other in enumerate(kept):
-                    if other is one:
-                        kept[place] = changed
-        return replace(outage, cause="flapping", confidence=sure, reasons=(words, *verdict.reasons))
-
-    def _add(self, line: Line, outage: Outage) -> None:
-        self.judged += 1
-        self.all.append(outage)
-        line.outages.append(outage)
+            twin = self._paths.get(self._twins.get(old.connection.number, 0))
+            if twin is not None:
+                loss.left = (1 if twin.said >= old.pending - TWIN_NS // 20 else 0) + twin.repeats
+        self._book.judge(line, loss, self._time)
 
 
 def _port_key(connection: Connection) -> tuple[str, int, int]:
     return connection.server.address, connection.server.port, connection.client.port
-
-
-def _clock_step(old: PathSeen, new: PathSeen | None) -> int | None:
-    before, after = old.clock, new.clock if new is not None else None
-    return after - before if before is not None and after is not None else None
 
 
 def _stamp(payload: object) -> int | None:
