@@ -35,4 +35,4 @@ _COMMANDS = {
     context_settings={"max_content_width": 100},
 )
 def command() -> None:
-    """See what is unusual at a site: intrusion, fraud, wear, connectivity, energy."""
+    """See what is unusual at a site: intrusion, fraud, wear, connectivity, energy; and why."""

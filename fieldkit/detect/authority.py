@@ -25,7 +25,7 @@ BURST_TIME: Final = 300 * SECOND
 MAX_HOSTS: Final = 64
 MAX_TOKENS: Final = 2000
 REMOTE_KNOWN: Final = 5
-"""Starts of transactions at a site before the way in which they come about can be unusual: twice as many."""
+"""Starts of transactions at a site before the way in which they come about can be unusual."""
 UNLIKELY: Final = 0.012
 """Probability of a start from afar with a new token below which it is told of."""
 
@@ -150,6 +150,7 @@ class Authority(Tracker):
                 0.8,
                 f"{name} says that it is {origin}; until now it said {known}.",
                 (message,),
+                layer="statistics",
                 sign="origin",
             )
         elif origin and (known is not None or len(self._origins) < MAX_TOKENS):
@@ -210,6 +211,7 @@ class Authority(Tracker):
                 1 - doubt,
                 f"{name} is told to load firmware from {shorten(host, 60)}: {', and '.join(reasons)}.",
                 (message,),
+                layer="statistics",
                 sign="host",
             )
         if (known or not self._hosts) and not bare and len(self._hosts) < MAX_HOSTS:
@@ -327,16 +329,17 @@ class Authority(Tracker):
         recent = {one[2] for one in self._strangers if message.time - one[0] <= 3600 * SECOND}
         for _ in range(len(recent) - 1 if fresh else 0):
             likely *= max(way * new, 0.2)
-        if likely > UNLIKELY or number_of_starts < 2 * REMOTE_KNOWN or not fresh:
+        if likely > 10 * UNLIKELY or number_of_starts < REMOTE_KNOWN or not fresh:
             return
         others = f", as were {len(recent) - 1} others within the hour" if len(recent) > 1 else ""
         self.context.tell(
             "unauthorised-remote-start",
             name,
-            0.8 if likely < UNLIKELY / 5 else 0.64,
+            0.8 if likely < UNLIKELY / 5 else 0.64 if likely < UNLIKELY else 0.45 if likely < 4 * UNLIKELY else 0.35,
             f"A charge is started from afar{f' at connector {where:.0f}' if where else ''} with token {mask(token)}, "
             f"which was never seen here{others}; of {number_of_starts} charges {remote or 'none'} began from afar.",
             tuple(one[3] for one in self._strangers)[-4:],
+            layer="statistics",
             sign="custom",
         )
 

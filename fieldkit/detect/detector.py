@@ -52,7 +52,9 @@ class Detector:
         self.listeners: list[Callable[[Incident], object]] = [raised] if raised is not None else []
         """Called with each new incident."""
         self.context.frozen = self.fusion.is_open
-        trackers: list[Tracker] = [kind(self.context) for kind in _RULES] if "rules" in self.layers else []
+        # Each sign says which layer it is of: what compares a station with its own past is statistics, wherever it is.
+        both = self.layers & {"rules", "statistics"}
+        trackers: list[Tracker] = [kind(self.context) for kind in _RULES] if both else []
         if "statistics" in self.layers:
             trackers += [kind(self.context) for kind in _DRIFTS]
         trackers += [make(self.context) for make in more]

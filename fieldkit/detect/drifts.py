@@ -24,6 +24,8 @@ LATENCY_FLOOR: Final = 0.18
 """Spread of the logarithm of a latency that is never thought smaller: 20 %."""
 LATENCY_PRIOR: Final = (log(0.12), 0.8)
 """Seconds from a CALL to its answer, and how much sites differ."""
+LATENCY_KNOWN: Final = 24
+"""Answers before it is known how long they take."""
 STEP: Final = 0.06
 """Seconds that answers must take longer for anybody to care."""
 STEP_FACTOR: Final = 1.5
@@ -77,7 +79,7 @@ class Latency(Tracker):
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self.lines: dict[str, _Line] = {}
-        self._site = Cusum(1.0, 12.0)
+        self._site = Cusum(1.0, 14.0)
         self._faster = Cusum(1.0, 14.0)
         self._since: list[float] = []
         """Scores since the stations lost their connections together, as long as that is to be judged."""
@@ -115,14 +117,14 @@ class Latency(Tracker):
         line.last = self.context.now
         if message is not None:
             self._evidence.append(message)
-        if not line.usual.known:
+        if line.usual.count < LATENCY_KNOWN:
             line.usual.add(value)
             return
         usual, now = exp(line.usual.median), exp(line.mean)
         much = now - usual > STEP and now > STEP_FACTOR * usual
         reached = line.longer.add(score, self.context.now)
         self._other_way(score, value, line, message)
-        pooled = self._site.add(score, self.context.now)
+        pooled = self._site.add(score, self.context.now, most=3.0)
         if pooled and much and not self._told and self._others_slow():
             self._told = True
             self.context.tell(

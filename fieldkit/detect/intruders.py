@@ -123,7 +123,7 @@ class Intruders(Tracker):
             self._first(name, message, inferred=message.channel.station_inferred)
         state.heard = message.time
         if message.type is MessageType.CALL:
-            if message.id:
+            if message.id and not message.problems:
                 self._shape(name, state, message)
             if message.sender == "station":
                 self._count(name, state, message)
@@ -144,6 +144,7 @@ class Intruders(Tracker):
                 f"{duration(self.context.now - self.context.began)} in which {counted(len(self._known), 'station')} "
                 "were known.",
                 (message,),
+                layer="statistics",
                 sign="first",
             )
         self._know(name)
@@ -187,6 +188,7 @@ class Intruders(Tracker):
             + (f"it has never sent more than {most:.0f} so far." if most else "one or none would be usual."),
             (message,),
             first=calls[0][0],
+            layer="statistics",
             sign=f"flood-{action}",
         )
 
@@ -208,6 +210,7 @@ class Intruders(Tracker):
                     f"{message.action or 'A message'} is numbered {shorten(message.id, 40)!r} ({shape}); all {who} "
                     f"{name} had numbers of another make ({usual}) so far.",
                     (message,),
+                    layer="statistics",
                     sign="id-shape",
                 )
         if shape in shapes or len(shapes) < 12:
@@ -330,6 +333,7 @@ class Intruders(Tracker):
             f"{shorten(name, 60)} connects {what}; until now it always had one."
             if "password" in what else f"{shorten(name, 60)} connects {what}; until now it was encrypted.",
             (request,),
+            layer="statistics",
             sign="weaker",
         )  # fmt: skip
 
@@ -356,6 +360,7 @@ class Intruders(Tracker):
             + f"; it has always gone to {before} so far"
             + (", as all others do." if usual == {before} and len(self._servers) > 2 else "."),
             (request,),
+            layer="statistics",
             sign="server",
         )
 
@@ -428,6 +433,7 @@ class Intruders(Tracker):
             f"{server_name or key[0]} shows another certificate than it has shown here for "
             f"{duration(event.time - self._chain_since[key])} (fingerprint {digest[:16]} instead of {known[:16]}).",
             (event,),
+            layer="statistics",
             sign="certificate",
         )
 

@@ -122,6 +122,7 @@ class Load(Tracker):
             tuple(one[2] for one in recent[-6:]),
             connector=connector,
             first=recent[0][0],
+            layer="statistics",
             sign="thrash",
         )
 
@@ -176,6 +177,7 @@ class Load(Tracker):
             (place.pause,),
             connector=place.connector,
             first=place.paused,
+            layer="statistics",
             sign="pause",
         )
 

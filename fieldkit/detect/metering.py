@@ -216,6 +216,7 @@ class Metering(Tracker):
             tuple(one for one in (balance.first, message) if one is not None),
             connector=sample.connector,
             first=balance.began,
+            layer="statistics" if known else "rules",
             sign="balance",
         )
 
@@ -275,6 +276,7 @@ class Metering(Tracker):
                 f"usually it takes {power_words(meter.standby)} then.",
                 (message,),
                 connector=sample.connector,
+                layer="statistics",
                 sign="leak",
             )
 
@@ -299,6 +301,7 @@ class Metering(Tracker):
                     (meter.message, message),
                     connector=made.connector,
                     first=meter.time,
+                    layer="statistics",
                     sign="between",
                 )
         meter.value, meter.time, meter.message = value, begun, message
@@ -377,6 +380,7 @@ class Metering(Tracker):
             f"{duration(message.time - since)}; a card is usually in one place.",
             (message,),
             connector=made.connector,
+            layer="statistics",
             sign="double",
         )
 

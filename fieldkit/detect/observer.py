@@ -290,6 +290,10 @@ class Observer(Tracker):
 
     def _transport(self, event: Event, name: str) -> None:
         station = self._name(event)
+        if station not in self.watched:
+            link = self.context.picture.links.get(event.connection)  # type: ignore[union-attr]  # see _name
+            if link is None or link.tls is None:
+                return  # whoever knocks is no station yet
         watched = self._of(station)
         if watched is not None:
             watched.steps.count(event.time, name)

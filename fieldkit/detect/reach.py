@@ -29,7 +29,7 @@ OFFLINE: Final = 55 * SECOND
 """Without a connection for so long, unless this station is known to take longer."""
 LONGER: Final = 1.5
 """… by this factor over the longest absence after which it came back by itself."""
-MAX_ABSENCE: Final = 1800 * SECOND
+MAX_ABSENCE: Final = 400 * SECOND
 NO_ANSWER: Final = 54 * SECOND
 """A CALL that is older than this has no answer: stations and CSMSs give up after 30 s, mostly, and many uplinks are
 away for as long now and then."""
@@ -200,6 +200,7 @@ class Reach(Tracker):
             f"Nothing was heard of {name} for {duration(silent)}; it is usually never silent for longer than "
             f"{duration(max(state.gaps))}.",
             first=state.heard["station"] + max(state.gaps),
+            layer="statistics",
             sign="silence",
         )
 
@@ -305,7 +306,8 @@ class Reach(Tracker):
         state.replaced = len(state.open) > 1 and not state.lost
         if state.lost:
             absence = event.time - state.lost
-            if absence < MAX_ABSENCE:
+            if absence < MAX_ABSENCE and not self.context.frozen(name):
+                # An outage that was told of must not teach patience with the next one.
                 state.absence = max(state.absence, absence)
             self.context.off(("offline", name))
             if state.lost_event is not None and before and before != address:
@@ -322,6 +324,7 @@ class Reach(Tracker):
             f"{name} came back from {address}; it used to come from {before}.",
             evidence,
             first=state.lost,
+            layer="statistics",
             sign="address",
         )
 
@@ -390,6 +393,7 @@ class Reach(Tracker):
             f"{name} has had no connection for {away}, {what}; {usual}.",
             (state.lost_event,),
             first=state.lost,
+            layer="statistics",
             sign="offline",
         )
 
@@ -476,7 +480,9 @@ class Reach(Tracker):
         else:
             family, confidence = "station-offline", 0.7
             what = "Nobody said goodbye, and none is back: the uplink or the power of the site."
-        self.context.tell(family, SITE, confidence, f"{who}. {what}", evidence, first=downs[0].time, sign="mass")
+        self.context.tell(
+            family, SITE, confidence, f"{who}. {what}", evidence, first=downs[0].time, layer="statistics", sign="mass"
+        )
 
     def _still_away(self, names: list[str], evidence: tuple[Event, ...], time: int) -> None:
         """What looked like a restart of the CSMS lasts too long for one."""
@@ -491,6 +497,7 @@ class Reach(Tracker):
                 f"{duration(time - first)}; a restart of the CSMS takes a minute or two.",
                 evidence,
                 first=first,
+                layer="statistics",
                 sign="still-away",
                 insists=True,
             )

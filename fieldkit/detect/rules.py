@@ -28,6 +28,7 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "connection.identity-used-twice": Meaning("cloned-station", 0.9),
     "tls.client-fingerprint-changed": Meaning("man-in-the-middle", 0.3),
     "authorization.started-although-refused": Meaning("unauthorised-remote-start", 0.7),
+    "remote.start-without-transaction": Meaning("unauthorised-remote-start", 0.35),
     "authorization.not-stopped": Meaning("unauthorised-remote-start", 0.5),
     "security.profile-downgrade": Meaning("profile-downgrade", 0.9),
     "security.network-profile-contradiction": Meaning("profile-downgrade", 0.5),

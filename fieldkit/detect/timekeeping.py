@@ -114,7 +114,7 @@ class Timekeeping(Tracker):
             self.context.tell(
                 "clock-sync", name, 0.75,
                 f"The clock of {name} was {duration(usual)} {'fast' if usual > 0 else 'slow'} and is right now.",
-                evidence, first=first, sign="sync",
+                evidence, first=first, layer="statistics", sign="sync",
             )  # fmt: skip
             return
         if abs(abs(shift) - HOUR) <= HOUR_SLACK and (_near_change(self.context.now) or self._together(offset)):
@@ -123,7 +123,7 @@ class Timekeeping(Tracker):
                 "dst", SITE if self._together(offset) else name, 0.8,
                 f"The clock of {name} went {way} by exactly one hour"
                 + (", as clocks do this weekend." if _near_change(self.context.now) else ", and those of others too."),
-                evidence, first=first, sign="hour",
+                evidence, first=first, layer="statistics", sign="hour",
             )  # fmt: skip
             return
         told_since = clock.answers > 0
@@ -139,7 +139,7 @@ class Timekeeping(Tracker):
             "clock-shift", name, confidence,
             f"The clock of {name} went {way} by {duration(shift)} {why}; it used to be right to "
             f"{duration(max(abs(usual), SECOND))}. Bills by time of day follow this clock.",
-            evidence, first=first, sign="moved-on" if told_since else "moved",
+            evidence, first=first, layer="statistics", sign="moved-on" if told_since else "moved",
         )  # fmt: skip
 
     def _right_again(self, name: str, clock: _Clock, message: OcppMessage, usual: int) -> None:
@@ -150,7 +150,7 @@ class Timekeeping(Tracker):
         self.context.tell(
             "clock-sync", name, 0.7,
             f"The clock of {name} was {duration(off)} {'fast' if off > 0 else 'slow'} for a while and was set right.",
-            (message,), sign="right",
+            (message,), layer="statistics", sign="right",
         )  # fmt: skip
 
     @staticmethod
