@@ -25,8 +25,6 @@ UNIT: Final = {
 
 _LOCATION: Final = {"SoC": "EV", "Temperature": "Body"}
 
-TAG_TYPES: Final = ("ISO14443", "ISO15693", "Central", "eMAID")
-
 
 class Sample(NamedTuple):
     """One measured value."""

@@ -49,7 +49,6 @@ class Faults:
     ignore_limit: bool = False
     stuck_zero: bool = False
     """The limit is never lifted again."""
-    silent_meter: bool = False
 
     def set(self, episode: Episode, **values: object) -> None:
         for name, value in values.items():

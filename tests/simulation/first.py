@@ -188,8 +188,7 @@ class Public(Life):
             station.flow(connector, step)
             if stuck and done > 2 * step:
                 faults.show("stuck_open", station.engine.now)
-            if not faults.silent_meter:
-                yield station.sample(connector)
+            yield station.sample(connector)
             if truncated and done > 120:
                 faults.show("truncate", station.engine.now)
                 yield from self._truncated(connector)
@@ -200,7 +199,7 @@ class Public(Life):
                 else:
                     connector.status = "SuspendedEV"
                     yield station.change(connector, "ChargingStateChanged", "SuspendedEV")
-            if done >= stays or (car.soc >= car.target and station.vendor.is_dc):
+            if done >= stays or station.leaves(done) or (car.soc >= car.target and station.vendor.is_dc):
                 return
 
     def _stay(self, car: Car, random: Random) -> float:

@@ -25,15 +25,12 @@ class Life:
         self.random = site.engine.random("life", station.name)
         self.reason = "PowerUp"
         """Why it boots next."""
-        self._dialling: Process | None = None
-        self._since_up = 0
-        self.reset_backoff = True
         self.line.on_up = self._up
         self.line.on_down = self._down
 
     def begin(self, after: float) -> None:
         engine = self.site.engine
-        self._dialling = engine.spawn(self._connect(0.0), after)
+        engine.spawn(self._connect(0.0), after)
         engine.spawn(self._beats(), after + self.random.uniform(0, self.station.heartbeat))
         if self.station.vendor.pings:
             engine.spawn(self._pings(), after + 5)
@@ -72,7 +69,7 @@ class Life:
         station = self.station
         if station.powered:
             wait = station.vendor.backoff[0] * self.random.uniform(0.3, 1.5)
-            self._dialling = self.site.engine.spawn(self._connect(wait))
+            self.site.engine.spawn(self._connect(wait))
 
     def power_off(self) -> None:
         """At once, without a word."""

@@ -17,11 +17,9 @@ import json
 import re
 import sys
 import zipfile
-from bisect import bisect
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from itertools import accumulate
 from pathlib import Path
 from random import Random
 from typing import Any, Final
@@ -43,17 +41,6 @@ def draw_from(quantiles: Sequence[float], random: Random) -> float:
     place = random.random() * (len(quantiles) - 1)
     below = int(place)
     return quantiles[below] + (quantiles[below + 1] - quantiles[below]) * (place - below)
-
-
-@cache
-def _hours() -> list[float]:
-    return list(accumulate(priors()["hour_share"]))
-
-
-def hour_of_arrival(random: Random) -> float:
-    """Local hour of the day, with a fraction."""
-    hours = _hours()
-    return min(bisect(hours, random.random() * hours[-1]), 23) + random.random()
 
 
 def soc_at_arrival(random: Random) -> float:

@@ -61,7 +61,6 @@ class Depot(Life):
         self.shifts = self.random.choice(((17.5, 12.0), (14.0, 6.0), (6.0, 8.0), (21.0, 7.5)))
         """Local hour at which vehicles come back, and how many hours they stay."""
         self.every = self.random.choice((300.0, 600.0, 900.0))
-        self.watched = 0
 
     def begin(self, after: float) -> None:
         super().begin(after)
@@ -151,6 +150,8 @@ class Depot(Life):
         while station.charges(connector) and spent < stay:
             yield 30.0
             spent += 30.0
+            if station.leaves(spent) and not truncated:
+                break
             if truncated and spent > 240:
                 faults.show("truncate", station.engine.now)
                 yield station.stop(connector, "Local")
@@ -208,7 +209,7 @@ class Depot(Life):
             if not (station.powered and station.booted):
                 continue
             for connector in station.connectors:
-                if connector.transaction is not None and not faults.silent_meter:
+                if connector.transaction is not None:
                     yield station.sample(connector, "Sample.Clock" if idle_every else "Sample.Periodic")
                 elif faults.leak:
                     yield station.sample(connector, "Sample.Clock")

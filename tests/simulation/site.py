@@ -23,6 +23,7 @@ from tests.simulation.vendors import SECOND as SECOND_VENDORS
 from tests.simulation.wan import HABITS, KINDS, Kind, Uplink
 
 DAY: Final = 86_400
+ATTEMPTS: Final = 40
 _SUNDAY: Final = int(datetime(2026, 3, 1, tzinfo=UTC).timestamp())
 
 Generator = Literal["first", "second"]
@@ -76,7 +77,6 @@ class Site:
         self.reveals = random.random() < 0.5
         """Stations send meter values without a transaction when energy flows."""
         self.new_car: Callable[[Random], Car | None] = lambda random: None
-        self.limit_w: float | None = None
         self.wire = Wire(self.engine, source)
         self.server = Endpoint("203.0.113.10", 443 if encrypted else random.choice((80, 8080, 9000)))
         self.tags = tuple(_tag(random) for _ in range(random.randrange(20, 120)))
@@ -87,6 +87,7 @@ class Site:
         chosen = random.sample(kinds, min(len(kinds), random.randrange(1, 4)))
         for number in range(chargers or random.randrange(3, 9)):
             self.lives.append(self._life(random, random.choice(chosen), number))
+        self._suit(families, kinds)
         self.planned: list[Episode] = []
         self._magnitude = magnitude
         self._plan(list(families), quiet * DAY)
@@ -186,6 +187,19 @@ class Site:
             for connector in station.connectors:
                 connector.power = min(connector.power, 7_400.0)
         return GENERATORS[self.generator](self, station)
+
+    def _suit(self, families: Sequence[str], kinds: Sequence[Vendor]) -> None:
+        """Where a family suits none of the stations, add one that it suits, if there is such a make."""
+        random = self.engine.random("suit")
+        for name in families:
+            family = FAMILIES[name.partition("@")[0]]
+            if any(family.suits(station) for station in self.stations):
+                continue
+            for _ in range(ATTEMPTS):
+                life = self._life(random, random.choice(kinds), len(self.lives))
+                if family.suits(life.station):
+                    self.lives.append(life)
+                    break
 
     def _plan(self, names: list[str], quiet: float) -> None:
         """Episodes one after the other, with room between them, each on a station that it suits."""

@@ -17,6 +17,8 @@ from tests.simulation.vendors import CURRENT, ENERGY, POWER, SOC, TEMPERATURE, V
 
 NOMINAL: Final = 230.0
 """V between phase and neutral."""
+SHORT_STAY: Final = 900.0
+"""Seconds that a driver in a hurry stays."""
 SUBSTEPS: Final = 3
 """Power is integrated in so many steps between two samples."""
 
@@ -108,12 +110,12 @@ class Station:
         self.faults = Faults()
         self.powered = True
         self.booted = False
-        self.registered = False
         self.wanders = random.gauss(0.0, 0.08)
         """Seconds that its clock is off, as all are a little."""
         self.noise = random.uniform(0.001, 0.006)
         self.last_said = 0
-        self.limit_purpose = "TxProfile"
+        self.hurry = False
+        """Drivers leave again after ``SHORT_STAY``."""
         self.update_request = 0
         """2.x: the number of the firmware update under way."""
 
@@ -269,6 +271,10 @@ class Station:
         """A transaction is on, and the station has power."""
         return self.powered and connector.transaction is not None
 
+    def leaves(self, stayed: float) -> bool:
+        """A driver who has stayed for so long leaves, being in a hurry."""
+        return self.hurry and stayed >= SHORT_STAY
+
     def flow(self, connector: Connector, seconds: float) -> None:
         """Let the car charge for a while."""
         car, faults = connector.car, self.faults
@@ -411,9 +417,6 @@ class Station:
         else:
             ask = {"evseId": connector.number, "chargingProfile": profile}
         return self.asked("SetChargingProfile", ask, {"status": "Accepted"})
-
-    def __repr__(self) -> str:
-        return f"Station({self.name})"
 
     def details(self) -> dict[str, Any]:
         """What it is, for the truth."""

@@ -28,10 +28,8 @@ def test_what_is_drawn_has_the_quantiles_it_is_drawn_from() -> None:
     random = Random(1)
     drawn = sorted(priors.soc_at_arrival(random) for _ in range(4000))
     assert drawn[2000] == pytest.approx(priors.priors()["soc_arrival"][10], abs=1.5)
-    hours = [int(priors.hour_of_arrival(random)) for _ in range(4000)]
-    assert sum(8 <= hour < 20 for hour in hours) / 4000 == pytest.approx(
-        sum(priors.priors()["hour_share"][8:20]), abs=0.03
-    )
+    gains = sorted(priors.soc_gain(30.0, random) for _ in range(4000))
+    assert gains[2000] == pytest.approx(priors.priors()["bands"][1]["gain"][10], abs=1.5)
 
 
 def test_a_sheet_becomes_a_table(tmp_path: Path) -> None:

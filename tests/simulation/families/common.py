@@ -43,11 +43,14 @@ def charging(site: Site, station: Station, episode: Episode, patience: float = 3
         waited += 20.0
 
 
-def with_fault(site: Site, station: Station, episode: Episode, **values: object) -> Process:
-    """A fault for as long as the episode lasts, with drivers to show it."""
+def with_fault(site: Site, station: Station, episode: Episode, *, starts: bool = False, **values: object) -> Process:
+    """A fault for as long as the episode lasts, with drivers to show it. ``starts``: it shows when sessions begin, so
+    that nobody stays for long."""
     station.faults.set(episode, **values)
+    station.hurry = starts
     site.engine.spawn(busy(site, station, episode))
     yield seconds_left(site, episode)
+    station.hurry = False
     station.faults.clear(*values)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from random import Random
 from typing import TYPE_CHECKING
 
-from tests.simulation.dialect import Dialect16
 from tests.simulation.engine import Process
 from tests.simulation.episodes import Episode, family
 from tests.simulation.families.common import between, busy, charging, seconds_left, with_fault
@@ -80,7 +79,7 @@ def cloned_tag(site: Site, station: Station, episode: Episode, random: Random) -
 @family("truncated-sessions", "fraud", (3, 6))
 def truncated(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """Transactions end after minutes again and again; the cars go on charging."""
-    yield from with_fault(site, station, episode, truncate=between(0.6, 1.0, episode.magnitude))
+    yield from with_fault(site, station, episode, starts=True, truncate=between(0.6, 1.0, episode.magnitude))
 
 
 @family("clock-shift", "fraud", (2, 6))
@@ -88,8 +87,3 @@ def clock_shift(site: Site, station: Station, episode: Episode, random: Random) 
     """The clock stands in the hours of the cheap tariff."""
     shift = between(2400, 9 * 3600, episode.magnitude) * random.choice((1, -1))
     yield from with_fault(site, station, episode, clock_shift=shift)
-
-
-def is_16(station: Station) -> bool:
-    """Speaks 1.6."""
-    return isinstance(station.dialect, Dialect16)

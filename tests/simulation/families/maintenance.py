@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @family("contactor-not-closing", "maintenance", (2, 5))
 def contactor(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """Transactions run, the station says that it charges, and no current flows."""
-    yield from with_fault(site, station, episode, stuck_open=between(0.6, 1.0, episode.magnitude))
+    yield from with_fault(site, station, episode, starts=True, stuck_open=between(0.6, 1.0, episode.magnitude))
 
 
 def _has_power(station: Station) -> bool:
@@ -67,7 +67,7 @@ def cadence(site: Site, station: Station, episode: Episode, random: Random) -> P
 @family("start-failures", "maintenance", (3, 8))
 def start_failures(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """Sessions fail to start, more and more of them."""
-    yield from with_fault(site, station, episode, start_failures=between(0.5, 1.0, episode.magnitude))
+    yield from with_fault(site, station, episode, starts=True, start_failures=between(0.5, 1.0, episode.magnitude))
 
 
 @family("reboot-loop", "maintenance", (0.5, 3))
@@ -89,7 +89,7 @@ def reboot_loop(site: Site, station: Station, episode: Episode, random: Random) 
 @family("connector-lock", "maintenance", (3, 7))
 def connector_lock(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """The plug is not locked; sessions do not begin."""
-    yield from with_fault(site, station, episode, lock_failures=between(0.5, 1.0, episode.magnitude))
+    yield from with_fault(site, station, episode, starts=True, lock_failures=between(0.5, 1.0, episode.magnitude))
 
 
 def _shows_phases(station: Station) -> bool:
