@@ -25,7 +25,7 @@ LEFT_NS: Final = 30 * SECOND
 """So long before the end of the capture a connection must have ended in good order to be missed."""
 BEFORE_NS: Final = 3 * SECOND
 """What the router said so shortly before the last sign of life may have to do with the loss."""
-RESET_NS: Final = 180 * SECOND
+RESTART_NS: Final = 180 * SECOND
 """A station that the CSMS told to restart does so within this time."""
 MAX_ENDS: Final = 200
 """Losses that others are compared with: those of the same seconds."""
@@ -104,7 +104,7 @@ class Book:
             if abs(time - end) <= TOGETHER_NS and station != line.station and server == old.connection.server.address
         }
         loss.together = len(near)
-        loss.reset_asked = bool(line.reset_at) and 0 <= end - line.reset_at <= RESET_NS
+        loss.reset_asked = bool(line.reset_at) and 0 <= end - line.reset_at <= RESTART_NS
         loss.earlier, loss.two_uplinks = tuple(line.outages), line.two_uplinks
         verdict = judge(loss)
         if loss.stepped:
@@ -155,7 +155,7 @@ def worth_telling(line: Line, old: PathSeen, new: PathSeen | None, failed: list[
         return True
     if new is None and now - end < LEFT_NS:
         return False  # the capture ends: it may be back in a moment
-    if new is not None and new.boot is not None and line.reset_at and 0 <= end - line.reset_at < RESET_NS:
+    if new is not None and new.boot is not None and line.reset_at and 0 <= end - line.reset_at < RESTART_NS:
         return True
     if old.closing is not None:
         return old.closing_by_client is False and old.close_code in RESTARTED
