@@ -64,7 +64,7 @@ class Dialling:
         self.user_agent = user_agent
         self.password = password
         self.chain: tuple[bytes, ...] = (random.randbytes(64),)
-        """What the CSMS shows (opaque to the simulation: only whether it changes matters)."""
+        """What the CSMS shows, the same to all of a site; no certificate, as only whether it changes matters here."""
         self.random = random
         self.open: Open | None = None
         self.last_sent = 0

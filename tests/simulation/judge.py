@@ -7,7 +7,8 @@ shares the wire with the first and none of its habits, with seeds from ``FIRST_J
 
 *Matching.* An incident hits an episode if its station is the episode's, or one of the two is "*", and it was raised not
 before the first evidence (less ``EARLY``) and not later than ``TOLERANCE`` after the end. It counts for one episode: the
-one with the latest start. Which category was named is asked of the surest incident that hits, of equals the first.
+one with the latest start. Which category was named is asked of the incidents at the very station, if there are such, else of all
+that hit; of these the surest, of equals the first.
 
 *In time.* From the first evidence: ``QUICK`` for intrusion and connectivity, for what consists of repetition (flapping,
 connections killed when idle) from the third occurrence; for fraud, maintenance and energy ``UNHURRIED``, or by the third
@@ -194,7 +195,7 @@ def match(episodes: Sequence[Episode], raised: Iterable[Raised]) -> tuple[list[V
             strays.append(one)
     for number, found in hits.items():
         verdict, episode = verdicts[number], episodes[number]
-        surest = max(found, key=lambda one: (one.score, -one.time))
+        surest = max(found, key=lambda one: (one.station == episode.station, one.score, -one.time))
         assert episode.first_evidence is not None
         verdict.hit = True
         verdict.category, verdict.family = surest.category, surest.family

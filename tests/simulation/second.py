@@ -165,6 +165,7 @@ class Depot(Life):
     def _leave(self, connector: Connector) -> Process:
         station, random = self.station, self.random
         if connector.transaction is not None and station.powered:
+            connector.car = None  # it takes nothing more, however long it stands there
             if self.random.random() < 0.5:
                 yield station.stop(connector, "EVDisconnected")
             else:

@@ -79,6 +79,7 @@ class Site:
         self.new_car: Callable[[Random], Car | None] = lambda random: None
         self.wire = Wire(self.engine, source)
         self.server = Endpoint("203.0.113.10", 443 if encrypted else random.choice((80, 8080, 9000)))
+        self.chain = (self.engine.random("chain").randbytes(64),)
         self.tags = tuple(_tag(random) for _ in range(random.randrange(20, 120)))
         self.in_use: set[str] = set()
         self.lives: list[Life] = []
@@ -161,6 +162,7 @@ class Site:
             encrypted=self.encrypted,
             user_agent=vendor.user_agent,
         )
+        line.chain = self.chain
         station = Station(
             self.engine,
             line,

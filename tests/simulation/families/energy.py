@@ -89,6 +89,14 @@ def over(site: Site, station: Station, episode: Episode, random: Random) -> Proc
         if drawn > limit * 1.05:
             episode.shows(site.engine.now)
         yield 30.0
+    for other in site.stations:
+        yield _lift(other)
+
+
+def _lift(station: Station) -> float:
+    if isinstance(station.dialect, Dialect16):
+        return station.asked("ClearChargingProfile", {"id": 1}, {"status": "Accepted"})
+    return station.asked("ClearChargingProfile", {"chargingProfileId": 1}, {"status": "Accepted"})
 
 
 def _site_limit(station: Station, watts: float, purpose: str) -> float:

@@ -42,18 +42,25 @@ def flood(site: Site, station: Station, episode: Episode, random: Random) -> Pro
 
 def _stranger(site: Site, station: Station, random: Random, name: str, address: str) -> Line:
     """Another device behind the same router."""
-    return Line(
+    line = Line(
         site.engine, site.wire, site.uplink, station=name, version=random.choice(("1.6", station.line.version)),
         address=address, server=station.line.server, path=station.vendor.path.format(station=name),
         id_style="uuid", random=random, encrypted=site.encrypted, user_agent=random.choice(("", "Python/3.11 websockets")),
     )  # fmt: skip
+    line.chain = station.line.chain
+    return line
+
+
+def _neighbour(station: Station, last: int) -> str:
+    """An address on the site's own network."""
+    return f"{station.line.address.rpartition('.')[0]}.{last}"
 
 
 @family("unknown-station", "intrusion", (0.3, 2), encrypted=False)
 def unknown_station(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """A device that was never there connects and behaves as a station."""
     name = random.choice((f"CP-{random.randrange(70, 99)}", f"{random.getrandbits(40):010X}"))
-    line = _stranger(site, station, random, name, f"192.168.{10}.{random.randrange(120, 250)}")
+    line = _stranger(site, station, random, name, _neighbour(station, random.randrange(120, 250)))
     episode.station = "*"
     episode.note = name
     episode.shows(site.engine.now)
@@ -74,7 +81,7 @@ def unknown_station(site: Site, station: Station, episode: Episode, random: Rand
 @family("cloned-station", "intrusion", (0.3, 1.5))
 def cloned_station(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """A second device uses the identity of a station, from another address, while the real one is there."""
-    line = _stranger(site, station, random, station.name, f"192.168.{10}.{random.randrange(120, 250)}")
+    line = _stranger(site, station, random, station.name, _neighbour(station, random.randrange(120, 250)))
     line.version = station.line.version
     kicks = random.random() < 0.6
     episode.shows(site.engine.now)
@@ -239,7 +246,7 @@ def _broken(random: Random) -> str:
 def guessing(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """Upgrades with passwords that are wrong, from an address that is not the station's."""
     own = random.random() < 0.4
-    address = "" if own else f"192.168.{10}.{random.randrange(120, 250)}"
+    address = "" if own else _neighbour(station, random.randrange(120, 250))
     for _ in range(int(between(8, 200, episode.magnitude))):
         if seconds_left(site, episode) <= 0:
             break
@@ -255,7 +262,7 @@ def middle(site: Site, station: Station, episode: Episode, random: Random) -> Pr
     while not line.up:
         yield 20.0
     true_server, true_uplink, true_chain = line.server, line.uplink, line.chain
-    line.server = Endpoint(random.choice(("192.168.10.66", "198.51.100.99")), true_server.port)
+    line.server = Endpoint(random.choice((_neighbour(station, 66), "198.51.100.99")), true_server.port)
     line.chain = (random.randbytes(64),)
     true_ttl, line.far_ttl = line.far_ttl, random.choice((64, 128, line.far_ttl - 3))
     line.uplink = _detour(true_uplink, between(0.015, 0.4, episode.magnitude))
