@@ -151,8 +151,6 @@ def worth_telling(line: Line, old: PathSeen, new: PathSeen | None, failed: list[
     if failed or old.errors or old.moved or old.repeats or old.echoes >= 2:
         return True
     end = min((time for time in (old.ended, old.closing) if time), default=now)
-    if old.pending and end - old.pending >= SECOND:
-        return True
     if new is None and now - end < LEFT_NS:
         return False  # the capture ends: it may be back in a moment
     if new is not None and new.boot is not None and line.reset_at and 0 <= end - line.reset_at < RESTART_NS:

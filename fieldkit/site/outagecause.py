@@ -206,8 +206,8 @@ def _dead(loss: Break) -> Verdict | None:
     old = loss.old
     if not old.pending or (old.how == "fin" and old.by_client is False):
         return None
-    if not old.repeats and loss.silence < DEAD_NS:
-        return None
+    if not old.repeats:
+        return None  # what is not acknowledged is repeated: it arrived, and the CSMS did not answer
     if loss.alive and loss.silence > DEAD_NS:
         words = f"While it was silent, {loss.alive} other connections to the same server were heard."
         return Verdict("switch-flows-stranded", 0.7, (words, *repeat_words(loss)))

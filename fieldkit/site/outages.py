@@ -98,6 +98,8 @@ class Outages:
         self.forgotten = 0
         self._links = links
         self._paths: OrderedDict[int, PathSeen] = OrderedDict()
+        self._dull: dict[int, None] = {}
+        """Of which it is not known that they are a station's: the first to be forgotten."""
         self._lines: dict[tuple[str, bool], Line] = {}
         self._of_path: dict[int, Line] = {}
         self._by_address: dict[str, list[Line]] = {}
@@ -302,12 +304,17 @@ class Outages:
             if len(self._paths) >= MAX_PATHS:
                 self._forget()
             path = self._paths[connection.number] = PathSeen(connection)
+            self._dull[connection.number] = None
         return path
 
     def _forget(self) -> None:
-        """Of those that ended the oldest, else the oldest."""
-        number = next((number for number, path in self._paths.items() if path.ended is not None), None)
-        number = next(iter(self._paths)) if number is None else number
+        """The oldest that is no station's; else the oldest of those that ended, else the oldest."""
+        number = next(iter(self._dull), None)
+        if number is None:
+            number = next((number for number, path in self._paths.items() if path.ended is not None), None)
+        if number is None:
+            number = next(iter(self._paths))
+        self._dull.pop(number, None)
         path = self._paths.pop(number)
         self._of_path.pop(number, None)
         self._twins.pop(number, None)
@@ -391,7 +398,11 @@ class Outages:
         """The station is on this connection now."""
         line = self._line(link, inside=path.inside)
         self._of_path[path.connection.number] = line
+        self._dull.pop(path.connection.number, None)
         before = line.path
+        if before is not None and before.connection.number == path.connection.number:
+            line.path = path  # it had been forgotten
+            return line
         if before is path:
             return line
         if before is not None and before.connection.opened > path.connection.opened:

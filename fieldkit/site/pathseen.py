@@ -32,6 +32,8 @@ STEP_NS: Final = 150_000_000
 """A round trip so many times as long as before, and by so much longer, is one of another path …"""
 STEP_TRIPS: Final = 3
 """… when so many in a row are."""
+FIRST_RTO_NS: Final = 3_000_000_000
+"""A segment is repeated for the first time within this (RFC 6298 §2, §5.7; a satellite's round trips in it)."""
 RTO_TOLERANCE: Final = 0.35
 """How far the distance between two retransmissions may be off twice the one before (RFC 6298 §5.5)."""
 
@@ -184,6 +186,9 @@ class PathSeen:
             self.pending = self.said if self.said > self.heard else time
             self.idle = 0
             self.frames = frames[:4]
+        elif not self.repeats and time - self.pending > FIRST_RTO_NS and self.said > self.pending:
+            # What is repeated was sent a moment ago; the rest was acknowledged, and the CSMS just has not answered it.
+            self.pending, self.frames = self.said, frames[:4]
         if not self._doubt:
             self._doubt = self.pending
         self.repeats += 1

@@ -261,6 +261,19 @@ def test_a_path_that_comes_back_under_the_connection() -> None:
     assert (outage.cause, outage.broken) == ("blackhole", False)
 
 
+def test_a_csms_that_does_not_answer_is_no_dead_path() -> None:
+    """What arrives is acknowledged and not repeated, whatever becomes of the CALL."""
+    script = Script()
+    first = script.connected()
+    script.talk(first, 5)
+    script.says(first, "Authorize", answered=False)
+    script.wait(30)
+    script.closes(first, 1000, by_client=True)
+    script.wait(1)
+    script.talk(script.connected(), 8)
+    assert script.outages() == []
+
+
 def test_silences_that_are_too_long_for_a_nat() -> None:
     script = Script()
     for _ in range(3):
@@ -483,6 +496,29 @@ def test_connections_and_stations_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert len(outages._by_port) <= 20
     assert sum(map(len, outages._by_address.values())) <= 5
     session.finish()
+
+
+def test_everybody_elses_connections_are_forgotten_before_a_stations(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PATHS", 20)
+    script = Script()
+    first = script.connected()
+    for number in range(100):
+        script.dials(address="192.168.1.77", port=50_000 + number, server=Endpoint("198.51.100.1", 443))
+    script.talk(first, 5)
+    outages = script.session.picture.outages
+    assert first.number in outages.paths_by_number
+    assert len(outages.paths_by_number) <= 20
+    assert script.outages() == []
+
+
+def test_a_connection_that_was_forgotten_is_no_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "MAX_PATHS", 2)
+    session = Session()
+    scripts = [Script(f"CP_{number}", session=session, numbers=1 + 10 * number) for number in range(5)]
+    paths = [script.connected(address=f"192.168.1.{number}") for number, script in enumerate(scripts)]
+    for script, path in zip(scripts, paths, strict=True):
+        script.talk(path, 5)
+    assert scripts[0].outages() == []
 
 
 def test_every_cause_can_be_told_by_its_name() -> None:

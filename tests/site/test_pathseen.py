@@ -56,6 +56,17 @@ def test_a_repeat_of_what_nobody_saw_being_sent() -> None:
     assert path.pending == at(6)
 
 
+def test_what_is_repeated_was_sent_a_moment_ago() -> None:
+    path = seen()
+    path.hears(at(0))
+    path.sends(at(1), (1,))
+    path.sends(at(60), (2,))
+    path.repeats_itself(at(60.3), (3,))
+    assert (path.pending, path.frames) == (at(60), (3,))
+    path.repeats_itself(at(61), (4,))
+    assert path.pending == at(60)
+
+
 @pytest.mark.parametrize(
     ("times", "expected"),
     [
