@@ -22,8 +22,6 @@ from fieldkit.site.station import Station
 
 LATENCY_FLOOR: Final = 0.18
 """Spread of the logarithm of a latency that is never thought smaller: 20 %."""
-LATENCY_PRIOR: Final = (log(0.12), 0.8)
-"""Seconds from a CALL to its answer, and how much sites differ."""
 LATENCY_KNOWN: Final = 24
 """Answers before it is known how long they take."""
 STEP: Final = 0.06
@@ -64,7 +62,7 @@ MAX_PLACES: Final = 8000
 class _Line:
     """One station's latencies."""
 
-    usual: Usual = field(default_factory=lambda: Usual(LATENCY_FLOOR, prior=LATENCY_PRIOR))
+    usual: Usual = field(default_factory=lambda: Usual(LATENCY_FLOOR))
     longer: Cusum = field(default_factory=lambda: Cusum(1.0, 13.0))
     mean: float = 0.0
     last: int = 0

@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left, insort
 from collections import deque
 from collections.abc import Iterable
+from math import sqrt
 from typing import Final
 
 MAD_TO_SIGMA: Final = 1.4826
@@ -92,10 +93,16 @@ class Usual:
         spread = MAD_TO_SIGMA * deviations[len(deviations) // 2]
         if self.prior is not None and self.count < 8 * PRIOR_WEIGHT:
             share = self.count / (self.count + PRIOR_WEIGHT)
-            median = share * median + (1 - share) * self.prior[0]
-            spread = share * spread + (1 - share) * self.prior[1]
+            median, spread = mixed(share, (median, spread), self.prior)
         self.median = median
         self.spread = max(spread, self.floor)
+
+
+def mixed(share: float, own: tuple[float, float], prior: tuple[float, float]) -> tuple[float, float]:
+    """Median and spread of a mixture: as long as the two disagree, neither is sure."""
+    apart = own[0] - prior[0]
+    variance = share * own[1] ** 2 + (1 - share) * prior[1] ** 2 + share * (1 - share) * apart**2
+    return share * own[0] + (1 - share) * prior[0], sqrt(variance)
 
 
 class Cusum:

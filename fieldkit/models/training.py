@@ -23,6 +23,7 @@ from fieldkit.detect.prior import GROUPS, Prior, schema
 from fieldkit.detect.sequence import Trigrams
 from fieldkit.detect.tails import BLOCK, BLOCKS_A_WEEK, MAX_KEPT, quantile
 from fieldkit.detect.tflite import Layer, build, read
+from fieldkit.detect.usual import mixed
 from fieldkit.detect.windows import A_WEEK, CLIP, TWO_SIDED, Windows, floor_of
 from fieldkit.models.manifest import MODEL, PRIOR, write_manifest
 
@@ -188,8 +189,8 @@ def _scores(rows: list[Row], prior: Prior) -> Iterator[Scored]:
         share = min(len(values), 96) / (min(len(values), 96) + 12.0)
         median = values[len(values) // 2] if values else prior.medians[at]
         deviation = sorted(abs(value - median) for value in values)[len(values) // 2] if values else 0.0
-        medians.append(share * median + (1 - share) * prior.medians[at])
-        spread = share * 1.4826 * deviation + (1 - share) * prior.spreads[at]
+        median, spread = mixed(share, (median, 1.4826 * deviation), (prior.medians[at], prior.spreads[at]))
+        medians.append(median)
         spreads.append(max(spread, floor_of(at, prior.spreads[at])))
     for number, (time, squeezed, bits) in enumerate(rows):
         middle, wide = (prior.medians, prior.spreads) if number < COLD else (medians, spreads)
