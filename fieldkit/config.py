@@ -13,7 +13,7 @@ from __future__ import annotations
 import difflib
 import re
 import tomllib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -28,6 +28,11 @@ _TABLE: Final = re.compile(r"\s*(\[\[?)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
 _KEY: Final = re.compile(
     r"\s*((?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+)(?:\s*\.\s*(?:\"[^\"]*\"|'[^']*'|[A-Za-z0-9_-]+))*)\s*="
 )
+_FLAGS: Final = {
+    **dict.fromkeys(("1", "on", "true", "yes", "enabled"), True),
+    **dict.fromkeys(("0", "off", "false", "no", "disabled"), False),
+}
+"""As config_get_bool of OpenWrt's functions.sh reads them."""
 T = TypeVar("T")
 
 
@@ -56,6 +61,11 @@ def parse_duration(text: str) -> float:
 
 def read(path: Path) -> Document:
     """Of a file."""
+    return parse(text(path), str(path))
+
+
+def text(path: Path) -> str:
+    """What a file has in it; ConfigError where it cannot be a configuration."""
     try:
         with path.open("rb") as file:
             data = file.read(MAX_SIZE + 1)
@@ -64,7 +74,7 @@ def read(path: Path) -> Document:
     if len(data) > MAX_SIZE:
         raise ConfigError([f"{path}: too large for a configuration"])
     try:
-        return parse(data.decode("utf-8-sig"), str(path))
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise ConfigError([f"{path}: it is not UTF-8 text"]) from error
 
@@ -83,10 +93,20 @@ def parse(text: str, name: str) -> Document:
 class Document:
     """A file's tables, and what turned out to be wrong with them."""
 
-    def __init__(self, content: dict[str, Any], name: str, text: str) -> None:
+    def __init__(
+        self,
+        content: dict[str, Any],
+        name: str,
+        text: str,
+        *,
+        lines: Mapping[tuple[str | int, ...], int] | None = None,
+    ) -> None:
+        """``lines``: where each key stands, in a form other than TOML, in which all values are texts."""
         self.name = name
+        self.untyped = lines is not None
+        """A text is also the number or the flag that it looks like, for whoever asks for one."""
         self._wrong: list[tuple[int, str]] = []
-        self._lines = _lines(text)
+        self._lines = _lines(text) if lines is None else lines
         self.root = Table(self, content, ())
 
     def table(self, key: str) -> Table:
@@ -116,6 +136,8 @@ class Table:
         self._inner: dict[str, list[Table]] = {}
 
     def __contains__(self, key: str) -> bool:
+        if key not in self._content:
+            self._asked.add(key)  # it might be there, and may be suggested
         return key in self._content
 
     @property
@@ -162,16 +184,16 @@ class Table:
     # --------------------------------------------------------------------------------------------------- values
 
     def text(self, key: str, default: str = "", *, pattern: str = "", hint: str = "") -> str:
-        """A text; ``pattern`` must match all of it, ``hint`` says what is wanted."""
+        """A text; ``pattern`` must match all of it, ``hint`` says what is wanted. An empty one is none."""
         value = self._of(key, str, default, "a text")
-        if key in self._content and pattern and re.fullmatch(pattern, value) is None:
+        if value and key in self._content and pattern and re.fullmatch(pattern, value) is None:
             self.complain(key, f"{_short(value)}: {hint or 'that cannot be right'}")
             return default
         return value
 
     def needed(self, key: str, *, pattern: str = "", hint: str = "") -> str:
         """A text that must be there."""
-        if key not in self._content:
+        if self._content.get(key, "") == "":
             self._asked.add(key)
             self.complain("", f"{key} is missing{f': {hint}' if hint else ''}")
             return ""
@@ -213,6 +235,8 @@ class Table:
     def numbers(self, key: str, least: int, most: int) -> tuple[int, ...]:
         """A list of whole numbers."""
         value = self._get(key, [])
+        if self._document.untyped:
+            value = [_plain(one, int) for one in ([value] if isinstance(value, str) else value)]
         value = [value] if isinstance(value, int) else value
         if not isinstance(value, list) or not all(type(one) is int and least <= one <= most for one in value):
             self.complain(key, f"is a list of numbers from {least} to {most}")
@@ -264,6 +288,8 @@ class Table:
 
     def _of(self, key: str, kind: type[T], default: T, what: str) -> T:
         value = self._get(key, default)
+        if self._document.untyped:
+            value = _plain(value, kind)
         if type(value) is not kind:
             self.complain(key, f"is {what}")
             return default
@@ -282,6 +308,15 @@ class Table:
             self.complain(key, f"{_short(value)}: {error}")
             return parse_(default)
         return found
+
+
+def _plain(value: Any, kind: type) -> Any:
+    """A text for what it stands for, where it can stand for that: flags as ``uci`` has them, and decimal numbers."""
+    if kind is bool and isinstance(value, str):
+        return _FLAGS.get(value.lower(), value)
+    if kind is int and isinstance(value, str) and re.fullmatch(r"-?[0-9]{1,18}", value):
+        return int(value)
+    return value
 
 
 def _short(value: object) -> str:

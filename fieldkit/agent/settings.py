@@ -8,18 +8,19 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, TypeAlias
 
-from fieldkit.agent import secretfile, sinks
+from fieldkit.agent import secretfile, sinks, uci
 from fieldkit.agent.outbox import Limits
 from fieldkit.agent.schedule import WHEN, Schedule, Window, parse_window
 from fieldkit.agent.sinks.shared import SinkSettings
 from fieldkit.agent.sinks.tls import TlsSettings
-from fieldkit.config import ConfigError, Document, Table, read
+from fieldkit.config import ConfigError, Document, Table
 from fieldkit.links.uplink import Kind
 from fieldkit.sources import opening
 from fieldkit.sources.bpf import CaptureFilter, compile_filter, host
 from fieldkit.sources.recording import Ring
 
-USUAL: Final = Path("/etc/fieldkit/agent.toml")
+_TOML: Final = Path("/etc/fieldkit/agent.toml")
+USUAL: Final = uci.USUAL if uci.USUAL.exists() and not _TOML.exists() else _TOML
 """Where the configuration is unless somebody says otherwise."""
 NAME: Final = r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}"
 """Of a site or an agent: it becomes part of an MQTT topic and of file names."""
@@ -157,7 +158,7 @@ class Settings:
 
 def load(path: Path) -> Settings:
     """Of a file; ConfigError says all that is wrong with it."""
-    return understood(read(path), path)
+    return understood(uci.read(path), path)
 
 
 def understood(document: Document, path: Path) -> Settings:
