@@ -5,7 +5,8 @@
 *Split.* Training may use the first generator with seeds below ``FIRST_JUDGED``. Judged is the second generator, which
 shares the wire with the first and none of its habits, with seeds from ``FIRST_JUDGED`` on; no threshold comes from there.
 
-*Matching.* An incident hits an episode if its station is the episode's, or one of the two is "*", and it was raised not
+*Matching.* An incident hits an episode if its station is the episode's (or its address, where TLS hides the name), or
+one of the two is "*", and it was raised not
 before the first evidence (less ``EARLY``) and not later than ``TOLERANCE`` after the end. It counts for one episode: the
 one with the latest start. Which category was named is asked of the incidents at the very station, if there are such, else of all
 that hit; of these the surest, of equals the first.
@@ -172,7 +173,10 @@ def judge_site(plan: Plan, make: Make = everything) -> Judged:
         scorer.feed(event)
     judged = Judged(site.charger_days)
     episodes = site.episodes
-    for name, raised in scorer.finish().items():
+    # Where only TLS is seen a station is known by its address.
+    names = {station.line.address: station.name for station in site.stations}
+    for name, told in scorer.finish().items():
+        raised = [one._replace(station=names.get(one.station.partition(":")[0], one.station)) for one in told]
         verdicts, strays = match(episodes, raised)
         judged.verdicts[name] = verdicts
         judged.strays[name] = strays

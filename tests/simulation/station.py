@@ -422,6 +422,7 @@ class Station:
         """What it is, for the truth."""
         return {
             "station": self.name,
+            "address": self.line.address,
             "vendor": self.vendor.name,
             "version": self.dialect.version,
             "dc": self.vendor.is_dc,

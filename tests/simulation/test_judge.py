@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from fieldkit.events import Event
+from fieldkit.events import ConnectionClosed, Event
 from tests.simulation.episodes import Category, Episode
 from tests.simulation.families import FAMILIES
 from tests.simulation.judge import (
@@ -150,6 +150,28 @@ def test_a_site_is_judged_from_its_events() -> None:
     assert verdict.category == "intrusion"
     assert not judged.verdicts["statistics and model"][0].hit
     assert judged.strays["all"] == []
+
+
+class Watchman:
+    """Tells of every connection that ends, by the address of the station, as where only TLS is to be seen."""
+
+    def __init__(self) -> None:
+        self._ends: list[Raised] = []
+
+    def feed(self, event: Event) -> None:
+        if isinstance(event, ConnectionClosed) and event.how != "end-of-capture":
+            address = event.connection.client.address
+            self._ends.append(Raised(event.time, address, "connectivity", "flapping", 1.0))
+
+    def finish(self) -> Mapping[str, list[Raised]]:
+        return {"all": self._ends}
+
+
+def test_of_tls_a_station_may_be_called_by_its_address() -> None:
+    judged = judge_site(Plan(FIRST_JUDGED, 0.3, "second", ("flapping@0.9",), 0.0, 2, True), Watchman)
+    (verdict,) = judged.verdicts["all"]
+    assert verdict.episode.station.startswith("192.168.") is False
+    assert verdict.hit
 
 
 def test_the_naive_floor_learns_a_day_and_tells_what_exceeds_it() -> None:
