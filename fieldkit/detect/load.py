@@ -19,8 +19,9 @@ from fieldkit.site.station import Station
 THRASH: Final = 6
 THRASH_TIME: Final = 420 * SECOND
 """Changes of the limit of one connector within this time …"""
-THRASH_FACTOR: Final = 3.0
-"""… and so many times more than ever before."""
+THRASH_FACTOR: Final = 2.5
+PAST: Final = 3600 * SECOND
+"""… and so many times more than ever before, this hour left out."""
 STUCK: Final = 1200 * SECOND
 """A car that may not charge for so long, or for so many times longer than any before it."""
 STUCK_FACTOR: Final = 2.0
@@ -43,8 +44,8 @@ class _Place:
     time: int = 0
     limits: deque[tuple[int, float, OcppMessage]] = field(default_factory=lambda: deque(maxlen=64))
     """Limits set: time, value, order."""
-    most: int = 0
-    """The most changes within ``THRASH_TIME`` so far, as far as nothing was told."""
+    rates: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=128))
+    """When it was changed, and how often within ``THRASH_TIME`` by then."""
     paused: int = 0
     """Since when a car may not charge; 0: it may."""
     pause: OcppMessage | None = None
@@ -107,9 +108,9 @@ class Load(Tracker):
             return
         place.limits.append((answer.time, limit, call))
         recent = [one for one in place.limits if answer.time - one[0] <= THRASH_TIME]
-        if len(recent) < max(THRASH, int(THRASH_FACTOR * place.most)):
-            if len(recent) <= THRASH:
-                place.most = max(place.most, len(recent) - 1)
+        most = max((number for time, number in place.rates if answer.time - time > PAST), default=0)
+        place.rates.append((answer.time, min(len(recent), THRASH)))
+        if len(recent) < max(THRASH, int(THRASH_FACTOR * most)):
             return
         values = [one[1] for one in recent]
         self.context.tell(
@@ -118,7 +119,7 @@ class Load(Tracker):
             0.75,
             f"The limit of connector {connector or '?'} was changed {len(recent)} times within "
             f"{duration(answer.time - recent[0][0])}, between {min(values):.0f} and {max(values):.0f}; "
-            f"usually not more than {max(place.most, 1)} times in that time.",
+            f"usually not more than {max(most, 1)} times in that time.",
             tuple(one[2] for one in recent[-6:]),
             connector=connector,
             first=recent[0][0],
