@@ -20,7 +20,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls soak \
+.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls soak soak-agent \
 	lab-failover lock clean
 .DELETE_ON_ERROR:
 
@@ -38,6 +38,7 @@ help:
 	@echo 'make bench-tls    fieldkit tls beside sslyze, nmap and testssl.sh, where they are (nginx, openssl)'
 	@echo 'make soak         eight hours of a site in two minutes: memory must stay where it is'
 	@echo 'make lab-failover  outages made on purpose, and what is said of them (root on Linux, nftables, tcpdump; 8 minutes)'
+	@echo 'make soak-agent   10,000 findings on their way home while all on it breaks; nothing may be lost (root, mosquitto)'
 	@echo 'make lock     resolve all dependencies anew into constraints.txt'
 	@echo 'make clean    remove what was built'
 
@@ -149,6 +150,10 @@ lab-failover: $(VENV)/.developing
 	@PYTHONPATH=. $(RUN)python -m tests.failover.run build/failover --seeds $(LAB_SEEDS)
 	@PYTHONPATH=. $(RUN)python -m tests.failover.judge build/failover
 
+# Some minutes: processes killed with SIGKILL, a broker that comes and goes, a disk that is full, days that pass.
+soak-agent: $(VENV)/.installed
+	@PYTHONPATH=. $(RUN)python $(BENCH_TOOLS)/agent_soak.py
+
 # ------------------------------------------------------------------------------------------------------- maintenance
 
 # Everything there is, resolved without constraints in an environment of its own, then written down.
@@ -157,7 +162,7 @@ lock:
 	$(PYTHON) -m venv "$$fresh"; \
 	pip="$$fresh/bin/python -m pip --quiet --disable-pip-version-check --no-input"; \
 	$$pip install --upgrade pip; \
-	$$pip install --editable '.[full,scapy]' --group dev --group fuzz hatchling editables; \
+	$$pip install --editable '.[full,scapy,ml]' --group dev --group fuzz hatchling editables; \
 	{ \
 		echo '# Written by `make lock` on Linux with Python 3.11: what `make` installs, exactly, the build backend and pip included.'; \
 		$$pip freeze --all --exclude-editable --exclude setuptools; \

@@ -1,0 +1,2 @@
+#!/bin/bash
+cppython fieldkit_capture.py
