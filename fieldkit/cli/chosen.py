@@ -89,6 +89,7 @@ class Matching:
         report["stations"] = [entry for entry in report["stations"] if entry["station"] in kept]
         report["connections"] = [entry for entry in report["connections"] if entry["station"] in kept]
         report["transactions"] = [entry for entry in report["transactions"] if entry["station"] in kept]
+        report["devices"] = [entry for entry in report["devices"] if entry["station"] in kept]
         if report["detector"]:
             told_of = report["detector"]["incidents"]
             report["detector"]["incidents"] = [entry for entry in told_of if entry["station"] in kept]

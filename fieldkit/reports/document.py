@@ -448,6 +448,42 @@ class LinkEntry(TypedDict):
     """The latest, at most 20."""
 
 
+class DeviceValue(TypedDict):
+    """What a device told last under one name."""
+
+    name: str
+    value: float | str | None
+    """None: the device has no value, or none that is a number."""
+    unit: str
+    measurand: str
+    """OCPP's name for it; empty where it has none."""
+    phase: str
+    time: Time | None
+    verified: bool
+    """False: what it means rests on a single source."""
+
+
+class DeviceEntry(TypedDict):
+    """A meter, controller, modem or console on a serial port."""
+
+    port: str
+    dialect: str
+    name: str
+    """"sdm630/1"; empty for a console."""
+    station: str
+    connector: str
+    """Against whose messages it was held; empty where that was not evident."""
+    reason: str
+    """Why it is that station's, or nobody's."""
+    last: Time | None
+    pilot: str
+    """State of IEC 61851-1 that it told last; empty without one."""
+    network: str
+    """Of a modem: "registered", or what it is instead."""
+    values: list[DeviceValue]
+    values_left_out: int
+
+
 class Report(TypedDict):
     schema: int
     tool: Tool
@@ -460,7 +496,7 @@ class Report(TypedDict):
     links: list[LinkEntry]
     """At most 500, those with outages first."""
     tls: list[TlsEntry]
-    devices: list[dict[str, Any]]
-    """Serial devices."""
+    devices: list[DeviceEntry]
+    """Of recordings of serial ports that were given beside captures and logs; at most 64."""
     findings: list[FindingEntry]
     detector: dict[str, Any] | None

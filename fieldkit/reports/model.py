@@ -13,7 +13,7 @@ from fieldkit import __version__
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.finding import SEVERITIES, Severity
 from fieldkit.checks.words import counted
-from fieldkit.reports import incidents, model_links, model_outages, model_station, verdict
+from fieldkit.reports import incidents, model_devices, model_links, model_outages, model_station, verdict
 from fieldkit.reports.document import (
     SCHEMA,
     Capture,
@@ -99,7 +99,7 @@ def build(session: Session, *, sources: Sequence[SourceRead], show_ids: bool = F
         "transactions": transactions,
         "links": model_outages.entries(session.picture.outages),
         "tls": model_links.tls_entries(links),
-        "devices": [],
+        "devices": model_devices.entries(session.picture),
         "findings": findings,
         "detector": incidents.section(session.detector, show_ids=show_ids) if session.detector else None,
     }

@@ -229,6 +229,7 @@ class Export:
         report["stations"] = [entry for entry in report["stations"] if entry["station"] in stations]
         report["connections"] = [entry for entry in report["connections"] if entry["station"] in stations]
         report["transactions"] = [entry for entry in report["transactions"] if entry["station"] in stations]
+        report["devices"] = [entry for entry in report["devices"] if entry["station"] in stations]
         report["summary"]["stations"] = len(report["stations"])
         report["summary"]["outcomes"] = None  # they are counted over the whole site
         report["capture"]["notes"].insert(0, f"This report is about a part of the capture: {self.part.title}.")

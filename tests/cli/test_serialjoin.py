@@ -232,3 +232,27 @@ def test_a_modem_is_known_by_its_address(fieldkit: Fieldkit, tmp_path: Path) -> 
     ]
     document = reported(fieldkit, pcap(tmp_path, one, other), recorded(tmp_path, lines, device="at"))
     assert "is held against the messages of CP_2: it has the address 10.64.3.9" in notes(document)
+
+
+def test_the_report_lists_what_the_devices_told_last(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    session, begin = available("CP_7", 40_001)
+    recording = recorded(tmp_path, asked(begin, session.clock.now, 3), device=DEVICE)
+    page = tmp_path / "site.html"
+    document = reported(fieldkit, pcap(tmp_path, session), recording, "-o", page)
+    (device,) = document["devices"]
+    assert (device["port"], device["dialect"], device["name"]) == ("/dev/ttyUSB0", "modbus", "evse-din/1")
+    assert (device["station"], device["reason"], device["pilot"]) == ("CP_7", "it is the only station here", "C")
+    told = {one["name"]: one["value"] for one in device["values"]}
+    assert told == {"vehicle_state": "C"}
+    text = page.read_text()
+    assert 'id="devices"' in text
+    assert "evse-din/1" in text
+
+
+def test_a_filter_leaves_the_devices_of_its_stations(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    one, begin = available("CP_1", 40_001)
+    other, _ = available("CP_2", 40_002)
+    recording = recorded(tmp_path, asked(begin, one.clock.now, 1), device=DEVICE)
+    arguments = (pcap(tmp_path, one, other), recording, "--serial-station", "CP_2", "--filter")
+    assert len(reported(fieldkit, *arguments, "station = CP_2")["devices"]) == 1
+    assert reported(fieldkit, *arguments, "station = CP_1")["devices"] == []
