@@ -5,8 +5,8 @@
 
 Real parts only: the agent's outbox, courier and MQTT sink in a process that is killed with SIGKILL at random;
 mosquitto, killed, restarted and away while days pass (the agent's clock is set forward); `fieldkit collect run`, killed
-too; the outbox on a tmpfs of a few megabytes that is filled by somebody else for a while. A finding counts as raised when the
-outbox has said that it is in a file; until then it is raised again, as traffic that goes on would.
+too; the outbox on a tmpfs of a few megabytes that is filled by somebody else for a while. A finding counts as raised
+when the outbox has said that it is in a file; until then it is raised again, as traffic that goes on would.
 
 Needs root (for the tmpfs), mosquitto and paho-mqtt. Ends with 1 if a finding is missing, damaged or counted twice.
 """

@@ -142,8 +142,8 @@ def _answers(path: Path) -> bool:
 # -------------------------------------------------------------------------------------------------- whoever is asking
 
 
-def ask(folder: Path, question: Mapping[str, Any]) -> tuple[dict[str, Any], Iterator[bytes]]:
-    """Ask the agent of this machine; its answer, and what follows behind it."""
+def ask(folder: Path, question: Mapping[str, Any], *, follow: bool = False) -> tuple[dict[str, Any], Iterator[bytes]]:
+    """Ask the agent of this machine; its answer, and (``follow``) what comes behind it."""
     way = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     path = folder / SOCKET
     try:
@@ -153,6 +153,9 @@ def ask(folder: Path, question: Mapping[str, Any]) -> tuple[dict[str, Any], Iter
         way.settimeout(None)
         file = way.makefile("rb")
         line = file.readline(MAX_ANSWER)
+        if not follow:
+            file.close()
+            way.close()
     except PermissionError:
         way.close()
         raise ControlError(f"{path}: only root and the agent's user may ask it: sudo fieldkit agent …") from None
@@ -164,8 +167,12 @@ def ask(folder: Path, question: Mapping[str, Any]) -> tuple[dict[str, Any], Iter
     except ValueError:
         answer = {"error": "the agent has ended"}
     if "error" in answer:
+        file.close()
         way.close()
         raise ControlError(str(answer["error"]))
+
+    if not follow:
+        return answer, iter(())
 
     def rest() -> Iterator[bytes]:
         with way, file:

@@ -207,9 +207,8 @@ class Outbox:
             self._note_done()
             if self._memory:
                 self._settle()
-            if self._stage is not None:
-                if now - self._flushed >= self.limits.flush or now - self._urgent >= URGENT:
-                    self.flush()
+            if now - self._flushed >= self.limits.flush or now - self._urgent >= URGENT:
+                self.flush()
             if now - self._tidied >= _TIDY:
                 self._tidied = now
                 before = self._now() - int(self.limits.age * 1e9)

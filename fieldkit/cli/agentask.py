@@ -22,7 +22,7 @@ def command(question: str) -> ExitCode:
         raise click.UsageError("the question is a JSON object") from error
     if not isinstance(asked, dict):
         raise click.UsageError("the question is a JSON object")
-    answer, rest = ask("", asked)
+    answer, rest = ask("", asked, follow=True)
     out = sys.stdout.buffer
     out.write(json.dumps(answer, separators=(",", ":")).encode() + b"\n")
     out.flush()

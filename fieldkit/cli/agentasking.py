@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shlex
@@ -31,17 +32,17 @@ class NotAsked(click.ClickException):
     exit_code = int(ExitCode.UNREACHABLE)
 
 
-def ask(where: str, question: Mapping[str, Any]) -> tuple[dict[str, Any], Iterator[bytes]]:
-    """The agent's answer, and what follows behind it."""
+def ask(where: str, question: Mapping[str, Any], *, follow: bool = False) -> tuple[dict[str, Any], Iterator[bytes]]:
+    """The agent's answer, and (``follow``) what comes behind it."""
     if not where:
         from fieldkit.agent.control import ControlError
         from fieldkit.agent.control import ask as ask_here
 
         try:
-            return ask_here(folder(), question)
+            return ask_here(folder(), question, follow=follow)
         except ControlError as error:
             raise NotAsked(str(error)) from None
-    return _over_ssh(where, question)
+    return _over_ssh(where, question, follow=follow)
 
 
 def folder() -> Path:
@@ -50,7 +51,8 @@ def folder() -> Path:
     if named:
         return Path(named)
     from fieldkit.agent.settings import USUAL
-    from fieldkit.config import ConfigError, read
+    from fieldkit.agent.uci import read
+    from fieldkit.config import ConfigError
 
     try:
         return Path(read(USUAL).table("agent").text("run", str(_USUAL)))
@@ -58,7 +60,7 @@ def folder() -> Path:
         return _USUAL  # not there, or not for us to read
 
 
-def _over_ssh(where: str, question: Mapping[str, Any]) -> tuple[dict[str, Any], Iterator[bytes]]:
+def _over_ssh(where: str, question: Mapping[str, Any], *, follow: bool) -> tuple[dict[str, Any], Iterator[bytes]]:
     from fieldkit.sources.file import SourceError
     from fieldkit.sources.sshcommand import command, parse, refusal
 
@@ -74,25 +76,34 @@ def _over_ssh(where: str, question: Mapping[str, Any]) -> tuple[dict[str, Any], 
         )
     except OSError as error:
         raise NotAsked(f"ssh: {error.strerror or error}") from None
-    assert process.stdout is not None
+    assert isinstance(process.stdout, io.BufferedReader)
     assert process.stderr is not None
-    line = process.stdout.readline()
+    out, err = process.stdout, process.stderr
+
+    def bury() -> None:
+        process.kill()
+        process.wait()
+        out.close()
+        err.close()
+
+    line = out.readline()
     try:
         answer = json.loads(line)
     except ValueError:
-        process.kill()
-        said = process.stderr.read(4096).decode("utf-8", "replace").splitlines()
-        process.wait()
+        said = err.read(4096).decode("utf-8", "replace").splitlines()
+        bury()
         mine = [text for text in said if text.startswith("fieldkit")]
         raise NotAsked(terminal(mine[-1] if mine else refusal(target, said).reason, 400)) from None
 
     def rest() -> Iterator[bytes]:
-        assert process.stdout is not None
         try:
-            while piece := process.stdout.read1(1 << 16):  # type: ignore[attr-defined]
+            while piece := out.read1(1 << 16):
                 yield piece
         finally:
-            process.kill()
-            process.wait()
+            bury()
+
+    if not follow:
+        bury()
+        return answer, iter(())
 
     return answer, rest()

@@ -25,7 +25,7 @@ def command(router: str) -> ExitCode:
     """Write the packets that it sees now, as pcapng, to standard output, until nobody reads them."""
     if sys.stdout.isatty():
         raise click.UsageError("standard output is a terminal: pipe the packets somewhere")
-    told, rest = ask(router, {"ask": "packets"})
+    told, rest = ask(router, {"ask": "packets"}, follow=True)
     click.echo(f"{READY} {', '.join(told.get('listening', [])) or 'nothing yet'}", err=True)
     out = sys.stdout.buffer
     for piece in rest:

@@ -44,7 +44,7 @@ def command(router: str, names: tuple[str, ...], incidents: bool, directory: str
 
 
 def _pulled(router: str, name: str, to: Path) -> bool:
-    answer, rest = ask(router, {"ask": "pull", "name": name})
+    answer, rest = ask(router, {"ask": "pull", "name": name}, follow=True)
     if "error" in answer:
         click.echo(f"fieldkit: {terminal(str(answer['error']), 200)}", err=True)
         return False

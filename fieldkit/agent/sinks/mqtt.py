@@ -235,7 +235,7 @@ class MqttSink:
             self._taken.add(message)
 
     def _on_disconnect(self, client: Client, _: Any, flags: Any, reason: Any, properties: Any) -> None:
-        if client is self._client:
+        if client is self._client and self._ready in ("", "yes"):  # else it has said why already
             self._ready = str(reason) if reason is not None and reason.is_failure else "the connection broke off"
 
     def _loop(self, client: Client, seconds: float) -> None:

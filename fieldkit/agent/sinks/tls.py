@@ -60,8 +60,7 @@ def context(settings: TlsSettings) -> ssl.SSLContext:
         raise SinkError(
             f"{named}: {getattr(error, 'reason', None) or getattr(error, 'strerror', None) or error}"
         ) from None
-    if settings.pins:
-        made.sslsocket_class = _pinned(frozenset(settings.pins))
+    made.sslsocket_class = _checked(frozenset(settings.pins))
     return made
 
 
@@ -70,18 +69,22 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted: give one without a passphrase, readable by the agent alone")
 
 
-def _pinned(pins: frozenset[str]) -> type[ssl.SSLSocket]:
-    class Pinned(ssl.SSLSocket):
-        """Looks at the certificate when the handshake has ended: whoever shakes hands, and whenever."""
+def _checked(pins: frozenset[str]) -> type[ssl.SSLSocket]:
+    class Checked(ssl.SSLSocket):
+        """Looks at the certificate when the handshake has ended, whoever shakes hands; what fails is closed."""
 
         def do_handshake(self, *given: Any, **named: Any) -> None:
-            super().do_handshake(*given, **named)
-            shown = self.getpeercert(binary_form=True) or b""
-            found = hashlib.sha256(shown).hexdigest()
-            if found not in pins:
-                raise PinError(f"its certificate (SHA-256 {found}) is not the one that was pinned")
+            try:
+                super().do_handshake(*given, **named)
+                if pins:
+                    found = hashlib.sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
+                    if found not in pins:
+                        raise PinError(f"its certificate (SHA-256 {found}) is not the one that was pinned")
+            except BaseException:
+                self.close()
+                raise
 
-    return Pinned
+    return Checked
 
 
 def explained(error: OSError) -> str:
