@@ -21,7 +21,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls soak soak-agent \
-	lab-failover lock clean
+	lab-failover packages test-packages lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -39,6 +39,8 @@ help:
 	@echo 'make soak         eight hours of a site in two minutes: memory must stay where it is'
 	@echo 'make lab-failover  outages made on purpose, and what is said of them (root on Linux, nftables, tcpdump; 8 minutes)'
 	@echo 'make soak-agent   10,000 findings on their way home while all on it breaks; nothing may be lost (root, mosquitto)'
+	@echo 'make packages  what routers and laptops install: .deb, .ipk, .apk, containers, NCOS; into build/packages'
+	@echo 'make test-packages  each of them installed and run (root on Linux; debootstrap, qemu-user-static, mosquitto)'
 	@echo 'make lock     resolve all dependencies anew into constraints.txt'
 	@echo 'make clean    remove what was built'
 
@@ -153,6 +155,16 @@ lab-failover: $(VENV)/.developing
 # Some minutes: processes killed with SIGKILL, a broker that comes and goes, a disk that is full, days that pass.
 soak-agent: $(VENV)/.installed
 	@PYTHONPATH=. $(RUN)python $(BENCH_TOOLS)/agent_soak.py
+
+# ---------------------------------------------------------------------------------------------------------- packages
+
+# KINDS="ipk apk" builds those alone.
+KINDS ?= all
+packages: $(VENV)/.installed
+	@$(RUN)python packaging/build.py $(KINDS)
+
+test-packages: $(VENV)/.developing
+	$(RUN)python -m pytest -q -s -m packages tests/packaging $(PYTEST)
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 
