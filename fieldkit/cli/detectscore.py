@@ -50,9 +50,7 @@ be used, 5 the capture is damaged or has gaps and nothing was found.
 @click.option(
     "--runtime",
     type=click.Choice(["ai-edge-litert", "tflite-runtime", "numpy", "python"]),
-    default="",
-    show_default="the first of them that works",
-    help="What runs the model.",
+    help="What runs the model (default: the first of them that works).",
 )
 @options.keylog
 @options.validate
@@ -64,7 +62,7 @@ def command(
     alerts: str | None,
     state: str | None,
     layers: str,
-    runtime: str,
+    runtime: str | None,
     keylog: tuple[str, ...],
     validate: bool,
     zone: str | None,
@@ -91,7 +89,7 @@ def command(
     if not taken.opened:
         return outcome.exit_code()
     try:
-        with Site(layers=chosen, state=state, runtime=runtime) as site:
+        with Site(layers=chosen, state=state, runtime=runtime or "") as site:
             detector = site.detector
             diagnosis.run(taken, Session(detector=detector), outcome, keylog=keylog, quiet=quiet, validate=validate)
             notes = [*detector.notes, *drift_notes(site)]

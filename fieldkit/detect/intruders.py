@@ -28,6 +28,9 @@ from fieldkit.site.link import asks_upgrade
 from fieldkit.site.reading import moment, objects, text
 
 WINDOW: Final = 60 * SECOND
+HOUR: Final = 3600 * SECOND
+MAX_ACTIONS: Final = 200
+"""Actions of one station that are counted apart."""
 FLOOD: Final = 20
 """CALLs of one action within a minute that are many, whatever the station …"""
 FLOOD_FACTOR: Final = 4.0
@@ -67,7 +70,9 @@ class _Station:
     counts: Counter[str] = field(default_factory=Counter)
     """Of ``calls``, by action."""
     most: dict[str, float] = field(default_factory=dict)
-    """The most of one action within a minute so far, as far as nothing was wrong."""
+    """The most of one action within a minute in the hours before this one …"""
+    hours: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """… and in this one."""
     broken: deque[tuple[int, Event]] = field(default_factory=lambda: deque(maxlen=64))
     odd: int = 0
     """Messages with broken content so far …"""
@@ -168,7 +173,7 @@ class Intruders(Tracker):
         if len(calls) == calls.maxlen:
             counts.clear()
             counts.update(one for _, one in calls)
-        most = state.most.get(action, 0.0)
+        most = self._most_before(state, action, number, time)
         if action == "Heartbeat":
             station = self.context.picture.stations.get(name)
             interval = station.about.heartbeat_interval if station is not None else None
@@ -177,9 +182,8 @@ class Intruders(Tracker):
         else:
             limit = max(FLOOD, FLOOD_FACTOR * most)
         if number < limit or (action in _ASKED_FOR and number < 3 * limit) or _is_old(message):
-            if number > most and number < limit / 2 and len(state.most) < 200:
-                state.most[action] = float(number)
             return
+        state.hours[action] = (time // HOUR, 0)  # what is told of is not learnt
         self.context.tell(
             "message-flood",
             name,
@@ -191,6 +195,18 @@ class Intruders(Tracker):
             layer="statistics",
             sign=f"flood-{action}",
         )
+
+    @staticmethod
+    def _most_before(state: _Station, action: str, number: int, time: int) -> float:
+        """The most within a minute in any hour before this one: a flood must not be its own measure."""
+        hour, highest = state.hours.get(action, (time // HOUR, 0))
+        if hour != time // HOUR:
+            if action in state.most or len(state.most) < MAX_ACTIONS:
+                state.most[action] = max(state.most.get(action, 0.0), float(highest))
+            highest = 0
+        if action in state.hours or len(state.hours) < MAX_ACTIONS:
+            state.hours[action] = (time // HOUR, max(highest, number))
+        return state.most.get(action, 0.0)
 
     def _shape(self, name: str, state: _Station, message: OcppMessage) -> None:
         """Each program numbers its messages in one way: a CALL numbered in another way comes from another program."""

@@ -250,7 +250,7 @@ class Observer(Tracker):
     def _phases(watched: Watched, station: Station, time: int) -> None:
         measured = station.meters.measured
         currents = [one.value for one in measured.get("Current.Import", ()) if one.phase in ("L1", "L2", "L3")]
-        if len(currents) == 3 and max(currents) > 2:
+        if len(currents) == 3 and min(currents) > 0.5:  # cars that take one phase only are nothing unusual
             watched.steps.measure(time, "spread", 100 * (max(currents) - min(currents)) / max(currents))
         volts = [one.value for one in measured.get("Voltage", ()) if one.phase.startswith("L") and one.unit == "V"]
         if volts:
