@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -242,7 +243,10 @@ class TextLog:
         self.fault = ""
         path = recording.with_name(recording.name.removesuffix(SUFFIX) + ".log")
         self._lines: RowLines = RowLines(stamps="both", utc=utc, date=True)
-        self._file = path.open("a", encoding="utf-8", newline="\n")
+        # As the recording beside it: for its owner only.
+        self._file = open(  # noqa: SIM115  (open as long as the port is)
+            path, "a", encoding="utf-8", newline="\n", opener=lambda name, flags: os.open(name, flags, 0o600)
+        )
 
     def add(self, port: str, rows: list[Row]) -> None:
         try:

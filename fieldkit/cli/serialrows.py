@@ -68,9 +68,14 @@ def as_json(port: str, row: Row) -> dict[str, Any]:
     if row.grave:
         document["grave"] = True
     if row.event is not None and row.kind in ("reading", "event"):
+        from fieldkit.events import ConsoleSighting
+        from fieldkit.sources.serial.discreet import discreet
+
         values = asdict(row.event)
         for name in ("time", "frames", "port", "line"):
             values.pop(name, None)
+        if isinstance(row.event, ConsoleSighting):
+            values["values"] = {name: discreet(value) for name, value in row.event.values.items()}
         document[row.kind] = values
     return document
 

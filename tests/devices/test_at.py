@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from fieldkit.devices.at.answers import values
+from fieldkit.devices.at.answers import plain_values, values
 from fieldkit.devices.at.commands import COMMANDS, USUAL, read_command
 from fieldkit.devices.at.lines import LONGEST, LineSplitter, error_words, role, split_fields
 from fieldkit.devices.at.session import AtCause, AtListener, AtSession
@@ -237,3 +237,8 @@ def test_a_line_without_end_is_bounded() -> None:
     assert splitter.feed(b"x" * 100_000 + b"\r\nOK\r\n") == ["OK"]
     assert splitter.cut == 1
     assert LONGEST < 100_000
+
+
+def test_an_imei_beside_the_model_is_masked_too() -> None:
+    (value,) = plain_values("ATI", "IMEI: 861234567890123")
+    assert (value.value, value.raw) == ("IMEI: 86…23", "IMEI: 86…23")

@@ -216,3 +216,14 @@ def test_the_silence_between_frames_is_kept() -> None:
         line.begin(REQUEST, NOW + 100 * MILLISECOND)
     line.feed(b"\x05", NOW + 139 * MILLISECOND)
     assert line.ready == NOW + 139 * MILLISECOND + SETTINGS.frame_gap
+
+
+def test_what_was_said_before_the_request_does_not_answer_it() -> None:
+    """Another master's answer to the very same request, heard while an operator thought, and handed over afterwards."""
+    line = Line(SETTINGS, PATIENCE)
+    exchange = line.begin(REQUEST, NOW)
+    assert line.feed(ANSWER, NOW - 1) is None
+    assert exchange.outcome is None
+    outcome = line.feed(ANSWER, NOW + 100 * MILLISECOND)
+    assert outcome is not None
+    assert outcome.cause is Cause.ANSWERED

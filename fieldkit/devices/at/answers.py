@@ -42,6 +42,8 @@ TECHNOLOGIES: Final = {
 _REGISTERED: Final = ("1", "5")
 _ADDRESS: Final = re.compile(r"(?!0\.0\.0\.0)\d{1,3}(?:\.\d{1,3}){3}")
 """IPv4; IPv6 comes as sixteen numbers with dots between them, or with colons (27.007 AT+CGPIAF)."""
+_LONG_NUMBER: Final = re.compile(r"[0-9]{14,}")
+"""Some modems tell their IMEI with their model (ATI)."""
 
 
 class AtValue(NamedTuple):
@@ -77,7 +79,11 @@ def plain_values(command: str, line: str) -> Iterator[AtValue]:
     text = line.strip()[:64]
     if name in ("imsi", "imei", "iccid") and not text.rstrip("Ff").isdecimal():
         return
-    yield _identity(name, text) if name in ("imsi", "imei", "iccid") else AtValue(name, text, "", text)
+    if name not in ("imsi", "imei", "iccid"):
+        text = _LONG_NUMBER.sub(lambda found: mask(found[0]), text)
+        yield AtValue(name, text, "", text)
+    else:
+        yield _identity(name, text)
 
 
 def _identity(name: str, text: str) -> AtValue:

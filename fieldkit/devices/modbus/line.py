@@ -52,6 +52,7 @@ class Line:
         """Answers that came after their exchange was given up; for the caller to take away."""
         self._unsettled: list[tuple[Request, int]] = []
         self._ready = 0
+        self._begun = 0
 
     @property
     def ready(self) -> int:
@@ -83,6 +84,7 @@ class Line:
             raise ValueError(f"the line has to be silent for another {(self._ready - now) / MILLISECOND:.1f} ms")
         if not self.fits(request, now):
             raise ValueError("an earlier request that looks the same is still without its answer")
+        self._begun = now
         data = (ascii_frame if self.ascii else rtu_frame)(request.unit, request.pdu)
         receiver: Receiver = AsciiReceiver() if self.ascii else RtuReceiver()
         sent = now + self.settings.wire_time(len(data))
@@ -104,8 +106,8 @@ class Line:
     def feed(self, data: bytes, time: int) -> Outcome | None:
         """Bytes heard. The outcome, where they bring the exchange to its end."""
         exchange = self.exchange
-        if exchange is None or exchange.outcome is not None:
-            # Nobody was asked: keep silent until it is over.
+        if exchange is None or exchange.outcome is not None or time < self._begun:
+            # Nobody was asked when this was said, even if it is handed over only now: keep silent until it is over.
             self._ready = max(self._ready, time + self.settings.frame_gap)
             return None
         exchange.feed(data, time)

@@ -13,6 +13,7 @@ from fieldkit.devices.console.recognise import Recogniser
 from fieldkit.devices.detect import judge
 from fieldkit.devices.modbus.timing import MILLISECOND, LineSettings
 from fieldkit.events import ConsoleLine, ConsoleSighting, DeviceReading
+from fieldkit.sources.serial.discreet import discreet
 from fieldkit.sources.serial.overhearing import ANYTHING, Expected, Overhearing
 from fieldkit.sources.serial.recording import Chunk, Item, Notice
 from fieldkit.sources.serial.settings import parse_line
@@ -44,9 +45,10 @@ class Row(NamedTuple):
     kind: str
     """"in", "out", "prompt", "hex", "hex-out", "decode", "reading", "event", "notice"."""
     text: str
-    """Not yet safe to show."""
+    """Without passwords and the like; not yet safe to show."""
     grave: bool = False
     event: ConsoleLine | ConsoleSighting | DeviceReading | None = None
+    """As it was said: for a session, whose documents keep secrets themselves."""
 
 
 class Decoder:
@@ -80,7 +82,7 @@ class Decoder:
     @property
     def partial(self) -> str:
         """The line that is being written; not yet safe to show."""
-        return "" if self.view == "hex" else self._reader.partial
+        return "" if self.view == "hex" else discreet(self._reader.partial)
 
     @property
     def recogniser(self) -> Recogniser:
@@ -191,7 +193,7 @@ class Decoder:
         text, time = self._typed.decode("utf-8", "replace").rstrip("\r\n"), self._typed_at
         self._typed.clear()
         self._typed_at = 0
-        return [Row(time, "out", text)]
+        return [Row(time, "out", discreet(text))]
 
     def _close(self) -> list[Row]:
         """A group is whole: is it text, and is that what is shown?"""
@@ -230,11 +232,11 @@ class Decoder:
             shown, self._prompt = self._prompt, "" if line.complete else line.text
             if line.text == shown:
                 continue  # the prompt that is shown already, now with its line end or at the end of all
-            rows.append(Row(line.time, "in" if line.complete else "prompt", line.text, event=line))
+            rows.append(Row(line.time, "in" if line.complete else "prompt", discreet(line.text), event=line))
             found = self._recogniser.feed(line)
             self.at_password = any(sighting.kind == "login.password" for sighting in found)
             for sighting in found:
-                values = ", ".join(f"{name} {value}" for name, value in sighting.values.items() if value)
+                values = ", ".join(f"{name} {discreet(value)}" for name, value in sighting.values.items() if value)
                 text = f"{sighting.kind}{': ' if values else ''}{values}"
                 rows.append(Row(sighting.time, "event", text, sighting.grave, sighting))
         if self.view == "auto":

@@ -79,7 +79,7 @@ class Recording:
         self._closed = False
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            self._descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         except OSError as error:
             raise PortError(Reason.SETTINGS, f"the log cannot be written: {path}: {error.strerror}") from error
         head = {"format": FORMAT, "schema": SCHEMA}
