@@ -24,6 +24,8 @@ CACHE: Final = 1024
 """KiB of pages that SQLite keeps in memory."""
 LOG_LIMIT: Final = 1 << 20
 """Bytes to which the write-ahead log is cut back."""
+WAITED: Final = 0.5
+"""Seconds that another process may keep the file locked: it is the agent before us that ends, or one that stays."""
 _FREED: Final = 2048
 """Pages given back to the file system at a time."""
 
@@ -92,7 +94,10 @@ class Box:
         def work() -> None:
             fresh = self.path is None or not self.path.exists() or not self.path.stat().st_size
             self._db = db = sqlite3.connect(
-                ":memory:" if self.path is None else self.path, timeout=0.5, isolation_level=None, check_same_thread=False
+                ":memory:" if self.path is None else self.path,
+                timeout=WAITED,
+                isolation_level=None,
+                check_same_thread=False,
             )
             db.execute("PRAGMA locking_mode = EXCLUSIVE")
             if fresh:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from fnmatch import fnmatchcase
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from fieldkit.agent.records import PRIORITIES
 from fieldkit.agent.settings import DetectorSettings, Settings
@@ -22,27 +23,38 @@ from fieldkit.session import Session
 if TYPE_CHECKING:
     from fieldkit.detect.detector import Detector
     from fieldkit.detect.incident import Incident
+    from fieldkit.models.opening import Site
     from fieldkit.ocpp.schema import Schemas
 
 DETECTOR: Final = "fieldkit.models.opening"
-"""The module that has the detector's door, ``build_detector``: the only seam between agent and detector."""
+"""The module with the detector's door, ``Site``: the only seam between agent and detector."""
+CALIBRATION: Final = "calibration.json"
+"""What was learnt of the site, among what the agent keeps."""
+LEARNT_EVERY: Final = 6 * 3600.0
+"""Seconds between two writings of it: some 50 kB a station, on flash."""
 SURE: Final = 0.8
 """Confidence from which on an incident is a warning; below, and where nothing is wrong, it is worth knowing."""
 
 
-def detector(settings: DetectorSettings, state: Path) -> tuple[Detector | None, str]:
-    """The detector; or why there is none, which is no fault of the agent: a sentence for a note."""
+def detector(settings: DetectorSettings, state: Path) -> tuple[Site | None, str]:
+    """The detector; or why there is none, which is no fault of the agent: a sentence for a note.
+
+    The model runs in this process: another one beside it would cost a router more memory than it brings speed.
+    """
     if not settings.use:
         return None, ""
+    learnt = state / CALIBRATION
+    given: dict[str, Any] = {"layers": settings.layers} if settings.layers else {}
     try:
-        layers = {"layers": settings.layers} if settings.layers else {}
-        made: Detector = import_module(DETECTOR).build_detector(state=str(state), **layers)
+        made: Site = import_module(DETECTOR).Site(
+            state=str(learnt) if learnt.exists() else None, runtime="inline", **given
+        )
     except ModuleNotFoundError as error:
         missing = error.name or "a part of it"
         return None, f"the detector is not used: {missing} is not installed (detector.use = false ends this note)"
     except Exception as error:
         return None, f"the detector is not used: {type(error).__name__}: {error}"
-    return made, "; ".join(made.notes)
+    return made, "; ".join(made.detector.notes)
 
 
 class Incidents:
@@ -101,7 +113,8 @@ class Diagnosis:
     def begin(self) -> None:
         """From nothing. What was under way is not judged as having ended: it goes on, and is joined in the middle."""
         settings = self.settings
-        found, self.note = detector(settings.detector, settings.state / "detector")
+        self._site, self.note = detector(settings.detector, settings.state)
+        found = self._site.detector if self._site is not None else None
         self._incidents = Incidents(found, self._writer, show_ids=settings.show_ids) if found is not None else None
         self.pipeline = Pipeline("", schemas=self._schemas, full=False)
         self.session = Session(Policy(security_profile=settings.min_profile), detector=found)
@@ -121,10 +134,25 @@ class Diagnosis:
         """The agent ends: final counts."""
         self.tick(now)
         self._telling.finish()
+        self._let_go()
+
+    def learn(self) -> None:
+        """Keep what was learnt of the site, if the disk lets us; what fails is tried again next time."""
+        if self._site is not None and self._site.calibration is not None:
+            with suppress(OSError):
+                import_module("fieldkit.models.calibrationfile").save(
+                    str(self.settings.state / CALIBRATION), self._site.calibration
+                )
+
+    def _let_go(self) -> None:
+        self.learn()
+        if self._site is not None:
+            self._site.close()
 
     def restart(self) -> Pipeline:
         """Begin anew; the pipeline for what comes now."""
         self._telling.finish()
+        self._let_go()
         self.anew += 1
         self.begin()
         return self.pipeline

@@ -16,8 +16,8 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
-from fieldkit.links.process import Failed, Programs, buffered
-from fieldkit.links.runner import RunnerError
+from fieldkit.links.process import Programs, buffered, gathered
+from fieldkit.links.runner import MAX_ANSWER, RunnerError
 from fieldkit.safetext import terminal
 
 FIRST_PAUSE: Final = 5.0
@@ -25,6 +25,8 @@ LONGEST_PAUSE: Final = 600.0
 """Seconds until a child that has ended is started again: doubled each time."""
 STEADY: Final = 120.0
 """Seconds that it must have lived for the pauses to be short again."""
+MAX_SAID: Final = 4096
+"""Bytes of what a child says on standard error that are kept."""
 POSTURE_TIME: Final = 90.0
 """Seconds that a look at an endpoint may take."""
 
@@ -121,9 +123,7 @@ class Periodic(threading.Thread):
         """Until ``end``."""
         while not self._ending.is_set():
             try:
-                self._take(json.loads(self._programs.answer(fieldkit(*self._arguments), POSTURE_TIME)))
-            except Failed as error:
-                self._failed(terminal(error.said.strip().splitlines()[-1], 300) if error.said.strip() else str(error))
+                self._take(self._asked())
             except (RunnerError, ValueError) as error:
                 self._failed(str(error))
             self._ending.wait(self._every)
@@ -132,6 +132,25 @@ class Periodic(threading.Thread):
         """With its child."""
         self._ending.set()
         self._programs.close()
+
+    def _asked(self) -> dict[str, Any]:
+        """Its document, whatever its exit status: that says what is in it. ValueError with what it says instead."""
+        process = self._programs.start(fieldkit(*self._arguments))
+        out, err = process.stdout, process.stderr
+        assert out is not None
+        assert err is not None
+        try:
+            data, said = gathered({out: MAX_ANSWER, err: MAX_SAID}, POSTURE_TIME, "fieldkit")
+        finally:
+            self._programs.end(process)
+        try:
+            told = json.loads(data)
+        except ValueError:
+            lines = said.decode("utf-8", "replace").strip().splitlines()
+            raise ValueError(terminal(lines[-1], 300) if lines else "no answer") from None
+        if not isinstance(told, dict):
+            raise ValueError("an answer of another kind")
+        return told
 
     def _failed(self, why: str) -> None:
         if not self._ending.is_set():

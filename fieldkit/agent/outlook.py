@@ -79,6 +79,11 @@ class Outlook:
 
     def _on_posture(self, told: dict[str, Any]) -> None:
         writer = self._writer
+        for target in told.get("targets", ()):
+            if isinstance(target, dict) and target.get("reachable") is False:
+                name = str(target.get("target") or "the endpoint")
+                why = str(target.get("error") or "it cannot be reached")
+                self._tell("helper-failed", group=f"posture {name}", what=f"posture of {name}", why=why)
         for finding in told.get("findings", ()):
             if writer is None or not isinstance(finding, dict) or finding.get("severity") not in PRIORITIES:
                 continue

@@ -22,7 +22,7 @@ from fieldkit.agent.clock import Clock
 from fieldkit.agent.control import Control
 from fieldkit.agent.couriers import Courier
 from fieldkit.agent.devices import DeviceLane
-from fieldkit.agent.diagnosis import Diagnosis
+from fieldkit.agent.diagnosis import LEARNT_EVERY, Diagnosis
 from fieldkit.agent.health import Health, resident
 from fieldkit.agent.helpers import Helper, Periodic
 from fieldkit.agent.intake import Bell, Intake
@@ -159,6 +159,7 @@ class Agent:
     def _loop(self) -> str:
         self._install_signals()
         second, memory, remember, health = (Every(1.0), Every(MEMORY_EVERY), Every(REMEMBER), Every(0, now=True))
+        learnt = Every(LEARNT_EVERY)
         gc.collect()
         gc.freeze()
         self._schedule()
@@ -183,6 +184,8 @@ class Agent:
                 self._look_at_memory()
             if remember():
                 self._remember()
+            if learnt():
+                self._diagnosis.learn()
             if health(self.settings.health):
                 self._write_health()
             self._pace.rest()
