@@ -35,9 +35,11 @@ CADENCE_ODD: Final = 0.10
 CADENCE_SPREADS: Final = 6.0
 CADENCE_OF: Final = (5, 8)
 """So many odd ones of the latest."""
-HOT: Final = 9.0
+HOT: Final = 12.0
 """Degrees above what is usual at this load, or ``HOT_SPREADS``."""
 HOT_SPREADS: Final = 4.5
+SETTLED: Final = 1500 * SECOND
+"""How warm a thing is in the first minutes of a session is up to the session before: nobody knows how fast it cools."""
 HEAT_KNOWN: Final = 40
 """Readings before that is known."""
 TOO_HOT: Final = 90.0
@@ -166,8 +168,8 @@ class Latency(Tracker):
         if broken and broken != self._judged and self.context.now - broken < AFTER_BREAK:
             self._since.append(max(-6.0, min(score, 6.0)))
             number = len(self._since)
-            mean = sum(self._since) / number
-            if number >= 5 and abs(mean) > max(1.2, 3.5 / number**0.5):
+            middle = sorted(self._since)[number // 2]
+            if number >= 8 and abs(middle) > 1.6:
                 self._judged = broken
                 self._switched(
                     line, value, broken, f"since the connections of the site broke together ({number} answers)"
@@ -301,6 +303,8 @@ class _Heat:
     """W over the last quarter of an hour, roughly."""
     time: int = 0
     first: int = 0
+    since: int = 0
+    """When this session began."""
     sessions: int = 0
     transaction: str = ""
     excess: float = 0.0
@@ -338,11 +342,13 @@ class Heat(Tracker):
         heat.first = heat.first or message.time
         if heat.transaction != sample.transaction:
             heat.transaction = sample.transaction
+            heat.since = message.time
             heat.sessions += 1
         # Only as far as loads have been seen: a line leads anywhere beyond its points.
         beyond = heat.load > 1.15 * heat.most
         heat.most = max(heat.most, heat.load)
-        known = len(heat.points) >= HEAT_KNOWN and heat.sessions >= 2 * SESSIONS and not beyond
+        settled = message.time - heat.since >= SETTLED
+        known = len(heat.points) >= HEAT_KNOWN and heat.sessions >= 2 * SESSIONS and settled and not beyond
         expected = heat.base + heat.slope * heat.load
         weather = self._weather(heat)
         off = sample.value - expected - weather
@@ -350,6 +356,8 @@ class Heat(Tracker):
         limit = max(HOT, HOT_SPREADS * heat.spread)
         hot = known and heat.excess > limit
         heat.count = heat.count + 1 if hot or sample.value > TOO_HOT else 0
+        if not settled:
+            return
         if not known or (heat.excess < 0.6 * limit and not self.context.frozen(station.identity)):
             self._learn(heat, sample.value)
         if heat.count < 3:

@@ -60,7 +60,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("share", "energy", "mean", "power against the highest so far", "%"),
     Feature("still", "energy", "count", "readings without current while charging"),
     Feature("spread", "energy", "most", "difference between phases", "%", floor=0.5),
-    Feature("temperature", "energy", "most", "temperature", "°C", floor=0.1),
+    Feature("temperature", "energy", "most", "temperature", "°C", floor=0.18),
     Feature("voltage", "energy", "most", "voltage off 230 V", "%", floor=0.3),
     Feature("over", "energy", "most", "power over the limit", "%", floor=0.3),
     Feature("opened", "transport", "count", "connections opened"),

@@ -40,6 +40,8 @@ FLAP_TIME: Final = 900 * SECOND
 """Connections of one station that end within this time."""
 IDLE: Final = 60 * SECOND
 IDLE_DEATHS: Final = 2
+IDLE_ALIKE: Final = 0.1
+ALONE: Final = 20 * SECOND
 IDLE_TIME: Final = 4 * 3600 * SECOND
 """Connections that end without a goodbye after so much silence, and how many within which time."""
 MASS: Final = 90 * SECOND
@@ -71,7 +73,8 @@ class _Station:
     absence: int = 0
     """The longest one after which it came back by itself."""
     ends: deque[ConnectionClosed] = field(default_factory=lambda: deque(maxlen=16))
-    idle_ends: deque[ConnectionClosed] = field(default_factory=lambda: deque(maxlen=8))
+    idle_ends: deque[tuple[ConnectionClosed, int]] = field(default_factory=lambda: deque(maxlen=8))
+    """Those after a silence, and how long that was."""
     attempts: int = 0
     """Since it lost its connection …"""
     refused: int = 0
@@ -344,8 +347,10 @@ class Reach(Tracker):
             state.ends.append(event)
             self._count_ends(name, state, event)
         if link is not None and not clean and link.idle_at_end >= IDLE:
-            state.idle_ends.append(event)
-            self._count_idle(name, state, event, link.idle_at_end)
+            others = any(down.station != name and event.time - down.time < ALONE for down in self._downs)
+            if not others:  # of several at a time it is the uplink
+                state.idle_ends.append((event, link.idle_at_end))
+                self._count_idle(name, state, event, link.idle_at_end)
         if state.open:
             return
         state.lost, state.lost_event = event.time, event
@@ -412,8 +417,11 @@ class Reach(Tracker):
             )
 
     def _count_idle(self, name: str, state: _Station, event: ConnectionClosed, idle: int) -> None:
-        recent = [end for end in state.idle_ends if event.time - end.time <= IDLE_TIME]
-        if len(recent) >= IDLE_DEATHS:
+        recent = [end for end, _ in state.idle_ends if event.time - end.time <= IDLE_TIME]
+        # A router forgets after the same time each time; an uplink breaks after any.
+        silences = [silence for end, silence in state.idle_ends if event.time - end.time <= IDLE_TIME]
+        alike = sum(abs(silence - idle) <= IDLE_ALIKE * idle for silence in silences)
+        if alike >= IDLE_DEATHS or len(recent) >= 2 * IDLE_DEATHS:
             self.context.tell(
                 "nat-idle-kill",
                 name,
