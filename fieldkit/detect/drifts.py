@@ -356,9 +356,8 @@ class Heat(Tracker):
         limit = max(HOT, HOT_SPREADS * heat.spread)
         hot = known and heat.excess > limit
         heat.count = heat.count + 1 if hot or sample.value > TOO_HOT else 0
-        if not settled:
-            return
-        if not known or (heat.excess < 0.6 * limit and not self.context.frozen(station.identity)):
+        ordinary = heat.excess < 0.6 * limit and not self.context.frozen(station.identity)
+        if settled and (ordinary or not known):
             self._learn(heat, sample.value)
         if heat.count < 3:
             return
