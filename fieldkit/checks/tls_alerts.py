@@ -32,6 +32,8 @@ _CERTIFICATE_ALERTS: Final = {
     51: "a signature could not be verified",
     113: "the revocation status that was sent along is not valid",
 }
+_NOT_WITHOUT_ONE: Final = frozenset({40, 42, 46, 48, 49})
+"""What servers of TLS 1.2 say to a client that sent an empty certificate: it has no alert of its own for that."""
 KINDS: Final[dict[int, Kind]] = {
     41: CLIENT_CERT, 116: CLIENT_CERT, 42: REJECTED, 43: REJECTED, 46: REJECTED, 51: REJECTED, 113: REJECTED,
     44: REVOKED, 45: EXPIRED_ALERT, 48: UNTRUSTED, 40: NO_COMMON, 71: NO_COMMON, 70: VERSION, 86: VERSION,
@@ -49,6 +51,9 @@ def of_alert(watched: Watched, alert: TlsAlert, chain: tuple[Certificate, ...]) 
         kind = REJECTED
     if kind is CLIENT_CERT and alert.from_client:
         kind = REJECTED
+    empty = watched.client_chain is not None and not watched.client_chain.chain
+    if empty and not alert.from_client and alert.description in _NOT_WITHOUT_ONE:
+        kind = CLIENT_CERT
     cert = ""
     if leaf is not None:
         cert = (
@@ -61,6 +66,7 @@ def of_alert(watched: Watched, alert: TlsAlert, chain: tuple[Certificate, ...]) 
         "sender": f"{side} {endpoint(end)}",
         "sender_low": side.lower(),
         "other": other,
+        "peer": endpoint(watched.connection.server if alert.from_client else watched.connection.client),
         "server": server_of(watched.connection),
         "alert": f'the alert "{alert.name}" ({alert.description})',
         "meaning": _CERTIFICATE_ALERTS.get(alert.description, "no cipher suite, version or certificate suits both"),
@@ -80,7 +86,7 @@ def of_alert(watched: Watched, alert: TlsAlert, chain: tuple[Certificate, ...]) 
 
 def _alert_in_words(kind: Kind, values: dict[str, object]) -> str:
     """Who ended the handshake, and what that means, for the kinds that others find too."""
-    told = f"{values['sender']} ended the TLS handshake with {values['server']} with {values['alert']}"
+    told = f"{values['sender']} ended the TLS handshake with {values['peer']} with {values['alert']}"
     if kind is UNTRUSTED:
         return (
             f"{told}: it has no root certificate that vouches for the certificate of {values['other']}.{values['cert']}"

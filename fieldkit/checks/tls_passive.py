@@ -59,6 +59,9 @@ MAX_SUSPECTS: Final = 5
 """Servers with failing handshakes, in a capture without readable OCPP, of which one may be the CSMS."""
 LASTING_NS: Final = 60 * SECOND
 """Who has not ended an encrypted connection for so long puts up with the certificate that it was shown."""
+MAX_HELLOS: Final = 8
+"""Different hellos that the clients behind one address say to one server: more is somebody who tries out what the
+server accepts, such as ``fieldkit tls``."""
 SILENCE_NS: Final = 10 * SECOND
 """A ServerHello takes as long as the way there and back, and a little arithmetic."""
 
@@ -116,9 +119,14 @@ class TlsCheck(Check):
         clients = {link.connection.client.address for link in links}
         servers = {link.connection.server.address for link in links}
         held = [*self._held.values(), *self._watched.values()]
-        failing = {server_of(one.connection) for one in held if _fails(one)}
+        trying = _trying_out(held)
+        failing = {server_of(one.connection) for one in held if _fails(one) and _way(one.connection) not in trying}
         for watched in held:
             connection = watched.connection
+            if _way(connection) in trying:
+                # What is refused to it is refused on purpose; that its doings are in the capture is worth a word.
+                yield from _judged(watched, picture.links.get(connection), "info")
+                continue
             link = picture.links.get(connection)
             if (link is not None and link.ocpp) or connection.server.address in servers:
                 yield from _judged(watched, link, None)
@@ -140,6 +148,20 @@ class TlsCheck(Check):
 
 def _fails(watched: Watched) -> bool:
     return watched.alert is not None or watched.plain_answer is not None or watched.server_hello is None
+
+
+def _way(connection: Connection) -> tuple[str, str]:
+    return connection.client.address, server_of(connection)
+
+
+def _trying_out(held: Iterable[Watched]) -> set[tuple[str, str]]:
+    """Client and server of those that say hello in ever new ways."""
+    hellos: dict[tuple[str, str], set[tuple[tuple[int, ...], tuple[int, ...]]]] = {}
+    for watched in held:
+        hello = watched.client_hello
+        if hello is not None:
+            hellos.setdefault(_way(watched.connection), set()).add((hello.versions, hello.suites))
+    return {way for way, different in hellos.items() if len(different) > MAX_HELLOS}
 
 
 def _works(watched: Watched, link: Link | None) -> bool:

@@ -16,7 +16,7 @@ EXPIRED_ALERT = Kind(
     "critical",
     "unknown",
     "One side takes the other's certificate for expired",
-    "{sender} ended the TLS handshake with {server} with {alert}.{cert}",
+    "{sender} ended the TLS handshake with {peer} with {alert}.{cert}",
     "Check the clock of {sender_low} first: after a power cut, stations without a battery start in the past or in"
     " 1970. If the clock is right, the certificate of {other} or its issuer's has to be renewed.",
     "RFC 8446 §6.2; github.com/EVerest/libocpp/pull/1156",
@@ -26,7 +26,7 @@ REJECTED = Kind(
     "critical",
     "pki",
     "One side rejects the other's certificate",
-    "{sender} ended the TLS handshake with {server} with {alert}: {meaning}.{cert}",
+    "{sender} ended the TLS handshake with {peer} with {alert}: {meaning}.{cert}",
     "Compare the certificate of {other} with what {sender_low} expects: name, key type, key usage, signature, validity."
     " Its log tells which of them it is.",
     "RFC 8446 §6.2",
@@ -36,7 +36,7 @@ NO_COMMON = Kind(
     "critical",
     "unknown",
     "Station and CSMS find no common TLS settings",
-    "{sender} ended the TLS handshake with {server} with {alert}: {meaning}. The client offered {offered}.",
+    "{sender} ended the TLS handshake with {peer} with {alert}: {meaning}. The client offered {offered}.",
     "Compare the cipher suites and versions that both sides allow. OCPP asks a CSMS for TLS 1.2 with ECDHE_ECDSA and"
     " with RSA suites (AES-GCM), and so for two certificates.",
     f"{_FACTS}; github.com/EVerest/libocpp/pull/274",
@@ -46,7 +46,7 @@ VERSION = Kind(
     "critical",
     "unknown",
     "Station and CSMS find no common TLS version",
-    "{sender} ended the TLS handshake with {server} with {alert}. The client offered {offered}.",
+    "{sender} ended the TLS handshake with {peer} with {alert}. The client offered {offered}.",
     "OCPP asks both sides for TLS 1.2 at least: update the side that cannot do it.",
     _FACTS,
 )
@@ -76,7 +76,7 @@ ALERT = Kind(
     "warning",
     "unknown",
     "A TLS connection was ended by an alert",
-    "{sender} ended the TLS connection with {server} with {alert}.",
+    "{sender} ended the TLS connection with {peer} with {alert}.",
     "The log of this side tells more. Middleboxes that look into TLS cause such alerts as well.",
     "RFC 8446 §6.2",
 )

@@ -28,10 +28,10 @@ from fieldkit.wire.tlshello import (
     parse_encrypted_extensions,
     parse_server_hello,
 )
-from fieldkit.wire.tlshidden import HIDDEN_ALERT, HIDDEN_NAME, refusal
+from fieldkit.wire.tlshidden import HIDDEN_ALERT, is_alert, refusal
 from fieldkit.wire.tlskeys import KeyLog, Session, Stage
 from fieldkit.wire.tlsprotection import NO_CLIENT_HELLO, Early
-from fieldkit.wire.tlsrecords import CHANGE_CIPHER_SPEC, MAX_FRAGMENT, MAX_SEEK_BYTES, Frames
+from fieldkit.wire.tlsrecords import APPLICATION_DATA, CHANGE_CIPHER_SPEC, MAX_FRAGMENT, MAX_SEEK_BYTES, Frames
 from fieldkit.wire.tlsside import MAX_HANDSHAKE_BYTES, MIDSTREAM, NO_RECORDS, OUT_OF_STEP, Held, Side
 
 __all__ = [
@@ -60,6 +60,12 @@ MAX_HELD_BYTES = 256 << 10
 
 _HELD_OVERHEAD = 256
 """What the objects around a held record cost, so that many tiny ones count for what they take."""
+
+_ENCRYPTED = bytes((APPLICATION_DATA,))
+"""How the header of a record begins that TLS 1.3 encrypts."""
+
+_MAX_UNREADABLE = 64
+"""Records kept of a connection without keys until it is known whether one side refuses it: a dozen, as a rule."""
 
 _RETRY_ROUNDS = 4
 """Held records are gone through again when one of them settles what others wait for: a side does that once or twice."""
@@ -170,6 +176,8 @@ class TlsLayer:
         item.side.waiting = True
         self.held.append(item)
         self._held_bytes += cost
+        if self.awaits_refusal and self._is_settled(item):
+            self._give_up_stuck()
 
     def retry(self) -> None:
         """Try to read what is held back, in the order in which it came."""
@@ -211,6 +219,23 @@ class TlsLayer:
                 self.give_up(reason, item.time, item.frames, side)
         self.retry()
 
+    @property
+    def awaits_refusal(self) -> bool:
+        """Records that nobody can read may still show, by their lengths, that one side refuses the handshake."""
+        hopeless = self.session is not None and self.session.tls13 and not self.secrets.expecting
+        return hopeless and not self._refusal_sought
+
+    def _is_settled(self, item: Held) -> bool:
+        """The server has answered what the client said encrypted, or the client has said no."""
+        if len(self.held) >= _MAX_UNREADABLE:
+            return True
+        if item.header[:1] != _ENCRYPTED or self.session is None:
+            return False
+        began = any(one.side.from_client and one.header[:1] == _ENCRYPTED for one in self.held if one is not item)
+        if item.side.from_client:
+            return not began and is_alert(item.fragment, self.session.suite_number)
+        return began
+
     def _tell_refusal(self, last: Held | None) -> None:
         session = self.session
         if session is None or not session.tls13 or self._refusal_sought:
@@ -219,12 +244,8 @@ class TlsLayer:
         found = refusal((*self.held, *((last,) if last is not None else ())), session.suite_number)
         if found is not None:
             record, name = found
-            self.hidden_alert(record.side, record.time, record.frames, name)
-
-    def hidden_alert(self, side: Side, time: int, frames: Frames, name: str = HIDDEN_NAME) -> None:
-        """A record that must be an alert, and cannot be read."""
-        self._refusal_sought = True
-        self.emit(TlsAlert(time, frames, self.connection, side.from_client, True, HIDDEN_ALERT, name))
+            from_client = record.side.from_client
+            self.emit(TlsAlert(record.time, record.frames, self.connection, from_client, True, HIDDEN_ALERT, name))
 
     def give_up(self, reason: str, time: int, frames: Frames, only: Side | None = None) -> None:
         """One side, or both, will not be understood from here on."""

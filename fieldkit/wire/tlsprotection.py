@@ -101,6 +101,11 @@ class Protection:
         """What is missing to make a cipher cannot come any more."""
 
     @property
+    def keyless(self) -> bool:
+        """There never were any keys for what this side encrypts."""
+        return self._cipher is None and self._failures == 0
+
+    @property
     def awaits_server(self) -> bool:
         """Nothing can be opened until the server has answered to 0-RTT data."""
         return self.stage is Stage.EARLY and self.early is Early.OFFERED

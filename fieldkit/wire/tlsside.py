@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from fieldkit.events import DecodeError, TlsAlert
 from fieldkit.wire.reasons import NO_TLS
 from fieldkit.wire.tlshello import parse_alert
-from fieldkit.wire.tlshidden import is_alert
 from fieldkit.wire.tlskeys import LABELS, Session, Stage
 from fieldkit.wire.tlsnames import version_name
 from fieldkit.wire.tlsprotection import COUNT_LOST, NO_CLIENT_HELLO, Early, Protection, Unopened
@@ -261,8 +260,8 @@ class Side:
                 layer.give_up(layer.client_hello_lost, time, frames)
             return self.dead
         if why is Unopened.HOPELESS:
-            if self._is_refusal(header, fragment):
-                layer.hidden_alert(self, time, frames)
+            if protection.keyless and layer.awaits_refusal:
+                return False
             layer.give_up(protection.reason, time, frames, self)
         elif why is Unopened.DAMAGED:
             self._hole = (time, frames)
@@ -277,14 +276,6 @@ class Side:
             else:
                 layer.early_data_is(Early.ACCEPTED)  # as far as anybody will know
         return True
-
-    def _is_refusal(self, header: bytes, fragment: bytes) -> bool:
-        """Of the client's first encrypted record, for which there are no keys and none will come."""
-        protection, session = self.protection, self.protection.session
-        if not self.from_client or session is None or not session.tls13 or protection.holed:
-            return False
-        first = header[0] == APPLICATION_DATA and protection.stage is Stage.HANDSHAKE
-        return first and is_alert(fragment, session.suite_number)
 
     def _alerts(self, content: bytes, time: int, frames: Frames) -> None:
         layer = self._layer

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import Any
 
@@ -104,8 +105,27 @@ def test_no_common_version() -> None:
 
 def test_a_station_without_the_certificate_that_the_csms_demands() -> None:
     flights = talk((contexts("1.2")[0], contexts("1.2", mutual=True)[1])).flights
-    assert set(ids(judged(wire(flights)))) & {"tls.handshake-failure", "tls.client-cert-missing"}
+    assert ids(judged(wire(flights))) == ["tls.client-cert-missing"]
     assert ids(judged(wire(talk(contexts("1.2", mutual=True)).flights))) == []
+
+
+@pytest.mark.parametrize(("suites", "severity"), [(3, "critical"), (12, "info")])
+def test_who_tries_out_what_a_server_accepts_fails_on_purpose(suites: int, severity: str) -> None:
+    """``fieldkit tls`` beside a running capture; a station says the same hello each time, or a few."""
+    events: list[Event] = []
+    for number in range(12):
+        line = Connection(number, Endpoint("192.168.7.20", 50_000 + number), Endpoint(*CSMS), MONDAY, False, "memory")
+        said = dataclasses.replace(hello(from_client=True, suite=0xC023 + number % suites), connection=line)
+        events += [
+            ConnectionOpened(MONDAY, (1,), line),
+            ConnectionRecognised(MONDAY, (2,), line, "tls"),
+            said,
+            TlsAlert(MONDAY, (3,), line, False, True, 40, alert_name(40)),
+            ConnectionClosed(MONDAY, (4,), line, "fin", False),
+        ]
+    finding = the(diagnose_events(events), "tls.handshake-failure")
+    assert finding.severity == severity
+    assert "192.168.7.20:500" in finding.explanation()
 
 
 def test_a_port_that_speaks_plain_http() -> None:
@@ -398,13 +418,20 @@ def recorded(flights: Iterable[tuple[bool, bytes]], **how: Any) -> TcpTalk:
     return tcp
 
 
-def test_tls_13_a_station_without_the_certificate_that_the_csms_demands() -> None:
+def keyless(segments: TcpTalk) -> Diagnosis:
+    """As ``fieldkit report`` reads a .pcap without a key log: no keys will come."""
+    capture = write_pcap(Tap().packets(segments.segments))
+    return diagnose_events(feed(Pipeline("memory", keys=KeyLog(expecting=False)), capture))
+
+
+@pytest.mark.parametrize("judge", [judged, keyless])
+def test_tls_13_a_station_without_the_certificate_that_the_csms_demands(judge: Callable[[TcpTalk], Diagnosis]) -> None:
     flights = talk((contexts("1.3")[0], contexts("1.3", mutual=True)[1])).flights
-    finding = the(judged(wire(flights)), "tls.server-refuses")
+    finding = the(judge(wire(flights)), "tls.server-refuses")
     assert finding.kind.inferred
     assert "the client had none to send" in finding.explanation()
     assert "SignCertificate" in finding.advice()
-    assert ids(judged(wire(talk(contexts("1.3", mutual=True)).flights))) == []
+    assert ids(judge(wire(talk(contexts("1.3", mutual=True)).flights))) == []
 
 
 def refused_by_client() -> list[tuple[bool, bytes]]:
