@@ -104,7 +104,8 @@ UNTRUSTED = Kind(
     "One side does not know the authority behind the other's certificate",
     "No root certificate that is trusted vouches for a certificate. {observation}",
     "Install the root certificate of the CSMS on the station (1.6 CentralSystemRootCertificate, 2.x"
-    " CSMSRootCertificate); where the certificate is the station's, let the CSMS trust its authority.",
+    " CSMSRootCertificate), and see that the CSMS sends its intermediate ones; where the certificate is the station's,"
+    " let the CSMS trust its authority.",
     "RFC 8446 §6.2; github.com/dingo35/SmartEVSE-3.5/issues/363",
 )
 INCOMPLETE = Kind(

@@ -162,7 +162,7 @@ CLIENT_REQUIRED = Kind(
     "info",
     "csms",
     "The CSMS demands a client certificate",
-    "{server} asks for a client certificate and ends the handshake without one: security profile 3.",
+    "{server} asks for a client certificate and goes no further without one: security profile 3.",
     "Nothing, if that is meant. Give this probe a station's certificate to look further.",
     "A00.FR.402, 407",
 )

@@ -75,7 +75,10 @@ def render(files: Sequence[Laid], judged: Judged, wishes: Wishes, *, color: bool
         for finding, file in found[:MAX_FINDINGS]:
             entry = posture.entry(finding, "", file)
             severity = entry["severity"]
-            page.put(f"{entry['title']}  {entry['id']}", head=f"{_SIGNS[severity]:<10}", style=_STYLES[severity])
+            probably = "Probably: " if entry["inferred"] else ""
+            page.put(
+                f"{probably}{entry['title']}  {entry['id']}", head=f"{_SIGNS[severity]:<10}", style=_STYLES[severity]
+            )
             page.put(entry["explanation"], head=" " * 10)
             page.put(f"[{OWNERS[finding.owner or finding.kind.owner]}] {entry['advice']}", head=" " * 7 + "-> ")
             page.put(f"see {entry['reference']}", head=" " * 10, style=DIM)
@@ -102,7 +105,7 @@ def _file(page: _Page, laid: Laid, judged: Judged, wishes: Wishes) -> None:
     items = laid.contents.items
     for number, item in enumerate(items[:MAX_LINES], 1):
         if number <= MAX_ITEMS:
-            _item(page, laid, item, judged, wishes.at)
+            _item(page, laid, item, judged, wishes.at, number)
         elif isinstance(item.value, Certificate):
             page.put(f"{item.value.label}, until {date(item.value.not_after)}", head=f"  {number}. ")
     if len(items) > MAX_LINES:
@@ -111,8 +114,8 @@ def _file(page: _Page, laid: Laid, judged: Judged, wishes: Wishes) -> None:
         page.put(f"{laid.contents.locked} is encrypted and was not opened", head="  ")
 
 
-def _item(page: _Page, laid: Laid, item: Item, judged: Judged, at: int) -> None:
-    head = f"  {item.position}. "
+def _item(page: _Page, laid: Laid, item: Item, judged: Judged, at: int, number: int) -> None:
+    head = f"  {number}. "
     match item.value:
         case Certificate() as certificate:
             kind = "root certificate" if certificate.self_signed and certificate.is_ca else (
@@ -180,7 +183,7 @@ def _ocsp(page: _Page, response: OcspResponse) -> None:
         page.row("says", f"nothing: {response.failure}")
         return
     for single in response.singles[:MAX_ITEMS]:
-        until = f", good until {date(single.next_update)}" if single.next_update else ""
+        until = f", to be renewed by {date(single.next_update)}" if single.next_update else ""
         page.row(
             "says", f"{single.status} for serial number {single.hashed.serial} on {date(single.this_update)}{until}"
         )

@@ -22,7 +22,7 @@ _LONGEST: Final = 1500
 _STYLES: Final = {"critical": RED, "warning": YELLOW, "info": CYAN, "ok": "", "unreachable": RED}
 _SIGNS: Final = {"critical": "CRITICAL", "warning": "WARNING", "info": "info"}
 _RESULTS: Final = {"pass": "pass", "fail": "FAIL", "not applicable": "n/a", "cannot tell": "?"}
-_ADVICE: Final = "no"
+_ADVICE: Final = "advice"
 """What is only recommended ("should") and is not so."""
 _RANKS: Final = {"fail": 0, "pass": 2, "cannot tell": 3, "not applicable": 4}
 _RESULT_STYLES: Final = {"pass": "", "fail": RED, "not applicable": DIM, "cannot tell": DIM}
@@ -138,7 +138,9 @@ def facts(target: TargetEntry) -> Iterator[tuple[str, str]]:
         yield "features", ", ".join(told)
     if features["client_certificate"]:
         authorities = f", of {'; '.join(features['client_authorities'][:5])}" if features["client_authorities"] else ""
-        yield "client cert.", f"{features['client_certificate']}{authorities}"
+        sent = any(one["client_certificate_sent"] for one in target["upgrade"])
+        asked = {"unknown": "asked for"}.get(features["client_certificate"], features["client_certificate"])
+        yield "client cert.", f"{asked}{authorities}" + ("; the given one was sent" if sent else "")
     for one in target["upgrade"]:
         offered = one["subprotocol"] or "no subprotocol"
         answer = f"{one['status']} {one['reason']}".strip() if one["status"] is not None else one["error"]
@@ -183,7 +185,7 @@ def _requirements(page: _Page, entries: list[RequirementEntry]) -> None:
     for ids, one in grouped(entries):
         mild = one["level"] == "should" and one["result"] == "fail"
         style = YELLOW if mild else _RESULT_STYLES[one["result"]]
-        head = f"    {result_word(one):<5}{ids:<14} "
+        head = f"    {result_word(one):<7}{ids:<12} "
         page.put(f"{one['title']}: {one['why']}", head=head, style=style)
 
 

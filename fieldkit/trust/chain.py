@@ -229,6 +229,9 @@ def _end_faults(path: tuple[Certificate, ...], search: _Search, anchors: Anchors
         f"The chain ends at {quoted(last.label)}; its issuer, {quoted(last.issuer.label)}, is neither sent nor among"
         f" {anchors.name}."
     )
+    if as_sent and not last.is_ca:
+        # Nothing in the leaf tells a root from an intermediate authority.
+        meaning += " If that is an intermediate authority, it is missing from what is sent."
     return [Fault("tls.untrusted", {**values, "observation": meaning}, last.fingerprint)]
 
 

@@ -338,6 +338,7 @@ def _observed(posture: Posture, judged: Judged) -> Observed:
         compression=posture.compression,
         chains=tuple(one.chain for one in judged.chains if one.chain is not None),
         client_certificate_asked=asked,
+        client_certificate_sent=True if posture.client_certificate_taken else None,
         host=posture.target.name,
         identity=identity_of(posture.target),
         basic_auth=basic,

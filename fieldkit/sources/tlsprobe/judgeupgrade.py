@@ -10,6 +10,7 @@ from fieldkit.safetext import shorten
 from fieldkit.sources.tlsprobe import suites
 from fieldkit.sources.tlsprobe.hello import TLS10, TLS11
 from fieldkit.sources.tlsprobe.posture import Posture, Spoken
+from fieldkit.sources.tlsprobe.speak import wants_certificate
 from fieldkit.trust.fault import Fault
 from fieldkit.trust.words import listed, quoted
 from fieldkit.wire.tlsnames import TLS12, TLS13
@@ -41,6 +42,9 @@ def _handshakes(posture: Posture, server: str) -> Iterator[Fault]:
             yield Fault("ws.password-not-sent", {"server": server, "why": spoken.error})
         elif spoken.client_certificate_sent and spoken.error and spoken.status is None:
             yield Fault("tls.client-cert-refused", {"server": server, "why": spoken.error})
+        elif spoken.client_certificate_sent and wants_certificate(spoken):
+            why = f"TLS lets it pass, and the request is answered with {spoken.status} {spoken.reason}".rstrip()
+            yield Fault("tls.client-cert-refused", {"server": server, "why": shorten(why, _LONGEST)})
         elif spoken.error and not spoken.handshake and posture.client_certificate != "required":
             if _should_succeed(posture):
                 yield Fault("tls.handshake-failed", {"server": server, "why": spoken.error})

@@ -106,6 +106,8 @@ class Posture:
     request: CertificateRequest | None = None
     """A client certificate is asked for."""
     client_certificate: Literal["", "required", "optional", "unknown"] = ""
+    client_certificate_taken: Answer = None
+    """The given one; None: there was none to give, or nobody asked."""
     dh_bits: int | None = None
     """The shortest seen."""
     compression: Answer = None

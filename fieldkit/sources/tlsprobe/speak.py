@@ -86,19 +86,25 @@ def _same(spoken: Spoken) -> bool:
     return spoken.status in _SAME_FOR_ALL or (spoken.status or 0) >= 500 or 300 <= (spoken.status or 0) < 400
 
 
+def wants_certificate(spoken: Spoken) -> bool:
+    """The request was refused for want of a certificate, or of one that the server takes."""
+    told = spoken.status in _REFUSED_STATUS and _NO_CERTIFICATE.search(spoken.body + spoken.reason)
+    return bool(told) or spoken.status in (495, 496)
+
+
 def _client_certificate(posture: Posture, spoken: Spoken, wishes: Wishes) -> None:
     """Whether the certificate that is asked for is demanded: by what happens to somebody who has none."""
     if posture.request is None:
         return
     if wishes.client_certificate:
         spoken.client_certificate_sent = True
+        posture.client_certificate_taken = spoken.status is not None and not wants_certificate(spoken)
         return
     spoken.client_certificate_sent = False
     if spoken.alert in _CERTIFICATE_ALERTS:
         posture.client_certificate = "required"
     elif spoken.status is not None:
-        told = spoken.status in _REFUSED_STATUS and _NO_CERTIFICATE.search(spoken.body + spoken.reason)
-        posture.client_certificate = "required" if told or spoken.status in (495, 496) else "optional"
+        posture.client_certificate = "required" if wants_certificate(spoken) else "optional"
     elif not spoken.error and spoken.handshake:
         posture.client_certificate = "optional"
     elif spoken.handshake and "closed" in spoken.error:

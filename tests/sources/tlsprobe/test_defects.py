@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from fieldkit.trust.profiles import shown_profile
 from tests.sources.tlsprobe import pki
 from tests.sources.tlsprobe.probing import HARMLESS, ids, look
 from tests.sources.tlsprobe.servers import (
@@ -340,8 +341,10 @@ def test_client_certificates(
         assert result.postures[0].request is not None
         station = pki.make("CP_7", pki.root(), purposes=(ExtendedKeyUsageOID.CLIENT_AUTH,))
         certificate, key = station.files(tmp_path, "station")
-        shown = look(port, ca=ca, path="/CP_7", client_certificate=certificate, client_key=key).postures[0]
-    assert shown.spoken[0].status == 101
+        given = look(port, ca=ca, path="/CP_7", client_certificate=certificate, client_key=key)
+    assert given.postures[0].spoken[0].status == 101
+    assert given.postures[0].client_certificate_taken is True
+    assert shown_profile(given.judged[0].observed) == 3
 
 
 # -------------------------------------------------------------------------------------------------------------- upgrade

@@ -14,7 +14,9 @@ from pathlib import Path
 from typing import Final, TypeAlias
 
 import pytest
+from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from tests.sources.tlsprobe import pki
 from tests.sources.tlsprobe.probing import HARMLESS, ids, look
 from tests.sources.tlsprobe.servers import OCPP, good_pairs
 
@@ -87,3 +89,13 @@ def test_client_certificates(nginx: Serve, ca: str, mode: str, expected: str) ->
     with nginx(f"{GOOD} ssl_verify_client {mode}; ssl_client_certificate {ca};") as port:
         result = look(port, ca=ca)
     assert ids(result) == {f"tls.client-cert-{expected}"}
+
+
+def test_a_client_certificate_that_is_not_taken(nginx: Serve, ca: str, tmp_path: Path) -> None:
+    """It lets TLS pass here too, whatever is shown to it."""
+    stranger = pki.make("Other root", number=110, ca=True)
+    certificate, key = pki.make("CP_7", stranger, purposes=(ExtendedKeyUsageOID.CLIENT_AUTH,)).files(tmp_path, "other")
+    with nginx(f"{GOOD} ssl_verify_client on; ssl_client_certificate {ca};") as port:
+        result = look(port, ca=ca, client_certificate=certificate, client_key=key)
+    assert ids(result) == {"tls.client-cert-refused"}
+    assert result.postures[0].client_certificate_taken is False
