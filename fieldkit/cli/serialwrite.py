@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fieldkit.devices.modbus.exchange import Outcome
     from fieldkit.events import DeviceReading
     from fieldkit.sources.serial.audit import Audit
+    from fieldkit.sources.serial.device import Asker, DeviceSpec
     from fieldkit.sources.serial.exchange import Talk
     from fieldkit.sources.serial.port import SerialPort
     from fieldkit.sources.serial.writing import Plan
@@ -33,6 +34,9 @@ What switches safety off or takes a device off its bus is not written at all.
 Exit codes: 0 written and read back, 1 the device refused, 2 wrong command line or not confirmed, 3 the
 port cannot be used, 4 the device does not answer, 5 written, but nobody knows whether it took effect.
 """
+
+_MEANWHILE: Final = 0.2
+"""Seconds that the line is heard again once it was confirmed; what was said while the operator thought counts too."""
 
 
 @click.command(name="write", epilog=_EXAMPLES, context_settings={"max_content_width": 110})
@@ -112,8 +116,9 @@ class _Writing:
             if names and not before:
                 raise serialoptions.DeviceSilent(f"nothing was written: {plan.device} on {self._name} does not answer")
             words = self._confirmed(audit, before)
+            self._still_so(talk, spec, asker, names, words)
             outcome = self._write(port, talk, asker, words)
-            after = asker.once().readings if names else []
+            after = self._read_back(asker, names)
             return self._judge(audit, outcome, before, after)
 
     def _confirmed(self, audit: Audit, before: list[DeviceReading]) -> str:
@@ -140,7 +145,36 @@ class _Writing:
             raise RefusedError(f"not confirmed: {phrase!r} was expected")
         return phrase
 
-    def _write(self, port: SerialPort, talk: Talk, asker: Any, words: str) -> Outcome:
+    def _still_so(self, talk: Talk, spec: DeviceSpec, asker: Asker, names: list[str], words: str) -> None:
+        """Between the question and its answer minutes may have passed: a vehicle has come, a master has woken up."""
+        from fieldkit.sources.serial.device import objection as talked
+        from fieldkit.sources.serial.trouble import RefusedError
+        from fieldkit.sources.serial.writing import objection, value_of
+
+        plan = self._plan
+        why = talked(spec, talk.listen(_MEANWHILE))
+        if why:
+            raise serialoptions.PortFailure(f"nothing was written: {why}")
+        if not names:
+            return
+        present = asker.once().readings
+        why = objection(plan, present, while_charging=self._given["while_charging"])
+        if not why and plan.phrase(value_of(present, plan.writable.readback)) != words:
+            why = f"meanwhile it is {plan.shown(value_of(present, plan.writable.readback))}"
+        if why:
+            raise RefusedError(why)
+
+    def _read_back(self, asker: Asker, names: list[str]) -> list[DeviceReading]:
+        """What the device says now; nothing where it is gone, for written it was in any case."""
+        from fieldkit.sources.serial.trouble import PortError, RefusedError
+
+        try:
+            return asker.once().readings if names else []
+        except (PortError, RefusedError) as error:
+            click.echo(f"it could not be read back: {error}", err=True)
+            return []
+
+    def _write(self, port: SerialPort, talk: Talk, asker: Asker, words: str) -> Outcome:
         from fieldkit.devices.modbus.writes import AllowedWrite, write_request
         from fieldkit.sources.serial.guard import Permit
 

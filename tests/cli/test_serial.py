@@ -477,6 +477,10 @@ class _Box(Pty):
             address, count = struct.unpack(">HH", frame[2:6])
             if frame[1] == 16:
                 self.writes.append(frame)
+                if self.mood == "vanishes":
+                    os.close(self.master)
+                    self.master = -1
+                    return
                 if self.mood == "refuses":
                     self.say(rtu_frame(1, b"\x90\x04"))
                     continue
@@ -562,18 +566,45 @@ def test_what_keeps_a_write_from_happening(fieldkit: Fieldkit, tmp_path: Path) -
         assert box.writes == []
 
 
+def test_a_device_that_vanishes_was_written_to_and_that_is_recorded(fieldkit: Fieldkit, tmp_path: Path) -> None:
+    with _Box(mood="vanishes") as box:
+        run = _write(fieldkit, box, tmp_path)
+        assert run.code == 5, run.err
+        assert "current_set: unknown" in run.out
+        assert "could not be read back" in run.err
+        assert len(box.writes) == 1
+    entries = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [entry["what"] for entry in entries] == ["write", "result"]
+    assert (entries[1]["verdict"], entries[1]["after"]) == ("unknown", None)
+
+
+def test_what_changed_while_the_operator_thought_counts(tmp_path: Path) -> None:
+    places = ("--log", tmp_path / "log", "--audit", tmp_path / "audit.jsonl", "--listen-first", "0.5")
+    with _Box() as box:
+        operator = _Operator(
+            *(box.path, "current_set=10", "--device", "modbus:heidelberg-ec@1", "--allow-write", *places),
+            command="write",
+        )
+        operator.sees("To write it, type")
+        box.input[5] = 7  # a vehicle has come, and charges
+        operator.types(PHRASE.encode() + b"\r")
+        operator.sees("a vehicle is charging")
+        assert os.waitpid(operator.pid, 0)[1] == 2 << 8
+        assert box.writes == []
+
+
 # ------------------------------------------------------------------------------------------------------------- console
 
 
 class _Operator:
     """Somebody at a terminal."""
 
-    def __init__(self, *arguments: str | Path) -> None:
+    def __init__(self, *arguments: str | Path, command: str = "console") -> None:
         self.screen = b""
         self.pid, self.fd = pty.fork()
         if not self.pid:
             os.environ |= {"PYTHONPATH": str(ROOT), "TERM": "xterm", "NO_COLOR": "1"}
-            os.execv(sys.executable, [sys.executable, "-m", "fieldkit", "serial", "console", *map(str, arguments)])
+            os.execv(sys.executable, [sys.executable, "-m", "fieldkit", "serial", command, *map(str, arguments)])
 
     def sees(self, text: str, seconds: float = 10) -> None:
         end = time.monotonic() + seconds

@@ -9,6 +9,7 @@ A channel that was opened for listening has a descriptor that the kernel does no
 
 from __future__ import annotations
 
+import errno
 import os
 import select
 from contextlib import suppress
@@ -54,10 +55,13 @@ class Channel(Protocol):
     def close(self) -> None: ...
 
 
+_UNPLUGGED: Final = (errno.EIO, errno.ENXIO, errno.ENODEV)
+
+
 def gone(error: BaseException) -> PortError:
     """Why reading or writing failed, from errors of the system and of pyserial alike."""
     number = getattr(error, "errno", None)
-    known = {5: "it was unplugged", 6: "it was unplugged", 19: "it was unplugged", 104: "the other side reset it"}
+    known = dict.fromkeys(_UNPLUGGED, "it was unplugged") | {errno.ECONNRESET: "the other side reset it"}
     # pyserial says this where a read brings no bytes although the port was ready: it was unplugged.
     lost = number is None and ("readiness to read" in str(error) or isinstance(error, TypeError))
     text = "it was unplugged" if lost else known.get(number or 0) or str(error).strip() or type(error).__name__
@@ -171,6 +175,8 @@ def configure(held: Any, settings: PortSettings) -> None:
         try:
             setattr(held, name, value)
         except SETTING_ERRORS as error:
+            if error.args and error.args[0] in _UNPLUGGED:  # termios has errors of its own, without errno
+                raise PortError(Reason.GONE, "it was unplugged") from error
             if not (held.is_open and is_pseudo(held.port)):
                 raise PortError(Reason.SETTINGS, f"the port cannot do {settings}: {error}") from error
 

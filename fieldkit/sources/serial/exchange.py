@@ -92,15 +92,14 @@ class Talk:
             for chunk in self._heard(max(line.ready, now() + SECOND // 20)):
                 line.feed(chunk.data, chunk.time)
         exchange = line.begin(request, now())
-        send(exchange.data)
-        while exchange.outcome is None:
-            try:
+        try:
+            send(exchange.data)
+            while exchange.outcome is None:
                 for chunk in self._heard(exchange.deadline):
                     line.feed(chunk.data, chunk.time)
-            except PortError:
-                exchange.give_up()
-                break
-            line.tick(now())
+                line.tick(now())
+        except PortError:  # some of it may have left, all of it perhaps
+            exchange.give_up()
         assert exchange.outcome is not None
         return exchange.outcome
 

@@ -21,7 +21,7 @@ from fieldkit.sources.serial.ports import Identity, Port, Roots, describe, find,
 from fieldkit.sources.serial.readsets import ReadSet
 from fieldkit.sources.serial.recording import Chunk, Item, Notice, Recording
 from fieldkit.sources.serial.settings import PortSettings
-from fieldkit.sources.serial.trouble import PortError, RefusedError
+from fieldkit.sources.serial.trouble import PortError, Reason, RefusedError
 
 BATCHES: Final = 50
 """Batches a second that a screen gets at most."""
@@ -231,7 +231,12 @@ class SerialPort:
         with self._changing:
             self.settings = settings
             if self._channel is not None:
-                self._channel.apply(settings)
+                try:
+                    self._channel.apply(settings)
+                except PortError as trouble:
+                    # Unplugged just now: the reader notices it too, and comes back with these settings.
+                    if trouble.reason is not Reason.GONE:
+                        raise
         self._give(Notice(now(), kind, str(settings)))
 
     def mark(self, text: str) -> None:
