@@ -163,8 +163,8 @@ KINDS ?= all
 packages: $(VENV)/.installed
 	@$(RUN)python packaging/build.py $(KINDS)
 
-test-packages: $(VENV)/.developing
-	$(RUN)python -m pytest -q -s -m packages tests/packaging $(PYTEST)
+test-packages: $(VENV)/.developing packages
+	FIELDKIT_PACKAGES=build/packages $(RUN)python -m pytest -q -s -m packages tests/packaging $(PYTEST)
 
 # ------------------------------------------------------------------------------------------------------- maintenance
 

@@ -91,7 +91,8 @@ def keep_only(*capabilities: int, user: int | None = None, group: int | None = N
         for capability in range(MAX_CAPABILITIES):
             if _prctl(_READ_BOUNDING, capability, optional=True) == 1:
                 _prctl(_DROP_BOUNDING, capability)
-    if user is not None or group is not None:
+    # A service that systemd starts as its user, with the one capability, has no right to change users, nor a need to.
+    if (user is not None or group is not None) and not _is_already(user, group):
         _prctl(_SET_KEEP_CAPS, 1)
         try:
             os.setgroups([])
@@ -104,6 +105,12 @@ def keep_only(*capabilities: int, user: int | None = None, group: int | None = N
     _set_capabilities(mask & before.permitted)
     _prctl(_NO_NEW_PRIVILEGES, 1)
     _check(mask & before.permitted, user, group)
+
+
+def _is_already(user: int | None, group: int | None) -> bool:
+    """Whether we are them in every respect. Root's supplementary groups are always given up."""
+    same_user = user is None or os.getresuid() == (user, user, user)
+    return os.geteuid() != 0 and same_user and (group is None or os.getresgid() == (group, group, group))
 
 
 def _check(mask: int, user: int | None, group: int | None) -> None:

@@ -19,10 +19,17 @@ from typing import Any, Final
 
 import pytest
 
+from fieldkit.events import PacketBatch
+from fieldkit.sources.file import FileSource
+
 ROOT: Final = Path(__file__).parents[2]
 BUILT: Final = ROOT / "build" / "packages"
 PATIENCE: Final = 60.0
 _ARCHES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
+_NAMES: Final = {
+    "deb": "fieldkit_*_{arch}.deb", "oci": "fieldkit-*-oci-{arch}.tar", "ipk": "fieldkit_*.ipk",
+    "apk": "fieldkit-*.apk", "ncos": "fieldkit_capture_*.tar.gz",
+}  # fmt: skip
 _FINE: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 """Whatever the test was started with, it is not what an init starts services with."""
 
@@ -45,7 +52,11 @@ def program(name: str) -> str:
 
 @functools.cache
 def built(kind: str, arch: str = "") -> Path:
-    """A package, built now; the test is skipped where what goes into it cannot be had."""
+    """A package, built now (or found where FIELDKIT_PACKAGES says that they were just built); the test is skipped where
+    what goes into it cannot be had."""
+    if "FIELDKIT_PACKAGES" in os.environ:
+        (found,) = Path(os.environ["FIELDKIT_PACKAGES"]).glob(_NAMES[kind].format(arch=arch))
+        return found
     command = [sys.executable, str(ROOT / "packaging" / "build.py"), kind, "-o", str(BUILT / "tests")]
     done = subprocess.run([*command, *(["--arch", arch] if arch else [])], capture_output=True, text=True, check=False)
     if done.returncode:
@@ -154,7 +165,7 @@ class Root:
         self.path = path
         lines = ["set -e", 'root=$1; shift; mount --bind "$root" "$root"']
         lines += [f'mount --bind "{source}" "$root{target}"' for target, source in (binds or {}).items()]
-        lines += ['mount --bind /dev "$root/dev"', 'mount -t proc proc "$root/proc"']
+        lines += ['mount --bind /dev "$root/dev"', 'mount -t proc proc "$root/proc"', 'mount --rbind /sys "$root/sys"']
         if read_only:
             lines.append('mount -o remount,bind,ro "$root"')
         self._script = "; ".join([*lines, 'exec "$@"'])
@@ -251,3 +262,20 @@ def resident(process: subprocess.Popen[bytes]) -> int:
         total += next((int(line.split()[1]) * 1024 for line in told.splitlines() if line.startswith("VmRSS")), 0)
         numbers += map(int, Path(f"/proc/{number}/task/{number}/children").read_text().split())
     return total
+
+
+@contextmanager
+def mirror(capture: Path) -> Iterator[tuple[str, Callable[[], None]]]:
+    """What a router mirrors (TZSP over UDP, Ethernet inside): the source to listen to, and what sends a capture there."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+
+    def replay() -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+            for item in FileSource(str(capture)).items():
+                if isinstance(item, PacketBatch):
+                    for start, end in zip(item.starts, item.ends, strict=True):
+                        sender.sendto(b"\x01\x00\x00\x01\x01" + item.buffer[start:end], ("127.0.0.1", port))
+
+    yield f"tzsp://127.0.0.1:{port}", replay

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 import subprocess
 import sys
 import time
@@ -239,6 +240,27 @@ def test_without_rights_there_is_nothing_to_separate() -> None:
     code = "from fieldkit.sources.privileges import separate; print(separate())"
     said = as_nobody("-c", code)
     assert said.stdout.strip() == "None", said.stderr
+
+
+@needs_root
+@needs_nobody
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="needs setpriv (util-linux)")
+def test_a_service_that_is_its_user_already_gives_up_the_one_right_that_it_has() -> None:
+    """As systemd starts it: User=, AmbientCapabilities=CAP_NET_RAW, and no right to become anybody."""
+    code = (
+        "from fieldkit.sources.privileges import separate; from fieldkit.sources.rights import rights_of\n"
+        "opener = separate(); print([rights_of(one).permitted for one in (opener.process, 'self')], opener.note)"
+    )
+    user = pwd.getpwnam("nobody")
+    rights = ["--inh-caps=-all,+net_raw", "--ambient-caps=+net_raw", "--bounding-set=-all,+net_raw", "--no-new-privs"]
+    become = ["setpriv", f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups", *rights]
+    said = subprocess.run(
+        [*become, *as_nobody.python, "-c", code],
+        capture_output=True,
+        text=True,
+        env={**os.environ, **as_nobody.environment},
+    )
+    assert said.stdout.strip() == f"[{CAP_NET_RAW}, 0]", said.stderr
 
 
 @needs_root
