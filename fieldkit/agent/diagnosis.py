@@ -32,8 +32,6 @@ CALIBRATION: Final = "calibration.json"
 """What was learnt of the site, among what the agent keeps."""
 LEARNT_EVERY: Final = 6 * 3600.0
 """Seconds between two writings of it: some 50 kB a station, on flash."""
-SURE: Final = 0.8
-"""Confidence from which on an incident is a warning; below, and where nothing is wrong, it is worth knowing."""
 
 
 def detector(settings: DetectorSettings, state: Path) -> tuple[Site | None, str]:
@@ -82,18 +80,18 @@ class Incidents:
         return new
 
     def _write(self, incident: Incident, revision: int) -> None:
+        from fieldkit.detect.kinds import KINDS
         from fieldkit.reports.incidents import entry
         from fieldkit.reports.model_evidence import EvidenceWriter
 
         told = entry(incident, EvidenceWriter(show_ids=self._show_ids))
-        sure = incident.confidence >= SURE and incident.category != "benign"
-        severity = "warning" if sure else "info"
+        kind = KINDS[incident.family_name]  # as screens name it
         content = {
-            **told, "id": f"detector.{incident.family_name}", "severity": severity, "owner": "unknown",
-            "transaction": "", "inferred": True, "reference": "", "evidence": told["evidence"][:EVIDENCE],
+            **told, "id": kind.id, "severity": kind.severity, "owner": kind.owner, "transaction": "", "inferred": True,
+            "reference": kind.reference, "evidence": told["evidence"][:EVIDENCE], "what": told["category"],
         }  # fmt: skip
         uid = self._writer.uid("incident", incident.family_name, incident.station, str(incident.raised))
-        self._writer.write(uid, revision, PRIORITIES[severity], content)
+        self._writer.write(uid, revision, PRIORITIES[kind.severity], content)
 
 
 class Diagnosis:

@@ -53,6 +53,7 @@ class Writer:
         """Send it on its way."""
         mark = self._mark()
         message: dict[str, Any] = {
+            **content,
             "schema": SCHEMA,
             "message": f"{uid}.{revision}",
             "uid": uid,
@@ -61,7 +62,6 @@ class Writer:
             "site": self.site,
             "agent": self.agent,
             **({"clock": "unsure"} if mark else {}),
-            **content,
         }
         if category == "finding":
             self.recent[uid] = {**message, "_clock": mark}

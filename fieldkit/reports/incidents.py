@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from fieldkit.detect.detector import Detector
-from fieldkit.detect.incident import Incident
 from fieldkit.reports.model_evidence import EvidenceWriter
 from fieldkit.reports.moments import iso
 from fieldkit.safetext import shorten
+
+if TYPE_CHECKING:  # whoever has no detector need not load it to write a report
+    from fieldkit.detect.detector import Detector
+    from fieldkit.detect.incident import Incident
 
 MAX_SHOWN = 500
 """Incidents in one document, the first ones."""

@@ -93,7 +93,8 @@ def test_an_incident_is_told_and_told_again_when_it_is_over() -> None:
     incidents.update(2)
     assert len(told.messages) == 2 * raised
     for one in told.messages:
-        assert one["id"].startswith("detector.")
+        assert one["id"].startswith("incident.")
+        assert (one["category"], one["what"] != "finding") == ("finding", True)
         assert (one["inferred"], one["severity"] in ("warning", "info")) == (True, True)
 
 
