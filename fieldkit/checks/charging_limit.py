@@ -9,6 +9,7 @@ from typing import Final, Literal, NamedTuple
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
 from fieldkit.checks.measured import Where, amount_words, by_phase, is_live, remember, total
+from fieldkit.checks.ongoing import Ongoing
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -72,6 +73,9 @@ LEAST_POWER_THREE: Final = 4140.0
 """W. 6 A on three phases: a station that cannot switch phases cannot give less."""
 UNCHANGED: Final = 0.1
 """A current within 10 % of what it was has not reacted to the new limit."""
+MAX_ACCEPTED: Final = 32
+"""Profiles that were accepted during one transaction, of which it is known what flowed then: load management may set
+one every minute, and it is the last ones that are in force."""
 
 
 class _Measured(NamedTuple):
@@ -87,7 +91,7 @@ class _Over:
     """A limit being exceeded."""
 
     since: _Measured
-    before: _Measured | None
+    before: float | None
     """What flowed when the profile was accepted."""
     profile: Profile
     told: bool = False
@@ -105,11 +109,12 @@ class LimitCheck(Check):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._last: dict[tuple[str, str, str], _Measured] = {}
-        """The latest measurement by station, transaction and unit."""
-        self._before: dict[tuple[str, str, str, int], _Measured] = {}
-        """The same when a profile was accepted; its time is the last part of the key."""
-        self._over: dict[tuple[str, str, str], _Over] = {}
+        self._last: Ongoing[float] = Ongoing()
+        """What was measured last, by transaction and unit."""
+        self._before: Ongoing[dict[int, float]] = Ongoing()
+        """The same when a profile was accepted, by the time of that."""
+        self._over: Ongoing[_Over] = Ongoing()
+        """By transaction and unit."""
 
     def see(self, event: Event, picture: Picture) -> Iterator[Finding]:
         if not isinstance(event, OcppMessage):
@@ -134,30 +139,33 @@ class LimitCheck(Check):
             now = _Measured(sample.time, value, unit, bounded(event))  # type: ignore[arg-type]
             if station.charging.profiles:
                 yield from self._judge(now, sample, station)
-            remember(self._last, (station.identity, sample.transaction, unit), now)
+            self._last.put(station, (sample.transaction, unit), value)
 
     def _note_accepted(self, answer: OcppMessage, station: Station) -> None:
         for made in station.transactions.open.values():
             for unit in ("A", "W"):
-                last = self._last.get((station.identity, made.id, unit))
+                last = self._last.get(station, (made.id, unit))
                 if last is not None:
-                    remember(self._before, (station.identity, made.id, unit, answer.time), last)
+                    before = self._before.get(station, (made.id, unit))
+                    if before is None:
+                        before = self._before.put(station, (made.id, unit), {})
+                    remember(before, answer.time, last, MAX_ACCEPTED)
 
     def _judge(self, now: _Measured, sample: Sample, station: Station) -> Iterator[Finding]:
-        key = (station.identity, sample.transaction, now.unit)
+        key = (sample.transaction, now.unit)
         limit = _firm_limit(now, sample, station)
         if limit is None:
-            self._over.pop(key, None)
+            self._over.pop(station, key)
             return
-        over = self._over.get(key)
+        over = self._over.get(station, key)
         if over is None or over.profile is not limit.profile:
-            before = self._before.get((*key, limit.profile.set_at))
-            remember(self._over, key, _Over(now, before, limit.profile))
+            before = (self._before.get(station, key) or {}).get(limit.profile.set_at)
+            self._over.put(station, key, _Over(now, before, limit.profile))
             return
         if over.told or now.time - over.since.time < RAMP:
             return
         over.told = True
-        unchanged = over.before is not None and abs(now.value - over.before.value) <= UNCHANGED * over.before.value
+        unchanged = over.before is not None and abs(now.value - over.before) <= UNCHANGED * over.before
         values: dict[str, object] = {
             "profile": limit.profile.id,
             "purpose": limit.profile.purpose,
@@ -166,7 +174,7 @@ class LimitCheck(Check):
             "time": duration(now.time - over.since.time),
         }
         if over.before is not None:
-            values["before"] = amount_words(over.before.value, now.unit)
+            values["before"] = amount_words(over.before, now.unit)
         yield Finding(
             NO_EFFECT if unchanged else EXCEEDED,
             now.message.time,

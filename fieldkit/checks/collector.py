@@ -20,8 +20,12 @@ MAX_LAST: Final = 4
 """Events of evidence kept of each finding: the first ones and the latest."""
 MAX_ONE: Final = 256 << 10
 """Characters of a message that is kept whole as evidence …"""
-MAX_ALL: Final = 16 << 20
-"""… and of all of them together: of what is longer, or comes later, only what points to it is kept."""
+MAX_ALL: Final = 8 << 20
+"""… and of all of them together (in memory, parsed, they are some four times that): of what is longer, or comes later,
+only what points to it is kept."""
+MAX_EVENTS: Final = 20_000
+"""Events of evidence of all findings together. Beyond it a finding keeps that of its first occurrence and of its
+latest: who has thousands of findings looks at no dozen events of each."""
 
 
 @dataclass(slots=True)
@@ -72,6 +76,7 @@ class Collector:
         self._found: dict[tuple[str, ...], Collected] = {}
         self._per_kind: dict[tuple[str, str], int] = {}
         self._room = MAX_ALL
+        self._events = 0
         self.listeners: list[Callable[[Finding], object]] = []
         """Called with every occurrence, repetitions too."""
 
@@ -122,13 +127,15 @@ class Collector:
         severity = finding.severity or finding.kind.severity
         if SEVERITIES.index(severity) < SEVERITIES.index(known.severity):
             known.severity = severity
-        room = max(MAX_FIRST - len(known.evidence), 0)
+        crowded = self._events >= MAX_EVENTS
+        room = 0 if crowded else max(MAX_FIRST - len(known.evidence), 0)
         if room:
             known.evidence.extend(self._kept(finding.evidence[:room]))
         if room < len(finding.evidence):
             later = finding.evidence[room:][-MAX_LAST:]
-            over = max(len(known.latest) + len(later) - MAX_LAST, 0)
+            over = len(known.latest) if crowded else max(len(known.latest) + len(later) - MAX_LAST, 0)
             self._room += sum(map(weight_of, known.latest[:over]))
+            self._events -= over
             known.latest = [*known.latest[over:], *self._kept(later)]
 
     def _kept(self, evidence: Iterable[Event]) -> list[Event]:
@@ -141,4 +148,5 @@ class Collector:
             else:
                 self._room -= weight
             kept.append(event)
+        self._events += len(kept)
         return kept

@@ -8,7 +8,8 @@ from typing import Final
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import energy_words, is_live, power_words, remember, same_pace, total, where
+from fieldkit.checks.measured import energy_words, is_live, power_words, same_pace, total, where
+from fieldkit.checks.ongoing import Ongoing
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -108,7 +109,8 @@ class PowerCheck(Check):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._windows: dict[tuple[str, str, str], _Window] = {}
+        self._windows: Ongoing[_Window] = Ongoing()
+        """By transaction and connector."""
 
     def see(self, event: Event, picture: Picture) -> Iterator[Finding]:
         if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
@@ -122,15 +124,15 @@ class PowerCheck(Check):
         sample = next((sample for sample in registers if not sample.phase and sample.unit == "Wh"), None)
         if sample is None or not sample.transaction or powers[0].unit != "W":
             return
-        key = (station.identity, sample.connector, sample.transaction)
+        key = (sample.transaction, sample.connector)
         power = total(powers, sample.time, sample.location)
         if power is None or power < 0 or _exports(station):
-            self._windows.pop(key, None)
+            self._windows.pop(station, key)
             return
-        window = self._windows.get(key)
+        window = self._windows.get(station, key)
         interval = sample.time - window.time if window is not None else 0
         if window is None or not 0 < interval <= LONGEST_INTERVAL or sample.value < window.register:
-            remember(self._windows, key, _Window(sample.time, sample.value, bounded(event), sample.time, power))
+            self._windows.put(station, key, _Window(sample.time, sample.value, bounded(event), sample.time, power))
             return
         hours = interval / (3600 * SECOND)
         window.low += min(window.power, power) * hours
@@ -138,7 +140,7 @@ class PowerCheck(Check):
         window.time, window.power = sample.time, power
         window.intervals += 1
         if sample.time - window.begin >= WINDOW and window.intervals >= WINDOW_READINGS:
-            self._windows[key] = _Window(sample.time, sample.value, bounded(event), sample.time, power)
+            self._windows.put(station, key, _Window(sample.time, sample.value, bounded(event), sample.time, power))
             yield from _compare(window, sample, event, station)
 
 
@@ -199,7 +201,8 @@ class IdleCheck(Check):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._stretches: dict[tuple[str, str, str], _Stretch] = {}
+        self._stretches: Ongoing[_Stretch] = Ongoing()
+        """By transaction and connector."""
 
     def see(self, event: Event, picture: Picture) -> Iterator[Finding]:
         if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
@@ -211,13 +214,13 @@ class IdleCheck(Check):
         sample = next((sample for sample in reversed(registers) if not sample.phase), None)
         if sample is None or not sample.connector or sample.unit != "Wh":
             return
-        key = (station.identity, sample.connector, sample.transaction)
+        key = (sample.transaction, sample.connector)
         state, told = _state_of(sample, event, station)
-        stretch = self._stretches.get(key)
+        stretch = self._stretches.get(station, key)
         if not state or not is_live(sample, event, station):
-            self._stretches.pop(key, None)
+            self._stretches.pop(station, key)
         elif stretch is None or (stretch.state, stretch.told) != (state, told or stretch.told):
-            remember(self._stretches, key, _Stretch(state, told or event.time))
+            self._stretches.put(station, key, _Stretch(state, told or event.time))
         elif stretch.begin is None or sample.value < stretch.begin.value or sample.location != stretch.begin.location:
             if event.time - stretch.told >= SETTLING:
                 stretch.begin, stretch.seen, stretch.message = sample, event.time, bounded(event)

@@ -10,7 +10,8 @@ from typing import Final
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import energy_words, is_live, remember, where
+from fieldkit.checks.measured import energy_words, is_live, where
+from fieldkit.checks.ongoing import Ongoing
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import CaptureDropped, Event, MessageType, OcppMessage
@@ -73,8 +74,8 @@ class TimeCheck(Check):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._last: dict[tuple[str, str, str, str], Sample] = {}
-        """By station, transaction, location and phase: the highest reading so far."""
+        self._last: Ongoing[Sample] = Ongoing()
+        """By transaction, location and phase: the highest reading so far."""
 
     def see(self, event: Event, picture: Picture) -> Iterator[Finding]:
         if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
@@ -85,11 +86,11 @@ class TimeCheck(Check):
         for sample in station.meters.measured.get("Energy.Active.Import.Register", ()):
             if not sample.transaction or sample.unit != "Wh":
                 continue
-            key = (station.identity, sample.transaction, sample.location, sample.phase)
-            last = self._last.get(key)
+            key = (sample.transaction, sample.location, sample.phase)
+            last = self._last.get(station, key)
             if last is not None and sample.value <= last.value:
                 continue
-            remember(self._last, key, sample)
+            self._last.put(station, key, sample)
             if last is not None and last.time - sample.time >= BACKWARDS:
                 yield Finding(
                     TIME_BACKWARDS,
@@ -142,7 +143,8 @@ class GapCheck(Check):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._cadences: dict[tuple[str, str], _Cadence] = {}
+        self._cadences: Ongoing[_Cadence] = Ongoing()
+        """By transaction."""
         self._dropped = 0
         """Time of the last packets that the capture did not record."""
 
@@ -159,13 +161,13 @@ class GapCheck(Check):
         sample = samples[0]
         if not sample.transaction or sample.context != "Sample.Periodic" or sample.unit != "Wh":
             return
-        key = (station.identity, sample.transaction)
-        cadence = self._cadences.get(key)
+        key = (sample.transaction,)
+        cadence = self._cadences.get(station, key)
         connection = event.channel.connection
         link = picture.links.all.get(connection.number) if connection is not None else None
         gaps = link.gaps if link is not None else 0
         if cadence is None:
-            remember(self._cadences, key, _Cadence(sample, bounded(event), station.messages, gaps))
+            self._cadences.put(station, key, _Cadence(sample, bounded(event), station.messages, gaps))
         elif sample.time > cadence.last.time:
             yield from self._next(cadence, sample, event, gaps, station)
 

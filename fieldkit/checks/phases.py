@@ -8,7 +8,8 @@ from typing import Final, Literal
 
 from fieldkit.checks.check import Check
 from fieldkit.checks.finding import Finding, Kind
-from fieldkit.checks.measured import amount_words, by_phase, remember
+from fieldkit.checks.measured import amount_words, by_phase
+from fieldkit.checks.ongoing import Ongoing
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, duration, listed
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -16,6 +17,7 @@ from fieldkit.site.light import bounded
 from fieldkit.site.meter import Meters
 from fieldkit.site.picture import Picture
 from fieldkit.site.series import Sample
+from fieldkit.site.station import Station
 
 PHASE_LOST = Kind(
     id="energy.phase-lost",
@@ -91,8 +93,9 @@ class PhaseCheck(Check):
 
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
-        self._current: dict[tuple[str, str, str], _Phases] = {}
-        self._voltage: dict[tuple[str, str, str], _Phases] = {}
+        self._current: Ongoing[_Phases] = Ongoing()
+        self._voltage: Ongoing[_Phases] = Ongoing()
+        """By transaction (of voltages: none) and connector."""
 
     def see(self, event: Event, picture: Picture) -> Iterator[Finding]:
         if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
@@ -103,14 +106,14 @@ class PhaseCheck(Check):
         measured = station.meters.measured
         currents, voltages = measured.get("Current.Import"), measured.get("Voltage")
         if currents and currents[-1].phase and currents[-1].transaction and currents[-1].unit == "A":
-            yield from self._see_current(currents, event, station.identity)
+            yield from self._see_current(currents, event, station)
         if voltages and voltages[-1].phase and voltages[-1].unit == "V":
-            yield from self._see_voltage(voltages, event, station.identity)
+            yield from self._see_voltage(voltages, event, station)
 
-    def _see_current(self, samples: list[Sample], event: OcppMessage, station: str) -> Iterator[Finding]:
+    def _see_current(self, samples: list[Sample], event: OcppMessage, station: Station) -> Iterator[Finding]:
         sample = samples[-1]
         now = by_phase(samples, sample.time)
-        state = _state(self._current, (station, sample.connector, sample.transaction))
+        state = _state(self._current, station, (sample.transaction, sample.connector))
         # A phase that is left out counts as one without current: some stations do not send zeros.
         lost = frozenset(
             phase for phase, value in state.before.items() if value >= FLOWING and abs(now.get(phase, 0.0)) < NOTHING
@@ -126,12 +129,12 @@ class PhaseCheck(Check):
         if not self._lasts(state, lost, sample.time, event):
             return
         kind = PHASE_LOST if had == 3 and len(lost) == 1 else FEWER_PHASES
-        yield _finding(kind, state, going, sample, event, station)
+        yield _finding(kind, state, going, sample, event, station.identity)
 
-    def _see_voltage(self, samples: list[Sample], event: OcppMessage, station: str) -> Iterator[Finding]:
+    def _see_voltage(self, samples: list[Sample], event: OcppMessage, station: Station) -> Iterator[Finding]:
         sample = samples[-1]
         now = by_phase(samples, sample.time)
-        state = _state(self._voltage, (station, sample.connector, ""))
+        state = _state(self._voltage, station, ("", sample.connector))
         lost = frozenset(
             phase
             for phase, value in state.before.items()
@@ -144,7 +147,8 @@ class PhaseCheck(Check):
             _nothing_lost(state)
             return
         if self._lasts(state, lost, sample.time, event):
-            yield _finding(SUPPLY_LOST, state, others, sample, event, station, gone=max(now[phase] for phase in lost))
+            gone = max(now[phase] for phase in lost)
+            yield _finding(SUPPLY_LOST, state, others, sample, event, station.identity, gone=gone)
 
     def _lasts(self, state: _Phases, lost: frozenset[int], time: int, event: OcppMessage) -> bool:
         """Is it the time to tell of it?"""
@@ -157,9 +161,9 @@ class PhaseCheck(Check):
         return True
 
 
-def _state(table: dict[tuple[str, str, str], _Phases], key: tuple[str, str, str]) -> _Phases:
-    state = table.get(key)
-    return state if state is not None else remember(table, key, _Phases())
+def _state(table: Ongoing[_Phases], station: Station, key: tuple[str, str]) -> _Phases:
+    state = table.get(station, key)
+    return state if state is not None else table.put(station, key, _Phases())
 
 
 def _nothing_lost(state: _Phases) -> None:

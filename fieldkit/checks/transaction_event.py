@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Final
 from fieldkit.checks.check import Check
 from fieldkit.checks.continuity import Continuity, View
 from fieldkit.checks.finding import Finding, Kind
+from fieldkit.checks.ongoing import Ongoing
 from fieldkit.checks.policy import Policy
 from fieldkit.checks.words import SECOND, clock, duration
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -19,8 +20,6 @@ from fieldkit.site.reading import flag, member, moment, text, whole
 from fieldkit.site.station import Station
 from fieldkit.site.transaction import Transaction
 
-MAX_WATCHED: Final = 20_000
-"""Transactions remembered that go on; the oldest is forgotten."""
 QUEUED: Final = 120 * SECOND
 """An event that comes so much later than its timestamp, the station's clock offset allowed for, was queued."""
 
@@ -188,7 +187,8 @@ class TransactionEvents(Check):
     def __init__(self, policy: Policy) -> None:
         super().__init__(policy)
         self._continuity = Continuity()
-        self._last: dict[tuple[str, str], _Last] = {}
+        self._last: Ongoing[_Last] = Ongoing()
+        """By transaction."""
 
     def see(self, event: Event, picture: Picture) -> Iterable[Finding]:
         """Judge an event by those before it."""
@@ -206,8 +206,7 @@ class TransactionEvents(Check):
         kind, seq = member(payload, "eventType"), whole(payload, "seqNo")
         trigger, told = text(payload, "triggerReason") or "", (text(payload, "timestamp") or "")[:40]
         view = self._continuity.view(message)
-        key = (station.identity, made.id)
-        last = self._last.get(key)
+        last = self._last.get(station, (made.id,))
         values: dict[str, object] = {
             "id": made.id,
             "event": kind,
@@ -225,15 +224,15 @@ class TransactionEvents(Check):
         ):
             evidence = (message, earlier) if earlier is not None else (message,)
             group = str(more.get("edge") or more.get("why") or "")
-            yield Finding(found, message.time, key[0], evidence, values | more, made.connector, made.id, group)
+            yield Finding(
+                found, message.time, station.identity, evidence, values | more, made.connector, made.id, group
+            )
         if made.end is not None:
-            self._last.pop(key, None)
+            self._last.pop(station, (made.id,))
             return
-        if last is None and len(self._last) >= MAX_WATCHED:
-            del self._last[next(iter(self._last))]
         overtaken = last is not None and last.seq is not None and seq is not None and seq < last.seq
         if not repeated and not (overtaken and (flag(payload, "offline") or _is_older(told, last))):
-            self._last[key] = _Last(bounded(message), seq, told, view)
+            self._last.put(station, (made.id,), _Last(bounded(message), seq, told, view))
 
 
 _More = Iterator[tuple[Kind, dict[str, object], OcppMessage | None]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from fieldkit.site.kept import same
 from fieldkit.site.legible import is_legible
 from fieldkit.site.light import bounded, light
 from fieldkit.site.reading import flag, member, moment, objects, text, whole
+from fieldkit.site.room import Room
 
 MAX_BOOTS: Final = 100
 """Boots of one station that are kept (the last ones); all are counted."""
@@ -21,7 +23,10 @@ MAX_WHOLE: Final = 4
 MAX_INTERVAL: Final = 10 * 366 * 86_400
 """Seconds, ten years: nobody waits for longer."""
 MAX_SETTINGS: Final = 2000
-"""Configuration keys or variables of one station: 1.6 stations have about 100, 2.x ones up to 1,500."""
+"""Configuration keys or variables of one station, as long as the site has room: 1.6 stations have about 100, 2.x ones
+up to 1,500."""
+LEAST_SETTINGS: Final = 250
+"""What every station may keep, however many there are."""
 MAX_NAME: Final = 100
 """Characters kept of a vendor's, model's or key's name: the standards allow 50 at most."""
 MAX_VALUE: Final = 500
@@ -81,7 +86,8 @@ class About:
         }
     )
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room if room is not None else Room()
         self.vendor = ""
         self.model = ""
         self.serial = ""
@@ -92,7 +98,7 @@ class About:
         """Capture time of the first one seen."""
         self.settings: dict[str, Setting] = {}
         self.settings_dropped = 0
-        """Settings beyond ``MAX_SETTINGS``."""
+        """Settings for which there was no room."""
         self.heartbeat_told: int | None = None
         """Seconds, as the CSMS has set it: with the last accepted boot, or as a setting since …"""
         self.heartbeat_reported: int | None = None
@@ -230,13 +236,15 @@ class About:
         name = self._spelt.get(low, name)
         known = self.settings.get(name)
         if known is None:
-            if len(self.settings) >= MAX_SETTINGS:
+            if len(self.settings) >= self._room.settings(MAX_SETTINGS, LEAST_SETTINGS):
                 self.settings_dropped += 1
                 return
+            # Stations of one make have the same names, and mostly the same values.
+            low, name = sys.intern(low), sys.intern(name)
             self._spelt[low] = name
         elif readonly is None:
             readonly = known.readonly
-        value = None if value is None else value[:MAX_VALUE]
+        value = None if value is None else sys.intern(value[:MAX_VALUE])
         self.settings[name] = Setting(value, readonly, message.time, message.action)
         if low in _HEARTBEAT_INTERVAL and in_force and value is not None:
             interval = value.strip()

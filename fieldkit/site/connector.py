@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -9,9 +10,12 @@ from typing import Any, Final
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.site.light import bounded, light
 from fieldkit.site.reading import member, moment, objects, whole
+from fieldkit.site.room import Room
 
 MAX_HISTORY: Final = 500
-"""Status changes kept of one connector (the last ones)."""
+"""Status changes kept of one connector (the last ones), as long as the site has room."""
+LEAST_HISTORY: Final = 16
+"""What every connector may keep, however many there are."""
 MAX_WHOLE: Final = 8
 """Of these, so many keep their message whole; the others only what points to it."""
 MAX_CONNECTORS: Final = 256
@@ -60,7 +64,7 @@ class Connector:
     number: int
     status: str = ""
     since: int = 0
-    history: deque[StatusChange] = field(default_factory=lambda: deque(maxlen=MAX_HISTORY))
+    history: deque[StatusChange] = field(default_factory=deque)
     """Without those that only repeated the one before."""
     changes: int = 0
     """StatusNotifications seen in all."""
@@ -80,7 +84,8 @@ class Connectors:
 
     ACTIONS: Final = frozenset({"StatusNotification", "NotifyEvent"})
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room if room is not None else Room()
         self.all: dict[tuple[int, int], Connector] = {}
         self.fresh: list[tuple[Connector, StatusChange]] = []
         """What the message that was fed last told, repetitions too (their ``previous`` is their ``status``)."""
@@ -136,6 +141,7 @@ class Connectors:
             if len(self.all) >= MAX_CONNECTORS:
                 return
             connector = self.all[place] = Connector(*place)
+            self._room.connectors += 1
         previous, time = connector.status, message.time
         error, info, vendor_id, vendor_error = texts
         change = StatusChange(time, told, status, previous, error, info, vendor_id, vendor_error, bounded(message))
@@ -155,6 +161,9 @@ class Connectors:
         if len(history) > MAX_WHOLE:
             old = history[-1 - MAX_WHOLE]
             old.message = light(old.message)
+            most = self._room.changes(MAX_HISTORY, LEAST_HISTORY)
+            while len(history) > most:
+                history.popleft()
 
 
 def _same(one: StatusChange, other: StatusChange) -> bool:
@@ -175,5 +184,6 @@ def _place(evse: int | None, connector: int | None) -> tuple[int, int] | None:
 
 
 def _short(payload: Any, name: str) -> str:
+    """The text, once in memory however often it is told: a connector says the same few words all its life."""
     value = member(payload, name)
-    return value[:_LONGEST] if value.__class__ is str else ""
+    return sys.intern(value[:_LONGEST]) if value.__class__ is str else ""

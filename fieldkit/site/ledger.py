@@ -66,7 +66,7 @@ class Ledger:
         """2.x: seqNo, chargingState and triggerReason that ``latest`` had before the message fed last."""
         self.shared: Transaction | None = None
         """The other transaction to which the CSMS had given the id in the message fed last."""
-        self.remote = RemoteStarts()
+        self.remote = RemoteStarts(self._room)
         self._ended: dict[str, Transaction] = {}
         """The closed ones by id."""
         self._whole: deque[Transaction] = deque()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.site.connector import connector_name
 from fieldkit.site.reading import moment, number, text, whole
+from fieldkit.site.room import Room
 from fieldkit.site.series import Sample, Series
 from fieldkit.site.units import DEFAULT_MEASURAND, natural_unit, unit
 
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["MAX_SERIES", "Meters", "Sample", "Series"]
 
 MAX_SERIES: Final = 500
-"""Series of one station, some 40 transactions: the oldest are forgotten first."""
+"""Series of one station, some 40 transactions, as long as the site has room: the oldest are forgotten first."""
+LEAST_SERIES: Final = 16
+"""What every station may keep, however many there are, besides what goes on."""
 MAX_READINGS: Final = 2000
 """Readings of one message: transactionData of a day, one a minute, has 1,440."""
 MAX_SAMPLES: Final = 20_000
@@ -63,11 +66,12 @@ class Meters:
 
     ACTIONS: Final = frozenset({"MeterValues", "StopTransaction", "TransactionEvent"})
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room if room is not None else Room()
         self.series: dict[tuple[str, str, str, str, str], Series] = {}
         """By connector, transaction, measurand, phase, location."""
         self.forgotten = 0
-        """Series beyond ``MAX_SERIES``."""
+        """Series for which there was no room any more."""
         self.fresh: list[Sample] = []
         """The samples of the message that was fed last, in order."""
         self.measured: dict[str, list[Sample]] = {}
@@ -100,9 +104,9 @@ class Meters:
                 room -= 1
                 if room < 0:
                     return
-                self._take(sampled, time, connector, transaction)
+                self._take(sampled, time, connector, transaction, transactions)
 
-    def _take(self, sampled: Any, time: int, connector: str, transaction: str) -> None:
+    def _take(self, sampled: Any, time: int, connector: str, transaction: str, transactions: Ledger) -> None:
         if sampled.__class__ is not dict:
             sampled = {"value": sampled}  # 1.5 over JSON allows the bare value
         get = sampled.get
@@ -129,11 +133,23 @@ class Meters:
         key = (connector, transaction, measurand, phase, location)
         series = self.series.get(key)
         if series is None:
-            if len(self.series) >= MAX_SERIES:
-                del self.series[next(iter(self.series))]
-                self.forgotten += 1
+            self._make_room(transaction, transactions)
             series = self.series[key] = Series(connector, transaction, measurand, phase, location, base)
         series.add(sample)
+
+    def _make_room(self, transaction: str, transactions: Ledger) -> None:
+        """For one more: the oldest of the past makes way, what goes on only where it is far too much."""
+        most = self._room.series(MAX_SERIES, LEAST_SERIES)
+        if len(self.series) < most:
+            return
+        going = transactions.open
+        past = [key for key in self.series if key[1] and key[1] != transaction and key[1] not in going]
+        for key in past[: len(self.series) - most + 1]:
+            del self.series[key]
+            self.forgotten += 1
+        if len(self.series) >= MAX_SERIES:
+            del self.series[next(iter(self.series))]
+            self.forgotten += 1
 
     def _shape(self, measurand: Any, phase: Any, location: Any, unit_name: Any, of_measure: Any) -> _Shape:
         multiplier = 0

@@ -9,9 +9,12 @@ from fieldkit.events import MessageType, OcppMessage
 from fieldkit.site.connector import connector_name
 from fieldkit.site.light import bounded
 from fieldkit.site.reading import text, whole
+from fieldkit.site.room import Room
 
 MAX_WAITING: Final = 32
-"""Orders of one station that wait for their transaction."""
+"""Orders of one station that wait for their transaction, as long as the site has room."""
+LEAST_WAITING: Final = 4
+"""What every station may keep, however many there are."""
 PATIENCE: Final = 3600 * 1_000_000_000
 """Longest time from an order to the transaction that is credited to it: a driver may be given an hour to plug in."""
 _LONGEST: Final = 100
@@ -38,7 +41,8 @@ class RemoteStart:
 class RemoteStarts:
     """One station's orders that have not led to a transaction yet."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room if room is not None else Room()
         self.waiting: list[RemoteStart] = []
         """Oldest first, at most ``MAX_WAITING``."""
 
@@ -58,7 +62,7 @@ class RemoteStarts:
                     whole(payload, "remoteStartId"),
                 )
             )
-            del self.waiting[:-MAX_WAITING]
+            del self.waiting[: -self._room.orders(MAX_WAITING, LEAST_WAITING)]
         elif message.call is not None:
             for order in self.waiting:
                 if order.call.id == message.call.id and order.call.time == message.call.time:

@@ -9,20 +9,52 @@ SITE_CLOSED: Final = 20_000
 has memory for the rest."""
 SITE_WHOLE: Final = 1000
 """Of them, so many keep the messages of their start and end whole (some 6 KB each)."""
+SITE_CHANGES: Final = 40_000
+"""Status changes of all connectors (about 0.4 KB each): the last hundred of each connector of 200 stations, some
+days."""
+SITE_SERIES: Final = 8_000
+"""Series of meter values (about 2 KB each, 9 KB when they are long): of 200 stations the last three transactions of
+each, besides those that go on."""
+SITE_SETTINGS: Final = 100_000
+"""Settings (about 0.3 KB each): 2.x stations have up to 1,500, and only few are ever asked for all of them."""
+SITE_ORDERS: Final = 2_000
+"""Orders to start charging that wait for their transaction (about 1 KB each): nearly all lead to one at once."""
 
 
 class Room:
     """Counts the stations and says what is left for each. What was kept before others came is given up by and by."""
 
-    __slots__ = ("stations",)
+    __slots__ = ("connectors", "stations")
 
     def __init__(self) -> None:
         self.stations = 0
+        self.connectors = 0
+        """Of all stations: some have one, some dozens."""
 
     def closed(self, most: int, least: int) -> int:
         """Ended transactions that one station may keep."""
-        return max(least, min(most, SITE_CLOSED // max(1, self.stations)))
+        return self._share(SITE_CLOSED, self.stations, most, least)
 
     def whole(self, most: int, least: int) -> int:
         """Of the ended ones, those that may keep their messages whole."""
-        return max(least, min(most, SITE_WHOLE // max(1, self.stations)))
+        return self._share(SITE_WHOLE, self.stations, most, least)
+
+    def changes(self, most: int, least: int) -> int:
+        """Status changes that one connector may keep."""
+        return self._share(SITE_CHANGES, self.connectors, most, least)
+
+    def series(self, most: int, least: int) -> int:
+        """Series of meter values that one station may keep."""
+        return self._share(SITE_SERIES, self.stations, most, least)
+
+    def settings(self, most: int, least: int) -> int:
+        """Settings that one station may keep."""
+        return self._share(SITE_SETTINGS, self.stations, most, least)
+
+    def orders(self, most: int, least: int) -> int:
+        """Orders of one station that may wait for their transaction."""
+        return self._share(SITE_ORDERS, self.stations, most, least)
+
+    @staticmethod
+    def _share(site: int, among: int, most: int, least: int) -> int:
+        return max(least, min(most, site // max(1, among)))

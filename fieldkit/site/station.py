@@ -71,12 +71,12 @@ class Station:
         self.messages = 0
         self.heard: dict[Sender, int] = {}
         """Capture time of the last message of each side: who was still there, and for how long."""
-        self.about = About()
+        self.about = About(room)
         self.clock = StationClock()
         self.latencies = Latencies()
-        self.connectors = Connectors()
+        self.connectors = Connectors(room)
         self.transactions = Ledger(identity, room)
-        self.meters = Meters()
+        self.meters = Meters(room)
         self._feeds: dict[str, tuple[Callable[[OcppMessage], None], ...]] = {}
         """By action, of those that this station uses: the parts that it concerns."""
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from fieldkit.checks.collector import MAX_ALL, MAX_FIRST, MAX_LAST, MAX_PER_KIND, Collector
+from fieldkit.checks.collector import MAX_ALL, MAX_EVENTS, MAX_FIRST, MAX_LAST, MAX_PER_KIND, Collector
 from fieldkit.checks.finding import Finding, Identity, Kind
 from fieldkit.events import CaptureComment, MessageType, OcppChannel, OcppMessage
 from fieldkit.site.light import weight_of
@@ -105,3 +105,20 @@ def test_the_messages_that_are_kept_as_evidence_have_a_bound_in_all() -> None:
     assert len(kept) == 300
     assert sum(map(weight_of, kept)) <= MAX_ALL
     assert [event.frames for event in kept[:2]] == [(0,), (150,)]
+
+
+def test_of_thousands_of_findings_the_first_and_the_latest_occurrence_are_kept() -> None:
+    collector = Collector()
+    for second in range(12):
+        collector.add(
+            silent(second, station=f"CP_{number}", evidence=(seen_at(second), seen_at(second + 100)))
+            for number in range(2000)
+        )
+    found = collector.all()
+    total = sum(len(finding.evidence) + len(finding.latest) for finding in found)
+    assert total <= MAX_EVENTS + 2000 * 2
+    assert total == collector._events
+    for finding in found:
+        assert finding.count == 12
+        assert [event.time for event in finding.evidence][:2] == [0, 100]
+        assert [event.time for event in finding.latest][-2:] == [11, 111]
