@@ -489,7 +489,8 @@ class Derating(Tracker):
         if level >= LOST * usual:
             giving.low.clear()
             return
-        alternating = usual < ALTERNATING
+        phases = any(one.phase for one in station.meters.measured.get("Current.Import", ()))
+        alternating = phases and usual < ALTERNATING
         if any(_alike(level, one) for one in (*giving.levels, *(CARS if alternating else ()))):
             return
         # What the car itself holds differs from car to car; what the charger holds is the same with all of them.

@@ -35,6 +35,8 @@ NO_ANSWER: Final = 54 * SECOND
 away for as long now and then."""
 ANSWERED_BEFORE: Final = 3
 """So many answers must have been seen of a side before it can be missed: some captures show one side only."""
+ATTEMPT: Final = 20 * SECOND
+"""A connection that is not answered for so long will not be."""
 FLAPS: Final = 3
 FLAP_TIME: Final = 900 * SECOND
 """Connections of one station that end within this time."""
@@ -252,6 +254,23 @@ class Reach(Tracker):
         state = self.stations.get(name) if name is not None else None
         if state is not None:
             state.attempts += 1
+            if not state.lost:
+                # It tries anew although its connection has not ended in sight: to the station it is dead.
+                self.context.at(("attempt", name), event.time + ATTEMPT, lambda time: self._in_vain(str(name), event))
+
+    def _in_vain(self, name: str, event: ConnectionOpened) -> None:
+        state = self.stations[name]
+        again = state.attempts > 1
+        self.context.tell(
+            "blackhole",
+            name,
+            0.66 if again else 0.45,
+            f"{name} tries to connect anew, {counted(state.attempts, 'time')} so far, and nothing comes back within "
+            f"{duration(ATTEMPT)}; usually it is connected in a second.",
+            (event,),
+            first=event.time,
+            sign="in-vain-again" if again else "in-vain",
+        )
 
     def _response(self, response: HttpResponse) -> None:
         request = response.request
@@ -295,7 +314,11 @@ class Reach(Tracker):
             )
 
     def _up(self, name: str, state: _Station, number: int, address: str, event: Event) -> None:
+        replaced = bool(state.open) and not state.lost
+        if address == state.address:
+            state.open.clear()  # a device has one connection: what it had before is dead, whether or not that was seen
         state.open[number] = event.time
+        self.context.off(("attempt", name))
         if len(state.open) > 16:
             del state.open[next(iter(state.open))]
         if number not in self._owner and len(self._owner) >= 20_000:
@@ -306,7 +329,7 @@ class Reach(Tracker):
         if address not in self._at_address and len(self._at_address) >= 5000:
             del self._at_address[next(iter(self._at_address))]
         self._at_address[address] = name
-        state.replaced = len(state.open) > 1 and not state.lost
+        state.replaced = replaced
         if state.lost:
             absence = event.time - state.lost
             if absence < MAX_ABSENCE and not self.context.frozen(name):
@@ -358,7 +381,8 @@ class Reach(Tracker):
         self.context.off(("answer", name))
         self.context.off(("silence", name))
         by_server = event.by_client is False and event.how == "fin"
-        orderly = event.by_client is True and event.how == "fin"
+        encrypted = link is not None and link.tls is not None
+        orderly = encrypted and event.by_client is True and event.how == "fin"
         if link is not None and link.close_by_client is not None:
             by_server = not link.close_by_client
             orderly = link.close_by_client and link.close_code in (1000, 1001)
