@@ -99,6 +99,8 @@ def _trusted_network(seen: Observed, edition: Edition) -> Answer:
 
 
 def _basic_auth(seen: Observed, edition: Edition) -> Answer:
+    if seen.basic_auth is None and seen.side == "csms" and seen.password_length is not None:
+        return unknown("the given password was taken; whether the CSMS goes on without one was not tried")
     if seen.basic_auth is None:
         return unknown("it was not seen whether a password is sent")
     who = "a password is demanded" if seen.side == "csms" else "a password is sent"

@@ -15,7 +15,7 @@ from fieldkit.sources.tlsprobe import suites
 from fieldkit.sources.tlsprobe.flight import UNRECOGNIZED_NAME
 from fieldkit.sources.tlsprobe.hello import SSL3, TLS10, TLS11
 from fieldkit.sources.tlsprobe.judgeupgrade import asks_for_password, upgrade_faults
-from fieldkit.sources.tlsprobe.posture import Posture, Shown
+from fieldkit.sources.tlsprobe.posture import Posture, Shown, Spoken
 from fieldkit.sources.tlsprobe.roots import Roots
 from fieldkit.sources.tlsprobe.targets import identity_of
 from fieldkit.trust import chain as chains
@@ -310,6 +310,10 @@ def _server_name(posture: Posture, judged: Judged, server: str) -> Iterator[Faul
 # ---------------------------------------------------------------------------------------------------------- observed
 
 
+def _spoken(posture: Posture) -> list[Spoken]:
+    return [*posture.spoken, *([posture.plain] if posture.plain is not None else [])]
+
+
 def _observed(posture: Posture, judged: Judged) -> Observed:
     last = next((spoken for spoken in reversed(posture.spoken) if spoken.status is not None), posture.plain)
     basic: bool | None = None
@@ -318,6 +322,7 @@ def _observed(posture: Posture, judged: Judged) -> Observed:
         # A CSMS that answered without having been given a password demands none; one that got it may or may not.
         free = last.status == 101 and not last.password_sent and posture.asked_for_upgrade
         basic = True if asks else (False if free else None)
+    given = posture.password_values if any(spoken.password_sent for spoken in _spoken(posture)) else {}
     asked: Asked | None = {"required": "required", "optional": "optional", "unknown": None}.get(
         posture.client_certificate, "no" if posture.flights.get("first") is not None and posture.shown else None
     )
@@ -342,5 +347,8 @@ def _observed(posture: Posture, judged: Judged) -> Observed:
         host=posture.target.name,
         identity=identity_of(posture.target),
         basic_auth=basic,
+        wrong_password_refused=True if given and last is not None and last.status == 401 else None,
+        basic_user=given.get("user"),
+        password_length=int(given["length"]) if given else None,
         stapled=posture.stapling,
     )

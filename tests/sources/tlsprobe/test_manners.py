@@ -284,11 +284,15 @@ def test_a_password_goes_to_nobody_who_cannot_prove_himself(tmp_path: Path) -> N
     with python_server(tmp_path, pair, web=web) as port:
         kept = look(port, ca=str(other), path="/CP_7", credentials=secret)
         assert "ws.password-not-sent" in ids(kept)
+        assert kept.judged[0].observed.password_length is None
         assert web.seen == []
         sent = look(port, ca=trusted(tmp_path), path="/CP_7", credentials=secret)
         assert sent.postures[0].spoken[0].status == 101
+        seen = sent.judged[0].observed
+        assert (seen.basic_user, seen.password_length, seen.wrong_password_refused) == ("CP_7", 6, None)
         wrong = look(port, ca=trusted(tmp_path), path="/CP_7", credentials=Credentials("CP_7", b"wrong"))
         assert "ws.password-refused" in ids(wrong)
+        assert wrong.judged[0].observed.wrong_password_refused is True
         careless = look(port, ca=str(other), path="/CP_7", credentials=secret, insecure=True)
         assert careless.postures[0].spoken[0].status == 101
 
