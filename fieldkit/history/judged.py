@@ -17,7 +17,7 @@ from fieldkit.history.history import History
 _Key: TypeAlias = tuple[str, int]
 
 SPARE: Final = 10_000
-"""Frames that are remembered though no finding names them any more, beside as many as are named."""
+"""Frames that are remembered though no finding names them any more."""
 
 
 class Judged:
@@ -28,7 +28,7 @@ class Judged:
         """Grows when rows have got another severity."""
         self._history = history
         self._counts: dict[int, tuple[Collected, int, Severity]] = {}
-        self._by_frame: dict[_Key, dict[int, Collected]] = {}
+        self._by_frame: dict[_Key, tuple[Collected, ...]] = {}
         self._worst: dict[_Key, Severity] = {}
         self._named = 0
         """Frames that findings named when the index was made anew."""
@@ -37,7 +37,7 @@ class Judged:
         """Take in findings that are new or have occurred again."""
         changed = False
         found = list(found)
-        if len(self._by_frame) > 2 * self._named + SPARE:
+        if len(self._by_frame) > self._named + SPARE:
             # The latest evidence changes all the time; frames that no finding names any more are forgotten.
             self._by_frame.clear()
             self._worst.clear()
@@ -60,7 +60,9 @@ class Judged:
                 if not told.frames:
                     continue
                 key = (_source(told), told.frames[-1])
-                self._by_frame.setdefault(key, {})[id(finding)] = finding
+                named = self._by_frame.get(key, ())
+                if not any(one is finding for one in named):
+                    self._by_frame[key] = (*named, finding)
                 worst = self._worst.get(key)
                 if worst is None or SEVERITIES.index(finding.severity) < SEVERITIES.index(worst):
                     self._worst[key] = finding.severity
@@ -85,7 +87,7 @@ class Judged:
         if not found:
             return []
         row = self._history.event(number)
-        mine = [finding for finding in found.values() if any(_same(row, told) for told in _events(finding))]
+        mine = [finding for finding in found if any(_same(row, told) for told in _events(finding))]
         return sorted(mine, key=lambda finding: (SEVERITIES.index(finding.severity), finding.first))
 
     def row_of(self, event: Event) -> int | None:
