@@ -10,7 +10,6 @@ mistakes at once.
 
 from __future__ import annotations
 
-import difflib
 import re
 import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -275,6 +274,8 @@ class Table:
         """Whatever is left over nobody knows."""
         for key in self._content:
             if key not in self._asked:
+                import difflib  # for those who mistype
+
                 near = difflib.get_close_matches(key, self._asked, 1)
                 hint = f"did you mean {near[0]}?" if near else f"there are {', '.join(sorted(self._asked)) or 'none'}"
                 self.complain(key, f"is not known here: {hint}")
