@@ -180,7 +180,7 @@ class _Finding:
             device = answer.dialect
         click.echo(f"  fieldkit serial read {self._name} --device {device} --line {line}")
         if answer.dialect == "modbus":
-            click.echo("  which profiles there are: fieldkit serial read x --device x --devices")
+            click.echo("  which profiles there are: fieldkit serial read --devices")
 
     def _say(self, text: str) -> None:
         if not self._given["quiet"]:

@@ -77,7 +77,9 @@ class Joined:
                 text = _for_port(self._devices, read_recording(Path(name))[0].port)
                 spec = serialoptions.device(text, "--serial-device") if text else None
                 self._recordings.append(Retold(name, serialoptions.find_profile, spec))
-            except (OSError, RecordingError, ValueError) as error:
+            except OSError as error:
+                outcome.unusable(f"{name}: {error.strerror or error}")
+            except (RecordingError, ValueError) as error:
                 outcome.unusable(f"{name}: {error}")
 
     def among(self, batches: Iterator[list[Event]]) -> Iterator[list[Event]]:

@@ -208,7 +208,7 @@ class _Reading:
             done = self._probe(port, asker) or done
         if self._stop() and not done.readings:
             return True  # cut off before there was anything to tell
-        self._tell(done)
+        self._tell(port, done)
         return not self._given["every"] or self._passes == self._given["count"]
 
     @property
@@ -233,7 +233,7 @@ class _Reading:
 
     # ------------------------------------------------------------------------------------------------------ the telling
 
-    def _tell(self, done: Pass) -> None:
+    def _tell(self, port: SerialPort, done: Pass) -> None:
         from fieldkit.safetext import terminal
 
         self._passes += 1
@@ -241,6 +241,8 @@ class _Reading:
         self._lacking = self._lacking or bool(done.failed)
         if done.silent:
             self._say_error(f"{self._spec} on {self._name} does not answer")
+            if not self._heard_any and not self._given["probe"] and len(self._spec.lines) > 1:
+                self._say(f"it was asked at {port.settings}; --probe tries the other speeds that its profile knows")
         for problem in _gathered(done.problems):
             self._say(terminal(problem))
         if self._given["json_to"]:

@@ -55,7 +55,9 @@ def command(recording: Path, **given: Any) -> ExitCode:
         expected = spec.expected if spec is not None else expected_of(about, serialoptions.find_profile)
         gap = (given["gap"] or 0) * 1_000_000 or USB_GAP
         decoder = Decoder(parse_line(about.settings), about.port, view=given["view"], expected=expected, gap=gap)
-    except (OSError, RecordingError, ValueError) as error:
+    except OSError as error:
+        raise serialoptions.PortFailure(f"{recording}: {error.strerror or error}") from error
+    except (RecordingError, ValueError) as error:
         raise serialoptions.PortFailure(str(error)) from error
     events = given["form"] == "events"
     coloured = not events and wants_color(given["color"], sys.stdout)

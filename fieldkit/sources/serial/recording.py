@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
+from fieldkit.sources.serial.settings import parse_line
 from fieldkit.sources.serial.trouble import PortError, Reason
 
 FORMAT: Final = "fieldkit-serial"
@@ -23,6 +24,10 @@ SCHEMA: Final = 1
 SUFFIX: Final = ".serial.jsonl"
 _LONGEST_HEAD: Final = 65_536
 """Bytes of a recording's first line; a file of another kind may be one line of gigabytes."""
+_LONGEST_LINE: Final = 1 << 20
+"""Bytes of any other line; the longest that is written has a block of 64 KiB as hex."""
+_END_OF_TIME: Final = 1 << 62
+"""Nanoseconds; the year 2116, which every calendar knows."""
 _FLUSH: Final = 0.05
 """Seconds that bytes may wait in memory: what a power failure takes."""
 
@@ -143,36 +148,55 @@ def read_recording(path: Path) -> tuple[About, Iterator[Item]]:
     with path.open("rb") as file:
         try:
             head = json.loads(file.readline(_LONGEST_HEAD))
-        except ValueError:
+        except (ValueError, RecursionError):
             head = None
     if not isinstance(head, dict) or head.get("format") != FORMAT:
         raise RecordingError(f"{path} is no recording of a serial port (*{SUFFIX})")
     if head.get("schema") != SCHEMA:
-        raise RecordingError(f"{path} was recorded by a newer fieldkit (schema {head.get('schema')})")
-    wanted: dict[str, Any] = {name: head.get(name, "") for name in About.__slots__}
-    wanted["started"] = int(wanted["started"] or 0)
+        raise RecordingError(f"{path} was recorded by another fieldkit (schema {head.get('schema')})")
+    about = _about(head)
+    if about is None:
+        raise RecordingError(f"{path}: its first line, which says what was recorded, is damaged")
 
     def items() -> Iterator[Item]:
         with path.open("rb") as file:
             file.readline(_LONGEST_HEAD)
-            for number, line in enumerate(file, 2):
+            for number, line in enumerate(iter(lambda: file.readline(_LONGEST_LINE), b""), 2):
                 item = _item(line)
                 if item is not None:
                     yield item
-                elif line.endswith(b"\n"):
+                elif line.endswith(b"\n") or len(line) == _LONGEST_LINE:
                     raise RecordingError(f"{path}:{number}: this line is damaged")
 
-    return About(**wanted), items()
+    return about, items()
+
+
+def _about(head: dict[str, Any]) -> About | None:
+    """The first line, where all is of its kind: it may come from anybody."""
+    started = head.get("started", 0)
+    texts = {name: head.get(name, "") for name in About.__slots__ if name != "started"}
+    if not _is_time(started) or not all(isinstance(text, str) for text in texts.values()):
+        return None
+    return About(started=started, **texts)
+
+
+def _is_time(moment: object) -> bool:
+    return moment.__class__ is int and 0 <= moment < _END_OF_TIME  # type: ignore[operator]
 
 
 def _item(line: bytes) -> Item | None:
     try:
         entry = json.loads(line)
-        moment = int(entry["t"])
+        moment = entry["t"]
+        if not _is_time(moment):
+            return None
         if "n" in entry:
-            return Notice(moment, str(entry["n"]), str(entry.get("text", "")))
+            notice = Notice(moment, str(entry["n"]), str(entry.get("text", "")))
+            if notice.kind in ("settings", "scan"):
+                parse_line(notice.text)
+            return notice
         if "r" in entry:
             return Chunk(moment, bytes.fromhex(entry["r"]))
         return Chunk(moment, bytes.fromhex(entry["s"]), True, int(entry.get("hidden", 0)))
-    except (ValueError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -79,3 +80,44 @@ def test_names() -> None:
     assert recording_name("/dev/ttyUSB0", 1_700_000_000_123_000_000).startswith("ttyUSB0-2023")
     assert recording_name("/dev/pts/3", 0).startswith("pts-3-")
     assert recording_name("socket://host:2000/../x", 0).startswith("socket---host-2000")
+
+
+HEAD = {
+    "format": "fieldkit-serial",
+    "schema": 1,
+    "port": "ttyUSB0",
+    "identity": "",
+    "settings": "9600 8N1",
+    "started": 1,
+}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"settings": 17}, {"device": ["rapi"]}, {"port": None}, {"started": "now"}, {"started": [1]}, {"started": 10**30}],
+)
+def test_a_first_line_of_somebody_else_is_not_believed(tmp_path: Path, wrong: dict[str, object]) -> None:
+    (tmp_path / "x").write_text(json.dumps(HEAD | wrong) + "\n")
+    with pytest.raises(RecordingError, match="its first line"):
+        read_recording(tmp_path / "x")
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"t":1e999,"r":"41"}',
+        '{"t":1000000000000000000000000000000,"r":"41"}',
+        '{"t":-1,"r":"41"}',
+        '{"t":true,"r":"41"}',
+        '{"t":1,"n":"settings","text":"evil"}',
+        '{"t":1,"s":"","hidden":1e999}',
+        "[" * 100_000,
+        '{"t":1,"r":"' + "41" * (1 << 20),
+    ],
+)
+def test_no_other_line_is_either(tmp_path: Path, line: str) -> None:
+    (tmp_path / "x").write_text(json.dumps(HEAD) + '\n{"t":1,"r":"41"}\n' + line + "\n")
+    _, items = read_recording(tmp_path / "x")
+    assert next(items) == Chunk(1, b"A")
+    with pytest.raises(RecordingError, match=":3: this line is damaged"):
+        list(items)
