@@ -20,7 +20,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls soak soak-agent \
+.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls soak soak-serial soak-agent \
 	lab-failover packages test-packages lock clean
 .DELETE_ON_ERROR:
 
@@ -37,6 +37,7 @@ help:
 	@echo 'make bench-live   what a live capture takes and loses, beside tcpdump (root on Linux, tcpdump, tcpreplay)'
 	@echo 'make bench-tls    fieldkit tls beside sslyze, nmap and testssl.sh, where they are (nginx, openssl)'
 	@echo 'make soak         eight hours of a site in two minutes: memory must stay where it is'
+	@echo 'make soak-serial  an hour of listening to serial devices: no byte sent, none lost; SOAK_SECONDS=330 is a short one'
 	@echo 'make lab-failover  outages made on purpose, and what is said of them (root on Linux, nftables, tcpdump; 8 minutes)'
 	@echo 'make soak-agent   10,000 findings on their way home while all on it breaks; nothing may be lost (root, mosquitto)'
 	@echo 'make packages  what routers and laptops install: .deb, .ipk, .apk, containers, NCOS; into build/packages'
@@ -146,6 +147,9 @@ bench-tls: $(VENV)/.installed
 
 soak: $(VENV)/.installed
 	@$(RUN)python $(BENCH_TOOLS)/live_soak.py -- $(RUN)fieldkit
+
+soak-serial: $(VENV)/.installed
+	@$(RUN)python $(BENCH_TOOLS)/serial_soak.py --seconds $(SOAK_SECONDS) -- $(RUN)fieldkit serial listen
 
 # Eight scenarios, LAB_SEEDS variants of each, in network namespaces: their captures and the truth stay in build/failover.
 lab-failover: $(VENV)/.developing
