@@ -17,7 +17,9 @@ from fieldkit.site.reading import flag, member, moment, objects, text, whole
 from fieldkit.site.room import Room
 
 MAX_BOOTS: Final = 100
-"""Boots of one station that are kept (the last ones); all are counted."""
+"""Boots of one station that are kept (the last ones), as long as the site has room; all are counted."""
+LEAST_BOOTS: Final = 8
+"""What every station may keep, however many there are."""
 MAX_WHOLE: Final = 4
 """Of these, so many keep their messages whole; the others only what points to them."""
 MAX_INTERVAL: Final = 10 * 366 * 86_400
@@ -92,7 +94,7 @@ class About:
         self.model = ""
         self.serial = ""
         self.firmware = ""
-        self.boots: deque[Boot] = deque(maxlen=MAX_BOOTS)
+        self.boots: deque[Boot] = deque()
         self.boot_count = 0
         self.first_boot = 0
         """Capture time of the first one seen."""
@@ -146,6 +148,9 @@ class About:
                 old = boots[-1 - MAX_WHOLE]
                 old.call = light(old.call)
                 old.answer = None if old.answer is None else light(old.answer)
+                most = self._room.boots(MAX_BOOTS, LEAST_BOOTS)
+                while len(boots) > most:
+                    boots.popleft()
             if legible:
                 self._introduce(message.payload)
             return

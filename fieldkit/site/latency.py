@@ -9,9 +9,13 @@ from typing import Final
 
 from fieldkit.events import MessageType, OcppMessage, Sender, Unanswered
 from fieldkit.ocpp.exchange import OTHER, latency
+from fieldkit.site.room import Room
 
 MAX_SAMPLES: Final = 1024
-"""Latencies kept of one action: beyond it every second one is thrown away, which keeps percentiles honest."""
+"""Latencies kept of one action, as long as the site has room: beyond it every second one is thrown away, which keeps
+percentiles honest."""
+LEAST_SAMPLES: Final = 128
+"""What every station may keep, however many there are."""
 MAX_ACTIONS: Final = 400
 """Pairs of side and action of one station; OCPP has 90 actions, a hostile station invents more."""
 MAX_ACTION_LENGTH: Final = 50
@@ -55,7 +59,8 @@ class _Series:
         """Every how manieth latency is kept."""
         self.skipped = 0
 
-    def add(self, nanoseconds: int) -> None:
+    def add(self, nanoseconds: int, most: int) -> None:
+        """``most``: samples that there is room for."""
         self.count += 1
         if nanoseconds > self.longest:
             self.longest = nanoseconds
@@ -64,7 +69,7 @@ class _Series:
             return
         self.skipped = 0
         self.samples.append(nanoseconds)
-        if len(self.samples) > MAX_SAMPLES:
+        while len(self.samples) > most:
             self.samples = self.samples[::2]
             self.step *= 2
 
@@ -72,7 +77,8 @@ class _Series:
 class Latencies:
     """All actions of one station."""
 
-    def __init__(self) -> None:
+    def __init__(self, room: Room | None = None) -> None:
+        self._room = room if room is not None else Room()
         self._series: dict[tuple[Sender, str], _Series] = {}
 
     def feed(self, message: OcppMessage) -> None:
@@ -87,7 +93,7 @@ class Latencies:
         took = latency(message)
         # Logs that were merged from several writers may have the answer first.
         if took is not None and 0 <= took < _MOST:
-            series.add(took)
+            series.add(took, self._room.samples(MAX_SAMPLES, LEAST_SAMPLES))
 
     def unanswered(self, event: Unanswered) -> None:
         """Count a CALL that got none."""

@@ -20,6 +20,12 @@ SITE_SETTINGS: Final = 100_000
 SITE_ORDERS: Final = 2_000
 """Orders to start charging that wait for their transaction (about 1 KB each): nearly all lead to one at once."""
 
+SITE_BOOTS: Final = 4_000
+"""Boots with their answers (about 1.5 KB each): of 200 stations the last twenty of each."""
+SITE_SAMPLES: Final = 100_000
+"""Latencies of each action (8 bytes each; a station uses a dozen actions): of 200 stations the last 500 of each, and
+their percentiles are as honest as those of a thousand."""
+
 
 class Room:
     """Counts the stations and says what is left for each. What was kept before others came is given up by and by."""
@@ -54,6 +60,14 @@ class Room:
     def orders(self, most: int, least: int) -> int:
         """Orders of one station that may wait for their transaction."""
         return self._share(SITE_ORDERS, self.stations, most, least)
+
+    def boots(self, most: int, least: int) -> int:
+        """Boots that one station may keep."""
+        return self._share(SITE_BOOTS, self.stations, most, least)
+
+    def samples(self, most: int, least: int) -> int:
+        """Latencies of each action that one station may keep."""
+        return self._share(SITE_SAMPLES, self.stations, most, least)
 
     @staticmethod
     def _share(site: int, among: int, most: int, least: int) -> int:

@@ -73,7 +73,7 @@ class Station:
         """Capture time of the last message of each side: who was still there, and for how long."""
         self.about = About(room)
         self.clock = StationClock()
-        self.latencies = Latencies()
+        self.latencies = Latencies(room)
         self.connectors = Connectors(room)
         self.transactions = Ledger(identity, room)
         self.meters = Meters(room)

@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 
 from fieldkit.events import OcppMessage
-from fieldkit.site.about import MAX_BOOTS, MAX_NAME, MAX_SETTINGS, MAX_VALUE, About
+from fieldkit.site.about import MAX_NAME, MAX_SETTINGS, MAX_VALUE, About
 from tests.traffic.conversation import MONDAY, Session
 from tests.traffic.diagnosed import diagnose
 from tests.traffic.hostile import messages
@@ -181,7 +181,6 @@ def test_memory_is_bounded() -> None:
     assert len(known.settings) == MAX_SETTINGS
     assert known.settings_dropped == 997
     assert all(len(setting.value or "") <= MAX_VALUE for setting in known.settings.values())
-    assert known.boots.maxlen == MAX_BOOTS
 
 
 @settings(max_examples=100, deadline=None)

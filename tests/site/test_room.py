@@ -7,13 +7,14 @@ from typing import Any
 import pytest
 
 from fieldkit.events import MessageType, OcppChannel, OcppMessage
-from fieldkit.site.about import LEAST_SETTINGS, MAX_SETTINGS, About
+from fieldkit.site.about import LEAST_BOOTS, LEAST_SETTINGS, MAX_BOOTS, MAX_SETTINGS, About
 from fieldkit.site.connector import LEAST_HISTORY, MAX_HISTORY, Connectors
+from fieldkit.site.latency import LEAST_SAMPLES, MAX_SAMPLES, Latencies
 from fieldkit.site.ledger import Ledger
 from fieldkit.site.meter import LEAST_SERIES, MAX_SERIES, Meters
 from fieldkit.site.picture import Picture
 from fieldkit.site.remotestart import LEAST_WAITING, MAX_WAITING
-from fieldkit.site.room import SITE_CHANGES, SITE_ORDERS, SITE_SERIES, SITE_SETTINGS, Room
+from fieldkit.site.room import SITE_BOOTS, SITE_CHANGES, SITE_ORDERS, SITE_SAMPLES, SITE_SERIES, SITE_SETTINGS, Room
 from fieldkit.site.station import Station
 
 NOON = "2026-08-31T12:00:00Z"
@@ -130,3 +131,32 @@ def test_stations_share_the_room_for_orders_that_wait(stations: int, kept: int) 
     assert [order.token for order in station.transactions.remote.waiting] == [
         f"T{number}" for number in range(50 - kept, 50)
     ]
+
+
+@pytest.mark.parametrize("stations, kept", [(1, MAX_BOOTS), (200, SITE_BOOTS // 200), (9000, LEAST_BOOTS)])
+def test_stations_share_the_room_for_boots(stations: int, kept: int) -> None:
+    about = About(crowd(stations))
+    for number in range(150):
+        call = said("BootNotification", {"chargePointVendor": "V"}, number=number)
+        about.feed(call)
+        about.feed(said("BootNotification", {"status": "Accepted"}, sender="csms", number=number, call=call))
+    assert [boot.time for boot in about.boots] == list(range(150 - kept, 150))
+    assert all(boot.status == "Accepted" for boot in about.boots)
+    assert about.boot_count == 150
+
+
+@pytest.mark.parametrize("stations, most", [(1, MAX_SAMPLES), (200, SITE_SAMPLES // 200), (9000, LEAST_SAMPLES)])
+def test_stations_share_the_room_for_latencies(stations: int, most: int) -> None:
+    room = crowd()
+    latencies = Latencies(room)
+    call = said("Heartbeat", {}, number=0)
+    for took in range(1, 5001):
+        if took == 4000:
+            room.stations = stations
+        latencies.feed(said("Heartbeat", {}, sender="csms", number=took, call=call))
+    (series,) = latencies._series.values()
+    assert most // 2 <= len(series.samples) <= most
+    (entry,) = latencies.summary()
+    assert (entry.count, entry.longest) == (5000, 5000)
+    assert abs(entry.p50 - 2500) < 5000 / most * 4
+    assert abs(entry.p90 - 4500) < 5000 / most * 4
