@@ -261,3 +261,23 @@ def test_listening_to_a_wifi_module_and_its_controller() -> None:
     found = listener.feed(data, NOW)
     assert [(event.name, event.value) for event in found] == [("current", 16.0), ("voltage", 230.0)]
     assert listener.damaged == 1
+
+
+def test_an_overheard_answer_counts_only_where_its_command_is_certain() -> None:
+    """The ammeter's answer came after the partner had given up and asked for the energy."""
+    listener = RapiListener("p")
+
+    def said(at: int, *bodies: str) -> list[str]:
+        data = b"".join(encode(body) for body in bodies)
+        return [reading.name for reading in listener.feed(data, NOW + at * MS)]
+
+    assert said(0, "GG", "OK 16000 230000") == ["current", "voltage"]
+    assert said(100, "GG", "GU") == []
+    assert said(700, "OK 16000 230000") == []  # 4.4 Wh and 230 kWh, by its place
+    assert said(701, "OK 3600 1000") == ["energy_session", "energy_total"]
+    # Numbers tell it, also where one was lost.
+    assert said(5000, "GG :05", "GU :06", "OK 3600 1000 :06") == ["energy_session", "energy_total"]
+    assert said(5100, "GG :07", "OK 16000 230000 :06") == []
+    assert said(5101, "OK 16000 230000 :07") == ["current", "voltage"]
+    # What writes is answered too.
+    assert said(9000, "SC 10", "GG", "OK 16000 230000") == []

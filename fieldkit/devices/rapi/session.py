@@ -27,6 +27,10 @@ QUIET: Final = 200 * _MS
 LONG_QUIET: Final = 2000 * _MS
 """The same where answers have no numbers: until then, a late one could be anybody's."""
 
+MOST_ASKED: Final = 16
+FORGOTTEN: Final = 1_000 * _MS
+"""An answer comes within half a second, for so long do OpenEVSE's own partners wait, or not at all."""
+
 
 class RapiCause(StrEnum):
     """What became of a command."""
@@ -59,7 +63,10 @@ class RapiListener:
         self.messages = 0
         self.damaged = 0
         self._framer = Framer()
-        self._asked = ""
+        self._asked: deque[Message] = deque(maxlen=MOST_ASKED)
+        """Commands without an answer, the oldest first; those that write among them."""
+        self._numbered = False
+        """This firmware repeats sequence numbers."""
 
     @property
     def garbage(self) -> int:
@@ -71,16 +78,31 @@ class RapiListener:
             self.messages += 1
             self.damaged += message.check == "wrong"
             if message.word in ("OK", "NK"):
-                if self._asked:
-                    found += readings(self.port, answer_values(self._asked, message), time)
-                self._asked = ""
+                asked = self._answered(message)
+                if asked is not None and asked.word in COMMANDS:
+                    found += readings(self.port, answer_values(asked.word, message), time)
             elif message.word in NOTIFICATIONS:
                 found += readings(self.port, notification_values(message), time)
-            elif message.check != "wrong" and message.word in COMMANDS:
-                self._asked = message.word
             elif message.check != "wrong":
-                self._asked = ""  # a command that writes: its answer has no values
+                self._asked.append(message)
         return found
+
+    def _answered(self, answer: Message) -> Message | None:
+        """The command that this answers, where that is certain: with one behind it, it may be the late answer of
+        either, unless both have numbers."""
+        while self._asked and answer.time - self._asked[0].time > FORGOTTEN:
+            self._asked.popleft()
+        if answer.sequence:
+            self._numbered = True
+            asked = next((one for one in self._asked if one.sequence == answer.sequence), None)
+            while asked is not None and self._asked[0] is not asked:
+                self._asked.popleft()
+        else:
+            sure = len(self._asked) == 1 and not (self._numbered and self._asked[0].sequence)
+            asked = self._asked[0] if sure else None
+        if self._asked and (asked is not None or not answer.sequence):
+            self._asked.popleft()
+        return asked
 
 
 class RapiSession:
