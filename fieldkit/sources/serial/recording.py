@@ -181,7 +181,7 @@ def _about(head: dict[str, Any]) -> About | None:
 
 
 def _is_time(moment: object) -> bool:
-    return moment.__class__ is int and 0 <= moment < _END_OF_TIME  # type: ignore[operator]
+    return moment.__class__ is int and 0 <= moment < _END_OF_TIME
 
 
 def _item(line: bytes) -> Item | None:
