@@ -195,8 +195,19 @@ class Broker:
     def remember(self) -> None:
         """Write sessions and subscriptions to disk now (mosquitto(8), SIGUSR1)."""
         assert self.process is not None
+        before = self._written()
         self.process.send_signal(signal.SIGUSR1)
-        time.sleep(0.2)
+        ends = time.monotonic() + 30
+        while self._written() == before and time.monotonic() < ends:
+            time.sleep(0.02)
+
+    def _written(self) -> tuple[int, int]:
+        """Tells one file from the next: it is written beside its place and moved there."""
+        try:
+            told = (self._config.parent / "mosquitto" / "mosquitto.db").stat()
+        except OSError:
+            return (0, 0)
+        return (told.st_ino, told.st_mtime_ns)
 
     def stop(self, number: int) -> None:
         assert self.process is not None
@@ -361,6 +372,7 @@ def _fault(what: str, victim: Victim, broker: Broker, consumer: Consumer, share:
             # A broker acknowledges what it has in memory; what it has neither written nor passed on by then nobody has.
             # That is its business (autosave_interval of Mosquitto), and ours is what it has not acknowledged.
             victim.process.send_signal(signal.SIGSTOP)
+            consumer.quiet()  # so that it has read, too, what was on its way to it
             broker.remember()
         broker.stop(signal.SIGKILL if killed else signal.SIGTERM)
         if killed:
