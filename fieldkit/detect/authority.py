@@ -26,6 +26,8 @@ MAX_HOSTS: Final = 64
 MAX_TOKENS: Final = 2000
 REMOTE_KNOWN: Final = 5
 """Starts of transactions at a site before the way in which they come about can be unusual."""
+RARE: Final = 0.15
+"""Share of charges that begin from afar below which several new tokens that way are odd."""
 UNLIKELY: Final = 0.012
 """Probability of a start from afar with a new token below which it is told of."""
 
@@ -327,7 +329,7 @@ class Authority(Tracker):
         if fresh:
             self._strangers.append((message.time, name, token, message))
         recent = {one[2] for one in self._strangers if message.time - one[0] <= 3600 * SECOND}
-        for _ in range(len(recent) - 1 if fresh else 0):
+        for _ in range(len(recent) - 1 if fresh and way < RARE else 0):
             likely *= max(way * new, 0.2)
         if likely > 10 * UNLIKELY or number_of_starts < REMOTE_KNOWN or not fresh:
             return

@@ -12,7 +12,16 @@ from typing import Final
 from fieldkit.detect.symptom import Category
 
 _LOSSES: Final = frozenset(
-    {"station-offline", "flapping", "blackhole", "nat-idle-kill", "dns-failure", "unusual-transport", "unusual-timing"}
+    {
+        "station-offline",
+        "flapping",
+        "blackhole",
+        "nat-idle-kill",
+        "dns-failure",
+        "unusual-transport",
+        "unusual-timing",
+        "unusual-protocol",
+    }
 )
 """What any interruption looks like from nearby."""
 _RESTARTS: Final = _LOSSES | {"reboot-loop", "unusual-protocol", "uplink-switch", "cadence-drift", "clock-shift"}
@@ -41,7 +50,7 @@ _ALL: Final = (
         "A station sends far more messages than usual",
         "Look which action repeats and since when. If the station is not being tested, take it off the network and ask "
         "its manufacturer; a stolen identity is the other possibility.",
-        frozenset({"malformed-frames", "unusual-protocol", "unusual-timing", "cadence-drift"}),
+        frozenset({"malformed-frames", "unusual-protocol", "unusual-timing", "unusual-transport", "cadence-drift"}),
     ),
     Family(
         "unknown-station",

@@ -161,6 +161,8 @@ class Intruders(Tracker):
     def _count(self, name: str, state: _Station, message: OcppMessage) -> None:
         """How many CALLs of this action came within the last minute."""
         time, action = message.time, message.action[:60]
+        if _is_old(message):
+            return  # kept while there was no connection
         calls, counts = state.calls, state.counts
         calls.append((time, action))
         counts[action] += 1

@@ -89,6 +89,8 @@ class _Meter:
     value: float = 0.0
     time: int = 0
     message: OcppMessage | None = None
+    going: bool = False
+    """It is that of a start whose end was not seen: what flowed since belongs to that transaction."""
     per_session: bool = False
     idle: float = -1.0
     """Register when the connector was last seen without a transaction; -1: not seen."""
@@ -286,7 +288,7 @@ class Metering(Tracker):
             return
         meter = self._meter(station.identity, made.connector)
         value, begun = made.meter_start, message.time
-        if meter.message is not None and not made.offline:
+        if meter.message is not None and not meter.going and not made.offline:
             if value < meter.value * 0.5 and value < 1000:
                 meter.per_session = True
             between, apart = value - meter.value, (begun - meter.time) / HOUR
@@ -304,7 +306,7 @@ class Metering(Tracker):
                     layer="statistics",
                     sign="between",
                 )
-        meter.value, meter.time, meter.message = value, begun, message
+        meter.value, meter.time, meter.message, meter.going = value, begun, message, True
         meter.idle, meter.idle_count = -1.0, 0
 
     # ------------------------------------------------------------------------------------------------------- sessions
@@ -316,7 +318,7 @@ class Metering(Tracker):
         key = (station.identity, made.connector)
         meter = self._meter(*key)
         if made.meter_stop is not None:
-            meter.value, meter.time, meter.message = made.meter_stop, message.time, message
+            meter.value, meter.time, meter.message, meter.going = made.meter_stop, message.time, message, False
         meter.idle, meter.idle_count = -1.0, 0
         balance = self._balances.get(key)
         power = balance.power if balance is not None and balance.transaction == made.id else 0.0

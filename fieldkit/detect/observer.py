@@ -30,6 +30,9 @@ from fieldkit.site.link import asks_upgrade
 from fieldkit.site.reading import text
 from fieldkit.site.station import Station
 
+QUEUED: Final = 120 * SECOND
+DAY: Final = 86_400 * SECOND
+"""Messages whose timestamp is so much older come from a queue (older still: from a clock that is wrong)."""
 MAX_WATCHED: Final = 500
 """Stations whose windows are looked at; 30 KB each."""
 
@@ -175,6 +178,10 @@ class Observer(Tracker):
     def _call(self, watched: Watched, message: OcppMessage) -> None:
         steps, time, action = watched.steps, message.time, message.action
         of_station = message.sender == "station"
+        station = self.context.picture.stations.get(message.channel.station) if of_station else None
+        reading = station.clock.fresh if station is not None else None
+        if reading is not None and reading.message.time == time and -DAY < reading.offset < -QUEUED:
+            return  # it was kept while there was no connection: it says nothing of this minute
         steps.count(time, "station_calls" if of_station else "csms_calls")
         counted = _COUNTED.get(action)
         if action == "TransactionEvent":
@@ -182,14 +189,10 @@ class Observer(Tracker):
         elif action == "Authorize":
             return  # counted by its answer
         steps.count(time, counted or "others")
-        if not of_station:
-            return
-        station = self.context.picture.stations.get(message.channel.station)
         if station is None:
             return
         if action == "Heartbeat":
             self._heartbeat(watched, station, time)
-        reading = station.clock.fresh
         if reading is not None and reading.message.time == time:
             steps.measure(time, "clock", min(abs(reading.offset) / SECOND, 1e6))
         if station.meters.fresh and action in ("MeterValues", "TransactionEvent"):
