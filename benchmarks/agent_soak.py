@@ -127,7 +127,7 @@ class Victim:
             self.process.stdin.flush()
 
     def settle(self) -> None:
-        while self._answers:
+        for _ in range(len(self._answers)):  # on a full disk each of them asks again, and is answered again
             word, number = self._answers.popleft().split()
             with suppress(ValueError):
                 self.asked.remove(int(number))
