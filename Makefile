@@ -93,7 +93,7 @@ contracts: $(VENV)/.developing
 	$(RUN)lint-imports --no-logo
 
 check: $(VENV)/.developing
-	$(RUN)python -m pytest -q $(PYTEST)
+	$(RUN)python -m pytest -q -n auto --dist loadfile $(PYTEST)
 
 # Every tests/fuzz/fuzz_*.py is a target for libFuzzer; they share the time, their start-up included. What is worth
 # keeping of a run is kept: the inputs that reached new code under build/fuzz/NAME, the one that broke it as
