@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from fieldkit.links.probes.probe import Probe
     from fieldkit.links.runner import Runner
-    from fieldkit.links.survey import Asked, Look, Survey
+    from fieldkit.links.survey import Look, Survey
     from fieldkit.links.uplink import LinkEvent
     from fieldkit.plugins.host import Host
 
@@ -160,8 +160,8 @@ def _recorded(runner: Runner, name: str, stack: ExitStack) -> Runner:
 
 def _survey(runner: Runner, names: tuple[str, ...], say: Any) -> tuple[Survey, Host]:
     """fieldkit's own adapters and those of all plugins; those that are named first."""
-    from fieldkit.links.survey import Asked, Survey, builtin
     from fieldkit.plugins.host import UnknownPlugin, chosen, everything
+    from fieldkit.plugins.surveying import survey_of
     from fieldkit.safetext import terminal
 
     host = everything(tell=say)
@@ -171,17 +171,7 @@ def _survey(runner: Runner, names: tuple[str, ...], say: Any) -> tuple[Survey, H
         raise click.UsageError(f"--plugin: {terminal(str(error))}") from None
     if host.failures:
         raise click.UsageError(f"--plugin {host.failures[0].plugin}: {terminal(host.failures[0].reason, 300)}")
-    asked = [
-        Asked(name, registrar.manifest.name, make, registrar.manifest.may)
-        for registrar in host.of_kind("router-adapter")
-        for name, make in registrar.adapters.items()
-    ]
-
-    def failed(one: Asked, why: str) -> None:
-        if one.plugin:
-            host.failed(one.plugin, "router-adapter", f"adapter {one.name}: {why}")
-
-    return Survey(runner, [*asked, *builtin()], on_failure=failed), host
+    return survey_of(runner, host), host
 
 
 def _tell_nobody(survey: Survey, host: Host, name: str) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.cli import options, reading
+from fieldkit.cli import options, reading, watchadded
 from fieldkit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -33,6 +33,9 @@ Examples:
                                                   between chargers and their CSMS
   fieldkit watch tzsp://:37008                    packets that a switch or router mirrors
   fieldkit watch /dev/ttyUSB0                     a serial port; nothing is sent to it
+  fieldkit watch eth0 --router ssh://root@192.168.1.1
+                                                  with the router's uplinks, asked every 10 s
+  fieldkit watch lan.pcap --router link.jsonl     with what the router told meanwhile
   ssh router tcpdump -i any -U -w - tcp | fieldkit watch -
 
 \b
@@ -55,6 +58,14 @@ Over ssh use `ssh -C`: the screen then takes a twentieth of the line.
 @options.validate
 @options.zone
 @options.min_profile
+@click.option(
+    "--router",
+    "routers",
+    metavar="ROUTER|FILE",
+    multiple=True,
+    help="Uplinks: a router to ask every 10 s (as for fieldkit link), or a file with what one told meanwhile.",
+)
+@options.plugin
 @click.option("--theme", metavar="NAME", help="field-sun, field-night, ansi-dark, ansi-light, or another of Textual's.")
 @click.option("--ascii", "plain", is_flag=True, help="No signs beyond ASCII.")
 @click.option("--utc", is_flag=True, help="Show times in UTC instead of local time.")
@@ -69,6 +80,8 @@ def command(
     validate: bool,
     zone: str | None,
     min_profile: int | None,
+    routers: tuple[str, ...],
+    plugins: tuple[str, ...],
     theme: str | None,
     plain: bool,
     utc: bool,
@@ -98,6 +111,9 @@ def command(
     ports = [name for name in sources if _is_serial(name)]
     if ports and len(sources) > 1:
         raise click.UsageError(f"{ports[0]} is a serial port, which is watched alone (join others on its screen: o)")
+    if (routers or plugins) and (ports or not sources):
+        which = "--router" if routers else "--plugin"
+        raise click.UsageError(f"{which} goes with a capture, an interface or another SOURCE with traffic")
     if sources and not ports:
         from fieldkit.checks.policy import Policy
         from fieldkit.models.opening import build_detector
@@ -111,6 +127,7 @@ def command(
         if target is None and not no_record and any(map(is_live, names)):
             target = user.state_folder() / "captures" / time.strftime("%Y%m%d-%H%M%S.pcapng")
         try:
+            plugged = watchadded.Added(plugins, routers, offset or 0)
             feed = open_feed(names, utc_offset=offset, record=target)
         except SourceError as error:
             click.echo(f"fieldkit: {error}", err=True)
@@ -118,10 +135,18 @@ def command(
         remember(names)
         if piped and not feed.live:
             feed.name = "stdin"
-        policy = Policy(security_profile=min_profile)
         engine = Engine(
-            feed, keylogs=keylog, validate=validate, policy=policy, speed=replay or 0, detector=build_detector
+            feed,
+            keylogs=keylog,
+            validate=validate,
+            policy=Policy(security_profile=min_profile),
+            speed=replay or 0,
+            detector=build_detector,
+            routers=plugged.routers,
+            checks=plugged.checks,
+            decoding=plugged.decoding,
         )
+        plugged.begin(engine)
     app = FieldkitApp(engine, settings=settings, glyphs=ASCII if plain else chosen(), port="".join(ports))
     return _run(app)
 

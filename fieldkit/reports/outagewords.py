@@ -102,11 +102,12 @@ def _outage(outage: OutageEntry) -> Iterator[str]:
         share = f"+{passed:.1f} s"
         whose = f"{OWNERS[leg['owner']]}: {leg['why']}" if leg["why"] else ""
         yield f"    {share:>10}  {LEGS[leg['leg']]:<{_WIDTH}}  {whose}".rstrip()
-    for words in _more(outage):
+    for words in remarks(outage):
         yield f"    {words}"
 
 
-def _more(outage: OutageEntry) -> Iterator[str]:
+def remarks(outage: OutageEntry) -> Iterator[str]:
+    """What is to be said of it besides its legs, a line each."""
     before, after = outage["before"], outage["after"]
     if before["rtt_ms"] is not None and after["rtt_ms"] is not None:
         yield f"before: {path(before)}; after: {path(after)}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import gc
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
@@ -24,11 +24,16 @@ from fieldkit.tui.feeds import Feed
 from fieldkit.tui.pace import Pace
 
 if TYPE_CHECKING:
+    from fieldkit.checks.check import Check
     from fieldkit.checks.collector import Collected
     from fieldkit.checks.policy import Policy
     from fieldkit.detect.detector import Detector
+    from fieldkit.events import PluginFailed
+    from fieldkit.links.uplink import LinkEvent
+    from fieldkit.plugins.decoding import Decoding
     from fieldkit.reports.document import Report
     from fieldkit.session import Session
+    from fieldkit.tui.routers import Routers
 
 _CHUNK: Final = 128
 """Events fed while the lock is held: about five milliseconds of work."""
@@ -86,9 +91,13 @@ class Engine:
         history: History | None = None,
         clock: Callable[[], float] = time.monotonic,
         detector: Callable[[], Detector] | None = None,
+        routers: Routers | None = None,
+        checks: Iterable[type[Check]] = (),
+        decoding: Callable[[list[PluginFailed]], Decoding] | None = None,
     ) -> None:
         """``speed``: replay at so many times the pace of the recording; 0 reads it as fast as it goes. ``detector``
-        makes one: its incidents are shown as findings are."""
+        makes one: its incidents are shown as findings are. ``routers``: what routers told or are asked for. ``checks``
+        and ``decoding`` are those of plugins; the latter makes decoders for this run."""
         self.feed = feed
         self.history = history if history is not None else History()
         self.judged = Judged(self.history)
@@ -100,6 +109,9 @@ class Engine:
         self._validate = validate
         self._policy = policy
         self._detector = detector
+        self._routers = routers
+        self._checks = tuple(checks)
+        self._decoding = decoding
         self._session: Session | None = None
         self._phase: Phase = "starting"
         self._failures: list[str] = []
@@ -130,14 +142,28 @@ class Engine:
     def close(self) -> None:
         """Stop, and wait until everything is put away: a recording is whole afterwards."""
         self.stop()
+        if self._routers is not None:
+            self._routers.close()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
 
     @property
     def wishes(self) -> dict[str, Any]:
         """What it was made with beside its feed, to make another one like it."""
+        routers = self._routers.again() if self._routers is not None else None
         return {"keylogs": self._keylogs, "validate": self._validate, "policy": self._policy,
-                "detector": self._detector}  # fmt: skip
+                "detector": self._detector, "routers": routers, "checks": self._checks,
+                "decoding": self._decoding}  # fmt: skip
+
+    @property
+    def routers(self) -> Routers:
+        """Those that the user has named: asked, or whose words are in files."""
+        if self._routers is None:
+            from fieldkit.tui.routers import Routers
+
+            self._routers = Routers()
+            self._routers.listened_by(self._told)
+        return self._routers
 
     @property
     def ready(self) -> bool:
@@ -166,7 +192,7 @@ class Engine:
             time=max(at, pace.now) if pace is not None and self._phase == "replaying" else at,
             paused=pace.paused if pace is not None else False,
             speed=pace.speed if pace is not None else 0,
-            failures=(*feed.failures, *self._failures),
+            failures=(*feed.failures, *self._failures, *_failed_plugins(session)),
             notes=(*feed.notes, *self._notes),
             critical=self._counts[0],
             warning=self._counts[1],
@@ -182,6 +208,15 @@ class Engine:
         with self.lock:
             session.feed(events)
             self._judge(session)
+
+    def _told(self, events: Sequence[LinkEvent]) -> None:
+        """A router that is asked says what has happened to its uplinks. Of the present: an old capture knows better."""
+        session = self._session
+        if session is None or self._phase != "live":
+            return
+        with self.lock:
+            for event in events:
+                session.picture.outages.uplink(event)
 
     def report(self, *, show_ids: bool = False) -> Report:
         """The document of what has come so far. Takes the lock, and a second for a large site."""
@@ -221,11 +256,17 @@ class Engine:
         if self._validate and not schemastore.available():
             self._notes.append("the Python package 'ocpp' is not installed: payloads are not validated")
         detector = self._detector() if self._detector is not None else None
-        session = Session(self._policy, [self.history], detector=detector)
+        session = Session(self._policy, [self.history], checks=self._checks, detector=detector)
         session.show_incidents()
+        decoding = self._decoding(session.failed_plugins) if self._decoding is not None else None
+        if self._routers is not None:
+            for event in self._routers.events:
+                session.picture.outages.uplink(event)
+            self._routers.listened_by(self._told)
         self._session = session
         self._phase = "live" if self.feed.live else "replaying" if self.pace is not None else "loading"
-        for events in self._batches(keys, schemas):
+        for read in self._batches(keys, schemas):
+            events = decoding.through(read) if decoding else read
             for begin in range(0, len(events), _CHUNK):
                 with self.lock:
                     session.feed(events[begin : begin + _CHUNK])
@@ -254,3 +295,9 @@ class Engine:
             sum(finding.severity == "warning" for finding in found),
         )
         self.findings = found
+
+
+def _failed_plugins(session: Session | None) -> tuple[str, ...]:
+    """Each once."""
+    failed = session.failed_plugins if session is not None else ()
+    return tuple({one.plugin: f"plugin {one.plugin}: {one.reason}" for one in failed}.values())

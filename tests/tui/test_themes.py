@@ -11,7 +11,7 @@ from textual.theme import Theme
 from fieldkit.tui import themes
 from fieldkit.tui.settings import Settings
 from fieldkit.tui.themes import NIGHT, SUN
-from tests.tui.driving import WIDE, driving
+from tests.tui.driving import WIDE, Driver, driving
 
 
 def luminance(color: Color) -> float:
@@ -49,16 +49,20 @@ def test_status_colours_on_every_ground(theme: Theme, least: float) -> None:
 async def test_everything_on_the_screen_can_be_read(name: str, keys: list[str]) -> None:
     async with driving("demo", size=WIDE, settings=Settings(theme=name, utc=True)) as d:
         await d.press("n", *keys)
-        least = 7.0 if name == "field-sun" else 4.5
-        for line in d.app.screen._compositor.render_strips():
-            for segment in line:
-                if (
-                    segment.text.strip()
-                    and segment.style is not None
-                    and not set(segment.text) <= set("─│╭╮╰╯▁▂▃▄▅▆▇█▊▎▔▕▏ ▌▐")
-                ):
-                    ink, ground = _colors(segment.style)
-                    assert contrast(ink, ground) >= least, (segment.text, ink, ground)
+        assert_readable(d, 7.0 if name == "field-sun" else 4.5)
+
+
+def assert_readable(d: Driver, least: float) -> None:
+    """Everything that is on the screen now."""
+    for line in d.app.screen._compositor.render_strips():
+        for segment in line:
+            if (
+                segment.text.strip()
+                and segment.style is not None
+                and not set(segment.text) <= set("─│╭╮╰╯▁▂▃▄▅▆▇█▊▎▔▕▏ ▌▐")
+            ):
+                ink, ground = _colors(segment.style)
+                assert contrast(ink, ground) >= least, (segment.text, ink, ground)
 
 
 def _colors(style: Style) -> tuple[Color, Color]:

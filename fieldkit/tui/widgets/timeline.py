@@ -51,6 +51,8 @@ class Timeline(Widget, can_focus=True):
         " further away, n goes to what happens next, Enter shows the message. ✖ ▲ i are findings, ↑ is a boot;"
         " ━ connected, █ charging, ▄ in use, ─ free, ▒ suspended, ░ unavailable, ╳ faulted, ▬ a transaction."
     )
+    MARKS: ClassVar[str] = "findings"
+    """What the signs above the lines are."""
     BINDINGS: ClassVar = [
         bind("timeline.left", "left", "move(-1)", "Left", "The cursor to the left.", show=False),
         bind("timeline.right", "right", "move(1)", "Right", "The cursor to the right.", show=False),
@@ -273,7 +275,7 @@ class Timeline(Widget, can_focus=True):
             stands = day(self.first, utc=app.settings.utc)[5:]
             return self._line(stands, [(character, "ruler") for character in ruler(axis, utc=app.settings.utc)])
         if y == 1:
-            return self._line("findings", self._marks(axis))
+            return self._line(self.MARKS, self._marks(axis))
         if y >= height - self.below:
             return self._told(y - (height - self.below), width)
         number = self._top + y - ABOVE
@@ -371,8 +373,8 @@ class Timeline(Widget, can_focus=True):
         text = shown[line - 1] if line - 1 < len(shown) else ""
         return Strip([Segment(set_cell_size(" " + glyphs.text(text), width), self._style("told"))], width)
 
-    def sentences(self) -> list[str]:
-        """What there is at the cursor, the most important first."""
+    def mark_sentences(self) -> list[str]:
+        """What happened at the cursor, the worst first."""
         axis, glyphs = self.axis, cast("FieldkitApp", self.app).glyphs
         column = axis.column(self.cursor)
         marks = [mark for mark in self.course.marks if axis.column(mark.time) == column]
@@ -381,6 +383,13 @@ class Timeline(Widget, can_focus=True):
         found = [f"{signs[mark.kind]} {mark.title}" if mark.kind in signs else mark.title for mark in marks[:3]]
         if len(marks) > 3:
             found.append(f"{len(marks) - 3} more")
+        return found
+
+    def sentences(self) -> list[str]:
+        """What there is at the cursor, the most important first."""
+        axis = self.axis
+        column = axis.column(self.cursor)
+        found = self.mark_sentences()
         for lane in self.course.lanes:
             here = [
                 band
