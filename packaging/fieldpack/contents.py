@@ -90,7 +90,8 @@ def licences(tree: Tree, wheels: Iterable[Wheel], under: str) -> None:
             if ".dist-info/" in path and re.search(r"(?:LICEN[CS]E|COPYING|NOTICE|AUTHORS)", PurePosixPath(path).name)
         ]
         # Old wheels name a licence and carry no text; then what they say of it is all there is.
-        said = f"{wheel.name} {wheel.version}: {wheel.about['License'] or 'see its home page'}\n".encode()
+        keys = ("Name", "Version", "License", "Author", "Home-page")
+        said = "".join(f"{key}: {wheel.about[key]}\n" for key in keys if wheel.about[key]).encode()
         tree.file(f"{under}/{wheel.name}.txt", b"\n".join(texts) or said)
 
 

@@ -1,0 +1,287 @@
+"""What is in the packages for routers, and that two builds of one thing are one thing."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import re
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+from typing import Any
+
+import ocpp
+import pytest
+
+from fieldpack import artefacts, contents
+from fieldpack.wheels import WheelError
+from tests.packaging import lab
+from tests.packaging.lab import needs
+
+LITE = 8_000_000
+"""Bytes that the package may take where it is installed."""
+NEVER = ("scapy", "smllib")
+"""Under the GPL: what carries them would be, too."""
+HEAVY = ("numpy", "cryptography", "textual", "orjson", "ai_edge_litert", "tflite_runtime", "rich")
+SHELL = ["etc/init.d/fieldkit"]
+
+
+@pytest.fixture(scope="module", params=["ipk", "apk"])
+def lite(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path, dict[str, str]]:
+    root = tmp_path_factory.mktemp(request.param)
+    package = lab.built(request.param)
+    unpack = lab.unpacked_ipk if request.param == "ipk" else lab.unpacked_apk
+    return request.param, root, unpack(package, root)
+
+
+def test_the_lite_package_is_small_and_pure(lite: tuple[str, Path, dict[str, str]]) -> None:
+    _, root, _ = lite
+    plain = [path for path in root.rglob("*") if path.is_file() and not path.is_symlink()]
+    assert sum(path.stat().st_size for path in plain) <= LITE
+    names = {str(path.relative_to(root)) for path in plain}
+    assert not [name for name in names if re.search(r"\.(?:so|pyd|dylib|pyc|a)(?:\.|$)", name)]
+    packages = {path.name for path in root.glob("usr/lib/fieldkit/lib/python3*/site-packages/*")}
+    assert {"fieldkit", "click", "jinja2", "markupsafe", "paho", "serial", "ocpp"} <= packages
+    assert not packages & {*NEVER, *HEAVY}
+    assert not [path for path in plain if b"/work/" in path.read_bytes() or b"/home/" in path.read_bytes()[:200]]
+
+
+def test_it_has_all_of_fieldkit_but_the_screen(lite: tuple[str, Path, dict[str, str]]) -> None:
+    kind, root, _ = lite
+    python = "3.11" if kind == "ipk" else "3.13"
+    library = root / f"usr/lib/fieldkit/lib/python{python}/site-packages"
+    ours = lab.ROOT / "fieldkit"
+    wanted = {
+        str(path.relative_to(ours))
+        for path in ours.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts and path.relative_to(ours).parts[0] != "tui"
+    }
+    assert wanted <= {str(path.relative_to(library / "fieldkit")) for path in (library / "fieldkit").rglob("*")}
+    shipped = {path.name for path in (library / "fieldkit" / "shipped").iterdir()}
+    assert shipped == {"modemmanager", "ncos", "openwrt", "rutos", "starlink"}
+    assert all((library / "fieldkit/shipped" / name / "fieldkit-plugin.toml").is_file() for name in shipped)
+    # Schemas are made short, not changed.
+    for name in ("v16/schemas/BootNotification.json", "v201/schemas/BootNotificationRequest.json"):
+        short, long = ((place / name).read_text("utf-8-sig") for place in (library / "ocpp", Path(ocpp.__path__[0])))
+        assert json.loads(short) == json.loads(long)
+        assert len(short) < len(long)
+
+
+def test_what_the_router_is_told(lite: tuple[str, Path, dict[str, str]]) -> None:
+    kind, root, said = lite
+    if kind == "ipk":
+        assert said["conffiles"] == "/etc/config/fieldkit\n"
+        assert f"Version: {contents.version()}-1\n" in said["control"]
+        assert "Architecture: all\n" in said["control"]
+        depends = re.findall(r"python3-\w+|ca-bundle", said["control"])
+        scripts = [said["postinst"], said["prerm"]]
+    else:
+        info = dict.fromkeys(said[".PKGINFO"].splitlines())
+        assert f"pkgver = {contents.version()}-r1" in info
+        assert "arch = noarch" in info
+        depends = re.findall(r"depend = (\S+)", said[".PKGINFO"])
+        scripts = [said[".post-install"], said[".pre-deinstall"]]
+    assert {"python3-light", "python3-asyncio", "python3-openssl", "python3-sqlite3", "python3-email"} <= set(depends)
+    assert all(script.startswith("#!/bin/sh\n") for script in scripts)
+    assert (root / "etc/init.d/fieldkit").stat().st_mode & 0o111
+    assert "option enabled '0'" in (root / "etc/config/fieldkit").read_text(), "nothing listens before it is told to"
+
+
+@needs("busybox")
+def test_scripts_are_what_busybox_understands(lite: tuple[str, Path, dict[str, str]], tmp_path: Path) -> None:
+    _, root, said = lite
+    scripts = [root / name for name in SHELL]
+    for name, text in said.items():
+        if text.startswith("#!/bin/sh"):
+            scripts.append(tmp_path / name.lstrip("."))
+            scripts[-1].write_text(text)
+    assert len(scripts) == 3
+    for script in scripts:
+        done = subprocess.run(["busybox", "ash", "-n", str(script)], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+
+
+@needs("shellcheck")
+@pytest.mark.parametrize(
+    "path", sorted(str(p.relative_to(lab.ROOT)) for p in (lab.ROOT / "packaging").rglob("*") if "init.d/" in str(p)
+                   or p.name in ("postinst", "prerm", "postrm", "start.sh"))
+)  # fmt: skip
+def test_shellcheck_finds_nothing_in_our_scripts(path: str) -> None:
+    # rc.common is OpenWrt's: its `local` is busybox', its functions are called by name.
+    options = ["-s", "dash", "-e", "SC3043,SC2317"] if "/openwrt/" in path else []
+    done = subprocess.run(["shellcheck", *options, str(lab.ROOT / path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+RC_COMMON = """
+# Stand-ins for /etc/rc.common and /lib/functions.sh that say what they were told.
+config_load() { echo "load $1"; }
+config_get_bool() { eval "$1=$ENABLED"; }
+for name in procd_open_instance procd_close_instance procd_set_param procd_add_reload_trigger logger; do
+    eval "$name() { echo \\"$name \\$*\\"; }"
+done
+"""
+
+
+@needs("busybox")
+@pytest.mark.parametrize("enabled, right, started", [("0", True, False), ("1", True, True), ("1", False, False)])
+def test_the_init_script_starts_what_is_enabled_and_right(
+    enabled: str, right: bool, started: bool, tmp_path: Path
+) -> None:
+    """Its logic alone: procd itself is not here."""
+    program = tmp_path / "fieldkit"
+    program.write_text(f"#!/bin/sh\necho 'fieldkit:3: agent.site is wrong' >&2\nexit {0 if right else 2}\n")
+    program.chmod(0o755)
+    text = (lab.ROOT / "packaging/openwrt/files/etc/init.d/fieldkit").read_text()
+    assert text.startswith("#!/bin/sh /etc/rc.common\n")
+    text = text.replace("/usr/bin/fieldkit", str(program)).replace("/var/run/", f"{tmp_path}/")
+    script = tmp_path / "script"
+    script.write_text(f'ENABLED={enabled}\n{RC_COMMON}{text}\nstart_service; echo "status $?"\nservice_triggers\n')
+    said = subprocess.run(["busybox", "ash", str(script)], capture_output=True, text=True, check=True).stdout
+    assert ("procd_open_instance" in said) is started
+    assert said.startswith("load fieldkit\n")
+    assert "procd_add_reload_trigger fieldkit" in said
+    if started:
+        assert (
+            "procd_set_param command /usr/lib/fieldkit/bin/python3 -P -m fieldkit.agent --config /etc/config/fieldkit"
+            in said
+        )
+        assert "procd_set_param reload_signal HUP" in said
+        assert f"PYTHONPYCACHEPREFIX={tmp_path}/fieldkit-py" in said
+    assert ("logger" in said) is not right
+    assert f"status {0 if right else 1}" in said
+
+
+@needs("node")
+def test_the_page_of_luci_is_a_script_and_asks_only_what_it_may(tmp_path: Path) -> None:
+    files = lab.ROOT / "packaging/openwrt/files"
+    page = files / "www/luci-static/resources/view/fieldkit.js"
+    # LuCI runs a view as the body of a function.
+    code = "new Function(require('fs').readFileSync(process.argv[1], 'utf8'))"
+    done = subprocess.run(["node", "-e", code, str(page)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    menu = json.loads((files / "usr/share/luci/menu.d/fieldkit.json").read_text())["admin/services/fieldkit"]
+    assert menu["action"] == {"type": "view", "path": page.stem}
+    acl = json.loads((files / "usr/share/rpcd/acl.d/fieldkit.json").read_text())
+    assert menu["depends"]["acl"] == list(acl) == ["fieldkit"]
+    text = page.read_text()
+    asked = set(re.findall(r"asked\('(\w+)'\)", text))
+    assert set(acl["fieldkit"]["read"]["file"]) == {f"/usr/bin/fieldkit agent {what} --json" for what in asked}
+    assert "innerHTML" not in text
+    assert acl["fieldkit"]["write"] == {"uci": ["fieldkit"]}
+
+
+@pytest.mark.parametrize("kind", ["ipk", "apk", "ncos"])
+def test_built_twice_it_is_the_same(kind: str, tmp_path: Path) -> None:
+    assert_twice_the_same(kind, tmp_path)
+
+
+@pytest.mark.packages
+@pytest.mark.parametrize("kind", ["deb", "oci"])
+def test_built_twice_large_ones_are_the_same(kind: str, tmp_path: Path) -> None:
+    assert_twice_the_same(kind, tmp_path)
+
+
+def assert_twice_the_same(kind: str, folder: Path) -> None:
+    first = lab.built(kind, "amd64" if kind in ("deb", "oci") else "")
+    # In another process: neither the order of a set nor the time of day may show.
+    command = [sys.executable, str(lab.ROOT / "packaging" / "build.py"), kind, "--arch", "amd64", "-o", str(folder)]
+    subprocess.run(command, check=True, capture_output=True)
+    again = sorted(folder.iterdir())
+    assert len(again) == 3
+    for one in again:
+        assert one.read_bytes() == first.with_name(one.name).read_bytes(), one.name
+
+
+@pytest.mark.parametrize("kind", ["ipk", "apk", "ncos"])
+def test_beside_it_stand_its_checksum_and_its_bill_of_materials(kind: str) -> None:
+    package = lab.built(kind)
+    digest = hashlib.sha256(package.read_bytes()).hexdigest()
+    assert package.with_name(package.name + ".sha256").read_text() == f"{digest}  {package.name}\n"
+    bill = json.loads(package.with_name(package.name + ".cdx.json").read_text())
+    assert_right(bill, package.name, digest)
+    names = {one["name"] for one in bill["components"]}
+    assert names == (set() if kind == "ncos" else {"Jinja2", "MarkupSafe", "click", "ocpp", "paho-mqtt", "pyserial"})
+
+
+@pytest.mark.packages
+@pytest.mark.parametrize("kind, arch", [("deb", "arm64"), ("oci", "amd64"), ("oci", "arm64")])
+def test_the_bills_of_the_large_ones(kind: str, arch: str) -> None:
+    package = lab.built(kind, arch)
+    bill = json.loads(package.with_name(package.name + ".cdx.json").read_text())
+    assert_right(bill, package.name, hashlib.sha256(package.read_bytes()).hexdigest())
+    names = {one["name"].lower() for one in bill["components"]}
+    assert {"orjson", "cryptography"} <= names
+    assert ({"ai-edge-litert", "numpy", "python3.11-minimal", "libssl3"} <= names) is (kind == "oci")
+    assert ("textual" in names) is (kind == "deb")
+    assert not names & set(NEVER)
+
+
+def assert_right(bill: dict[str, Any], name: str, digest: str) -> None:
+    """CycloneDX 1.5 (ECMA-424's forerunner), as far as its required fields and our own promises go."""
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.5", 1)
+    assert re.fullmatch(r"urn:uuid:[0-9a-f-]{36}", bill["serialNumber"])
+    about = bill["metadata"]["component"]
+    assert about["hashes"] == [{"alg": "SHA-256", "content": digest}]
+    assert {"name": "fieldkit:artefact", "value": name} in about["properties"]
+    references = [one["bom-ref"] for one in bill["components"]]
+    assert len(set(references)) == len(references)
+    for one in bill["components"]:
+        assert one["type"] == "library"
+        assert re.fullmatch(r"pkg:(pypi|deb/debian)/[^@]+@.+", one["purl"])
+        assert re.fullmatch(r"[0-9a-f]{64}", one["hashes"][0]["content"])
+        (licence,) = one["licenses"]
+        assert licence.get("expression") or licence["license"].get("id") or licence["license"].get("name")
+    (depends,) = bill["dependencies"]
+    assert depends["dependsOn"] == references
+    try:
+        from cyclonedx.schema import SchemaVersion
+        from cyclonedx.validation.json import JsonStrictValidator
+    except ImportError:
+        return  # what is above is all there is without it
+    assert JsonStrictValidator(SchemaVersion.V1_5).validate_str(json.dumps(bill)) is None
+
+
+@pytest.mark.parametrize("kind", ["ipk", "apk"])
+def test_licences_of_all_that_goes_along_are_in_it(kind: str, tmp_path: Path) -> None:
+    (lab.unpacked_ipk if kind == "ipk" else lab.unpacked_apk)(lab.built(kind), tmp_path)
+    texts = {
+        path.stem: path.read_text(errors="replace") for path in (tmp_path / "usr/share/licenses/fieldkit").iterdir()
+    }
+    assert set(texts) == {"fieldkit", "Jinja2", "MarkupSafe", "click", "ocpp", "paho-mqtt", "pyserial"}
+    assert all(len(text) > 20 for text in texts.values())
+    assert "Eclipse" in texts["paho-mqtt"]
+
+
+def test_what_is_not_pinned_is_not_packed() -> None:
+    from fieldpack.wheels import pinned
+
+    with pytest.raises(WheelError, match="has no version in constraints"):
+        pinned("no-such-package")
+    assert pinned("Paho.MQTT") == pinned("paho-mqtt")
+
+
+def test_a_kind_that_is_not_known_is_told_with_those_that_are() -> None:
+    done = subprocess.run(
+        [sys.executable, str(lab.ROOT / "packaging" / "build.py"), "rpm"], capture_output=True, text=True
+    )
+    assert done.returncode == 2
+    assert "invalid choice" in done.stderr
+
+
+def test_a_tar_of_the_lite_tree_has_no_second_meaning() -> None:
+    """Each path once: some installers take the first, some the last."""
+    with tarfile.open(lab.built("ipk")) as whole:
+        held = whole.extractfile("./data.tar.gz")
+        assert held is not None
+        with tarfile.open(fileobj=held) as data:
+            names = data.getnames()
+    assert len(set(names)) == len(names)
+    assert gzip.decompress(lab.built("apk").read_bytes())
+
+
+def test_versions_are_what_apk_takes() -> None:
+    assert re.fullmatch(r"\d+(?:\.\d+)*", contents.version())
+    assert artefacts.TEMPLATES == lab.ROOT / "packaging"
