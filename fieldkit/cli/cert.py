@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from datetime import UTC, datetime
+from time import time_ns
 from typing import TYPE_CHECKING
 
 import click
@@ -95,7 +95,7 @@ def command(
         raise click.UsageError("standard input can be read once only")
     if json_to and json_to != "-":
         output.check(json_to, [*files, *ca])
-    time = _time(at)
+    time = options.judged_at(at) if at is not None else time_ns() // 1_000_000_000 * 1_000_000_000
     anchors = anchors_from(*certfiles.anchors(ca)) if ca else None
     reader = certfiles.Reader(password_fd)
     laid = [one for one in map(reader.read, files) if one is not None]
@@ -114,19 +114,6 @@ def command(
     if json_to and json_to != "-" and not quiet:
         click.echo(f"fieldkit: written: {json_to}", err=True)
     return _code(judged, wishes, reader.failed, fail_on)
-
-
-def _time(text: str | None) -> int:
-    moment = datetime.now(UTC)
-    if text is not None:
-        try:
-            moment = datetime.fromisoformat(text.strip())
-        except ValueError as error:
-            raise click.UsageError(f"--at {text}: give a time such as 2026-12-31 or 2026-12-31T12:00Z") from error
-        # Certificates have their times in UTC.
-        moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    passed = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (passed.days * 86_400 + passed.seconds) * 1_000_000_000
 
 
 def _write(name: str, made: dict[str, object]) -> None:

@@ -14,19 +14,15 @@ from typing import Final
 
 import click
 
+from fieldkit.cli.options import FileError
 from fieldkit.safetext import terminal
+from fieldkit.sources.tlsprobe.roots import system_bundle
 from fieldkit.trust.bag import Laid
 from fieldkit.trust.containers import MAX_FILE, Contents, read_file
 
 VARIABLE: Final = "FIELDKIT_P12_PASSWORD"
 MAX_PASSWORD: Final = 4096
 """Bytes that are read of a password."""
-_STORES: Final = (
-    "/etc/ssl/certs/ca-certificates.crt",  # Debian, Alpine, OpenWrt
-    "/etc/pki/tls/certs/ca-bundle.crt",  # Fedora, RHEL
-    "/etc/ssl/ca-bundle.pem",  # SUSE
-    "/etc/ssl/cert.pem",  # macOS, BSD
-)
 
 
 class Reader:
@@ -77,11 +73,10 @@ class Reader:
 
 def system_store() -> str:
     """Where this machine keeps the roots that it trusts."""
-    named = os.environ.get("SSL_CERT_FILE")
-    for place in (named, *_STORES):
-        if place and Path(place).is_file():
-            return place
-    raise click.UsageError("--ca system: this machine has no store of roots at a place that is known")
+    place = system_bundle()
+    if not place:
+        raise FileError("--ca system: this machine has no store of roots at a place that is known")
+    return place
 
 
 def anchors(names: Sequence[str]) -> tuple[str, list[Contents]]:
@@ -92,9 +87,9 @@ def anchors(names: Sequence[str]) -> tuple[str, list[Contents]]:
         try:
             contents = read_file(_bytes(place))
         except OSError as error:
-            raise click.UsageError(f"--ca {name}: {error.strerror or error}") from error
+            raise FileError(f"--ca {name}: {error.strerror or error}") from error
         if contents.problem or not contents.certificates:
-            raise click.UsageError(f"--ca {name}: {contents.problem or 'there is no certificate in it'}")
+            raise FileError(f"--ca {name}: {contents.problem or 'there is no certificate in it'}")
         found.append(contents)
     shown = ["this machine's store" if name == "system" else Path(name).name for name in names]
     return f"the roots in {' and '.join(shown)}", found

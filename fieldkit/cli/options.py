@@ -8,8 +8,33 @@ from typing import Any, Final, TypeAlias
 import click
 
 from fieldkit.cli import config
+from fieldkit.cli.exitcodes import ExitCode
+from fieldkit.safetext import terminal
 
 _Decorator: TypeAlias = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class FileError(click.ClickException):
+    """A file that was given cannot be used."""
+
+    exit_code = int(ExitCode.SOURCE)
+
+    def show(self, file: object = None) -> None:
+        click.echo(f"fieldkit: {terminal(self.message)}", err=True)
+
+
+def judged_at(text: str) -> int:
+    """The time for which certificates are judged, ns: UTC, as in them, unless it says more."""
+    from datetime import UTC, datetime
+
+    try:
+        moment = datetime.fromisoformat(text.strip())
+    except ValueError as error:
+        hint = "give a date as 2027-01-31, or a time as 2027-01-31T12:00Z"
+        raise click.UsageError(f"--at {text}: {hint}") from error
+    passed = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)) - datetime(1970, 1, 1, tzinfo=UTC)
+    return (passed.days * 86_400 + passed.seconds) * 1_000_000_000
+
 
 LEVELS: Final = ("critical", "warning", "info")
 """Severities, the worst first, as ``--fail-on`` names them; "never" comes beside."""

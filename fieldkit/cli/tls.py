@@ -50,15 +50,6 @@ ALL_SUITES: Final = (300, 1_000_000)
 _MAX_PASSWORD: Final = 4096
 
 
-class FileError(click.ClickException):
-    """A file that was given cannot be used."""
-
-    exit_code = int(ExitCode.SOURCE)
-
-    def show(self, file: object = None) -> None:
-        click.echo(f"fieldkit: {terminal(self.message)}", err=True)
-
-
 @click.command(name="tls", epilog=_EXAMPLES, context_settings={"max_content_width": 100})
 @click.argument("texts", metavar="TARGET...", nargs=-1)
 @click.option("--targets", "lists", metavar="FILE|-", multiple=True, help="A file with a target in each line (# begins "
@@ -169,7 +160,7 @@ def _order(given: dict[str, Any]) -> Order:
         outs or [("", "")],
         {"4": int(socket.AF_INET), "6": int(socket.AF_INET6)}.get(given["family"] or "", 0),
         given["first_address"],
-        _moment(given["at"]),
+        options.judged_at(given["at"]) if given["at"] else None,
         given["fetch"],
         given["revocation"],
     )
@@ -199,7 +190,7 @@ def _lines(name: str, option: str) -> list[str]:
     try:
         return (sys.stdin.read() if name == "-" else Path(name).read_text("utf-8")).splitlines()
     except (OSError, UnicodeDecodeError) as error:
-        raise FileError(f"{option} {name}: {getattr(error, 'strerror', None) or 'no text file'}") from error
+        raise options.FileError(f"{option} {name}: {getattr(error, 'strerror', None) or 'no text file'}") from error
 
 
 def _wishes(given: dict[str, Any], wanted: Sequence[Target]) -> Wishes:
@@ -221,7 +212,7 @@ def _wishes(given: dict[str, Any], wanted: Sequence[Target]) -> Wishes:
         try:
             context_for(wishes)
         except SetupError as error:
-            raise FileError(str(error)) from error
+            raise options.FileError(str(error)) from error
     return wishes
 
 
@@ -263,7 +254,7 @@ def _password(given: dict[str, Any]) -> bytes:
     try:
         data = sys.stdin.buffer.read(_MAX_PASSWORD) if name == "-" else _head(name)
     except OSError as error:
-        raise FileError(f"--password-file {name}: {error.strerror or error}") from error
+        raise options.FileError(f"--password-file {name}: {error.strerror or error}") from error
     return data.split(b"\n", 1)[0].rstrip(b"\r")
 
 
@@ -278,20 +269,7 @@ def _roots(name: str) -> Roots | None:
     try:
         return roots.from_file(name) if name else roots.of_system()
     except roots.RootsError as error:
-        raise FileError(str(error)) from error
-
-
-def _moment(text: str) -> int | None:
-    if not text:
-        return None
-    from datetime import UTC, datetime
-
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        hint = "give a date as 2027-01-31, or with a time as 2027-01-31T12:00Z"
-        raise click.UsageError(f"--at {text}: {hint}") from error
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()) * 1_000_000_000
+        raise options.FileError(str(error)) from error
 
 
 # ----------------------------------------------------------------------------------------------------------- documents

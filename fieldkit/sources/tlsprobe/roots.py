@@ -71,10 +71,14 @@ def from_file(path: str) -> Roots:
 
 def of_system() -> Roots | None:
     """The bundle of this machine; None when it has none."""
-    for path in filter(None, (os.environ.get("SSL_CERT_FILE"), *BUNDLES)):
-        if Path(path).is_file():
-            return Roots("the roots of this machine", _pem(_bytes(path)), whole=False)
-    return None
+    path = system_bundle()
+    return Roots("the roots of this machine", _pem(_bytes(path)), whole=False) if path else None
+
+
+def system_bundle() -> str:
+    """Where this machine keeps the roots that it trusts; empty when it has none at a place that is known."""
+    named = os.environ.get("SSL_CERT_FILE", "")
+    return next((path for path in (named, *BUNDLES) if path and Path(path).is_file()), "")
 
 
 def _bytes(path: str) -> bytes:
