@@ -57,6 +57,8 @@ def is_address(name: str) -> bool:
 
 def resolve(name: str, roots: Roots | None = None) -> str:
     """A path or an address for what was asked for: a path, ``ttyUSB0``, ``usb:0403:6001[:SERIAL|LOCATION|NUMBER]``."""
+    if not name.strip():
+        raise PortError(Reason.MISSING, "no port was named; see: fieldkit serial ports")
     if is_address(name) or sys.platform == "win32":
         return name
     if "://" in name:
@@ -203,6 +205,8 @@ def _open_address(name: str, settings: PortSettings, *, sending: bool) -> Channe
         text = re.sub(r"^(?:Could not open port \S+: )?(?:\[Errno -?\d+\] )?", "", said)
         if "refused" in text:
             text += ": nobody listens there (is ser2net running, and is this its port?)"
+        elif "NoneType" in text:
+            text = "write it with its port, as in rfc2217://HOST:PORT"
         elif "'control'" in text:
             text += f" (a server without control lines: {name}?ign_set_control)"
         raise PortError(Reason.UNREACHABLE, f"{name}: {text}") from error
