@@ -175,7 +175,7 @@ CLOCK = Kind(
 )
 
 _KINDS: Final[dict[Cause, tuple[Kind, float]]] = {
-    "switch-flows-stranded": (STRANDED, SURE),
+    "switch-flows-stranded": (STRANDED, VERY_SURE),
     "blackhole": (LOST, SURE),
     "flapping": (FLAPPING, SURE),
     "backup-cannot-reach-csms": (BACKUP, SURE),

@@ -33,6 +33,7 @@ from fieldkit.site.outageloss import (
     milliseconds,
     repeat_words,
     seconds,
+    unsure,
 )
 from fieldkit.site.pathseen import PathSeen
 
@@ -192,13 +193,14 @@ def _reset(loss: Break) -> Verdict | None:
     way = (f"The way back is {step} ({milliseconds(old.rtt)} before, {after} after).",) if step else ()
     if not old.repeats:
         words = "The CSMS's side reset the connection at the first packet, with no repeat before it."
-        sure = 0.85 if loss.stepped else 0.5
-        return Verdict("switch-flows-flushed", sure, (words, *way))
+        sure, doubt = unsure(loss, 0.85 if loss.stepped else 0.5)
+        return Verdict("switch-flows-flushed", sure, (words, *way, *doubt))
     if loss.silence > DEAD_NS:
         words = f"Silence for {seconds(loss.silence)}, then a reset: the path came back, or another one took its place."
         return Verdict("blackhole", 0.75, (words, *repeat_words(loss), *way))
     words = "The first packet was lost and the one after it reset: the router had moved and kept the flow."
-    return Verdict("switch-flows-stranded", 0.9 if loss.stepped else 0.65, (words, *repeat_words(loss), *way))
+    sure, doubt = unsure(loss, 0.9 if loss.stepped else 0.65)
+    return Verdict("switch-flows-stranded", sure, (words, *repeat_words(loss), *way, *doubt))
 
 
 def _dead(loss: Break) -> Verdict | None:

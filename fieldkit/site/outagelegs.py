@@ -17,6 +17,8 @@ NEAR_NS: Final = 500_000_000
 """The router's word of a loss is believed for when it was if it is so near to what the wire says."""
 QUICK_NS: Final = 1_000_000_000
 """A step that takes no longer is nobody's fault."""
+GAVE_UP_NS: Final = 2_000_000_000
+"""Silence after which a station may have given up without a word; pong time-outs of less are not usual."""
 BACKOFFS: Final = 2
 """Distances between loss and next attempt that must agree before a station's back-off is known …"""
 BACKOFF_SPREAD: Final = 0.25
@@ -79,8 +81,8 @@ def build(loss: Break, verdict: Verdict, waits: list[int]) -> Outage:
         lost = old.spoke or old.heard
     dials = [path.connection.opened for path in (*loss.failed, *([new] if new is not None else []))]
     first_syn = min(dials, default=None)
-    known = _known(loss, first_syn)
     wait = backoff(waits)
+    known = _known(loss, first_syn, wait)
     if known is None and first_syn is not None and wait is not None:
         known = max(lost, first_syn - wait)
     upgraded = new.upgraded if new is not None else None
@@ -112,9 +114,15 @@ def build(loss: Break, verdict: Verdict, waits: list[int]) -> Outage:
     return _attributed(outage, loss, wait)
 
 
-def _known(loss: Break, first_syn: int | None) -> int | None:
+def _known(loss: Break, first_syn: int | None, wait: int | None) -> int | None:
     """When the station knew: it was told, or it said that it gives up."""
     old = loss.old
+    if old.repeats and loss.cuts_short and loss.silence > GAVE_UP_NS:
+        # A reset that comes so late may come too late: a station that gave up in silence leaves its kernel repeating
+        # what it sent last. Only a station that then waits as it always does shows that it was the reset.
+        after = first_syn - old.ended if first_syn is not None and old.ended is not None else None
+        if wait is None or after is None or abs(after - wait) > BACKOFF_SPREAD * wait:
+            return None
     if old.closing is not None and (old.ended is None or old.closing <= old.ended):
         return old.closing
     if old.ended is not None and old.how in ("fin", "rst") and (first_syn is None or old.ended <= first_syn):
@@ -185,6 +193,10 @@ def _detection(begin: int, end: int, outage: Outage, loss: Break, wait: int | No
     waited = max(0, asked - begin)
     interval = loss.old.ping_interval
     every = f", which pings every {seconds(interval)}" if interval is not None else ""
+    if outage.detected is None and loss.cuts_short and loss.old.ended is not None:
+        told = max(0, loss.old.ended - begin)
+        words = f"a reset came after {seconds(told)}; whether the station had given up before is not to be seen"
+        return lost_by(outage.cause), words, 0.5
     if loss.answered_reset:
         if waited > max(QUICK_NS, lasted // 2):
             return "station", f"the station said nothing for {seconds(waited)}{every}: only then was it told", 0.85

@@ -24,6 +24,10 @@ IDLE_FACTOR: Final = 1.8
 STEP: Final = 1.4
 STEP_NS: Final = 8_000_000
 """Round trips that differ by so much are of two paths."""
+OFTEN: Final = 0.15
+"""… from which it is worth saying."""
+IN_FLIGHT: Final = 0.1
+"""How likely something is on its way at any moment, where it is not known how often the station says something."""
 ENOUGH: Final = 3
 """Round trips that show how far those of a path vary."""
 
@@ -126,6 +130,17 @@ class Break:
         return max(0, until - old.pending)
 
     @property
+    def in_flight(self) -> float:
+        """How likely it is that something was on its way when the path changed, 0 to 1. A message, an answer or a bare
+        acknowledgement that is lost then makes a router that drops its connections look like one that keeps them, and
+        the other way round: an acknowledgement is never repeated, so nobody sees that it was lost."""
+        beats = sorted(self.old.beats)
+        if not beats:
+            return IN_FLIGHT
+        between = max(beats[len(beats) // 2], 1)
+        return min(1.0, 2 * (self.old.rtt or 0) / between)
+
+    @property
     def stepped(self) -> bool | None:
         """The way back is another path, by its round trips; None: not known."""
         before = sorted(trip for _, trip in list(self.old.way)[-RECENT:])
@@ -151,6 +166,19 @@ class Verdict(NamedTuple):
     cause: Cause
     confidence: float
     reasons: tuple[str, ...]
+
+
+def unsure(loss: Break, confidence: float) -> tuple[float, tuple[str, ...]]:
+    """What is left of the confidence that the router kept its connections, or dropped them; and why, where it is much
+    less."""
+    chance = loss.in_flight
+    if chance < OFTEN:
+        return confidence / (1 + chance), ()
+    words = (
+        f"The station and the CSMS talk so often that something was on its way when the router moved, {chance:.0%}"
+        " likely: then it cannot be seen whether the router dropped its connections or kept them."
+    )
+    return confidence / (1 + chance), (words,)
 
 
 def attempts(loss: Break) -> str:

@@ -14,6 +14,7 @@ from fieldkit.site.outageloss import (
     icmp_words,
     repeat_words,
     seconds,
+    unsure,
 )
 
 LATE_NS: Final = 1_000_000_000
@@ -82,10 +83,17 @@ def switched(loss: Break) -> Verdict | None:
     if move is None and rebound is not None and loss.idle_kill:
         return None
     words = (move or rebound).text  # type: ignore[union-attr]
+    sure, doubt = 0.95 if loss.old.repeats else 0.85, ()
+    if rebound is not None:
+        sure = 0.95
+    elif move is not None and until <= move.time:
+        # What was lost had left before the router moved: it would be lost with a flush, too. Only somebody who watches
+        # its connections (conntrack -E) tells.
+        sure, doubt = unsure(loss, sure)
     return Verdict(
         "switch-flows-stranded",
-        0.95 if rebound is not None or loss.old.repeats else 0.85,
-        (f"The router moved ({words}) and left its tracked connections as they were.", *repeat_words(loss)),
+        sure,
+        (f"The router moved ({words}) and left its tracked connections as they were.", *repeat_words(loss), *doubt),
     )
 
 
@@ -117,8 +125,12 @@ def moved_outside(loss: Break) -> Verdict | None:
         more = "All before it had left by the old uplink: the router dropped none."
         return Verdict("switch-flows-flushed", 0.85, (f"{words}.", more))
     if loss.old.repeats or (loss.old.pending and moved[0] - loss.old.pending > RTO_NS):
-        return Verdict("switch-flows-stranded", 0.95, (f"{words}; its first packet was lost.", *repeat_words(loss)))
-    return Verdict("switch-flows-flushed", 0.95, (f"{words}, with the first packet after the switch.",))
+        sure, doubt = unsure(loss, 0.95)
+        return Verdict(
+            "switch-flows-stranded", sure, (f"{words}; its first packet was lost.", *repeat_words(loss), *doubt)
+        )
+    sure, doubt = unsure(loss, 0.95)
+    return Verdict("switch-flows-flushed", sure, (f"{words}, with the first packet after the switch.", *doubt))
 
 
 def _moved_unseen(loss: Break, at: int, words: str) -> Verdict:
