@@ -15,7 +15,7 @@ from itertools import accumulate
 from typing import Any, Final, NamedTuple
 
 from fieldkit.events import Event, OcppChannel, OcppError, Problem
-from fieldkit.query.clues import is_odd
+from fieldkit.query.clues import Clue, is_odd
 
 ROWS: Final = 256
 """Rows of a block: a text is read together with its neighbours, which takes half a millisecond."""
@@ -63,17 +63,24 @@ class Texts:
         """One message's text as UTF-8."""
         return self._data[self._ends[index] : self._ends[index + 1]]
 
-    def with_text(self, text: bytes) -> set[int]:
+    def with_text(self, clue: Clue) -> set[int]:
         """The messages in which this stands (in lower case), and perhaps some in which it does not."""
         if self._lowered is None:
             self._lowered = self._data.lower()
         found = set()
-        at = self._lowered.find(text)
+        at = self._find(clue, 0)
         while at >= 0:
             index = bisect_right(self._ends, at) - 1
             found.add(index)
-            at = self._lowered.find(text, self._ends[index + 1])
+            at = self._find(clue, self._ends[index + 1])
         return found
+
+    def _find(self, clue: Clue, start: int) -> int:
+        assert self._lowered is not None
+        if isinstance(clue, bytes):
+            return self._lowered.find(clue, start)
+        match = clue.search(self._lowered, start)
+        return -1 if match is None else match.start()
 
     def extra(self, index: int) -> Extra:
         """What goes with it."""

@@ -19,11 +19,12 @@ from fieldkit.history.history import _TYPES, History
 from fieldkit.history.row import RowKind
 from fieldkit.ocpp.ocppj import Frame, parse
 from fieldkit.query import Filter
+from fieldkit.query.clues import Clue
 
 _SLICE: Final = 64
 """Rows between two looks at the clock."""
 _REMEMBERED: Final = 1024
-"""CALLs kept for the answers that ask for theirs: an answer comes soon."""
+"""So many CALLs, and those before them, are kept for the answers that ask for theirs: an answer comes soon."""
 
 
 _BLOCKS_BACK: Final = 64
@@ -68,23 +69,34 @@ class _Called:
     def call(self) -> None:
         """Nothing called for it."""
 
-    def mentions(self, text: bytes) -> bool:
-        return self._cursor.mentioned_in(self._number, text)
+    def mentions(self, clue: Clue) -> bool:
+        return self._cursor.mentioned_in(self._number, clue)
 
 
 class Cursor:
     """Stands on a row and looks like its message."""
 
-    __slots__ = ("_block", "_frame", "_history", "_index", "_mentions", "_passed", "_texts", "_with_text")
+    __slots__ = (
+        "_block",
+        "_frame",
+        "_history",
+        "_index",
+        "_mentions",
+        "_passed",
+        "_passed_before",
+        "_texts",
+        "_with_text",
+    )
 
     def __init__(self, history: History) -> None:
         self._history = history
         self._texts: Texts | None = None
         self._frame: Frame | None = None
         self._passed: dict[int, Frame] = {}
-        self._mentions: dict[bytes, frozenset[int] | set[int]] = {}
+        self._passed_before: dict[int, Frame] = {}
+        self._mentions: dict[Clue, frozenset[int] | set[int]] = {}
         """Of the block: the rows in which a text may stand."""
-        self._with_text: dict[tuple[int, bytes], frozenset[int] | set[int]] = {}
+        self._with_text: dict[tuple[int, Clue], frozenset[int] | set[int]] = {}
         """The same of the last blocks."""
 
     def enter(self, block: Block) -> None:
@@ -163,25 +175,25 @@ class Cursor:
             return None
         return _Called(self, partner)
 
-    def mentions(self, text: bytes) -> bool:
+    def mentions(self, clue: Clue) -> bool:
         """Whether a text, in lower case, may stand in the message."""
-        rows = self._mentions.get(text)
+        rows = self._mentions.get(clue)
         if rows is None:
-            rows = self._mentions[text] = self._rows_with(self._block, text)
+            rows = self._mentions[clue] = self._rows_with(self._block, clue)
         return self._index in rows
 
-    def mentioned_in(self, number: int, text: bytes) -> bool:
+    def mentioned_in(self, number: int, clue: Clue) -> bool:
         """The same of another row, of a CALL that was passed lately, as a rule."""
         block, index = self._history.place(number)
-        return index in self._rows_with(block, text)
+        return index in self._rows_with(block, clue)
 
-    def _rows_with(self, block: Block, text: bytes) -> frozenset[int] | set[int]:
-        key = (block.first, text)
+    def _rows_with(self, block: Block, clue: Clue) -> frozenset[int] | set[int]:
+        key = (block.first, clue)
         rows = self._with_text.get(key)
         if rows is None:
             if block.is_open:
                 return _ANY  # there may be more in a moment
-            rows = self._history.texts(block).with_text(text)
+            rows = self._history.texts(block).with_text(clue)
             rows.update(block.odd)
             self._with_text[key] = rows
             if len(self._with_text) > _BLOCKS_BACK:
@@ -190,7 +202,7 @@ class Cursor:
 
     def payload_of(self, number: int) -> Any:
         """The payload of another row: of a CALL that was passed lately, as a rule."""
-        frame = self._passed.get(number)
+        frame = self._passed.get(number) or self._passed_before.get(number)
         return self._history.message(number).payload if frame is None else frame.payload
 
     def time_of(self, number: int) -> int:
@@ -218,9 +230,9 @@ class Cursor:
                 frame = parse(self._data(), channel.version)
             self._frame = frame
             if self._block.types[self._index] == MessageType.CALL:
+                if len(self._passed) >= _REMEMBERED:
+                    self._passed, self._passed_before = {}, self._passed
                 self._passed[self._block.first + self._index] = frame
-                if len(self._passed) > _REMEMBERED:
-                    del self._passed[next(iter(self._passed))]
         return frame
 
 
@@ -293,8 +305,8 @@ class Search:
             found.append(first + index)
 
 
-def _mentions(told: Cursor | _Called, text: bytes) -> bool:
-    return told.mentions(text)
+def _mentions(told: Cursor | _Called, clue: Clue) -> bool:
+    return told.mentions(clue)
 
 
 def _within(block: Block, index: int, scope: Scope) -> bool:

@@ -14,9 +14,11 @@ from typing import Any, Final, TypeAlias
 from fieldkit.query.tree import Comparison, Literal, Range
 from fieldkit.query.values import Glob, number
 
-Mentions: TypeAlias = Callable[[Any, bytes], bool]
+Clue: TypeAlias = bytes | re.Pattern[bytes]
+"""What to look for."""
+Mentions: TypeAlias = Callable[[Any, Clue], bool]
 """Whether this may stand in the text of a message (or of the call of one); False only when it surely does not."""
-Clues: TypeAlias = tuple[bytes, ...]
+Clues: TypeAlias = tuple[Clue, ...]
 """One of them stands there. Empty: nobody knows."""
 
 _OF_NUMBERS: Final = frozenset("0123456789.e+-infa")
@@ -56,9 +58,11 @@ def of_values(node: Comparison, *, as_sent: bool) -> Clues:
         return _of_pattern(node.pattern, as_sent=as_sent)
     if node.operator not in ("=", "~", "in"):
         return ()
-    found: set[bytes] = set()
+    found: set[Clue] = set()
     for item in node.items:
         clues = _of_item(item, contained=node.operator == "~", as_sent=as_sent)
+        if not clues:
+            clues = _of_digit(item, node.what.keys) if node.operator != "~" else ()
         if not clues:
             return ()
         found.update(clues)
@@ -72,6 +76,17 @@ def _of_item(item: Literal | Range, *, contained: bool, as_sent: bool) -> Clues:
     if wanted is not None:
         return _of_pieces([_plainest(item.text)])
     return _of_pieces(Glob.of(item.text, literally=item.quoted).pieces, as_sent=as_sent)
+
+
+def _of_digit(item: Literal | Range, keys: tuple[str, ...]) -> Clues:
+    """A single digit stands everywhere, but not behind a certain key: ``"connectorId": 2``, ``"2"`` too."""
+    if not keys or isinstance(item, Range) or item.quoted or number(item.text) is None:
+        return ()
+    digit = _plainest(item.text)
+    if len(digit) > 1 or not all(_fits(key) and key.isalnum() for key in keys):
+        return ()
+    # Keys and texts are read whatever their letter case; a text may have the sign and the zeros that were asked for.
+    return (re.compile(rf'(?:{"|".join(keys)})"\s*:\s*"?[-+0]*{digit}'.lower().encode()),)
 
 
 def _plainest(text: str) -> str:
@@ -96,7 +111,7 @@ def _of_pattern(pattern: str, *, as_sent: bool) -> Clues:
     to the expression."""
     if not _TOO_HARD.isdisjoint(pattern):
         return ()
-    found: set[bytes] = set()
+    found: set[Clue] = set()
     for alternative in pattern.casefold().split("|"):
         clues = _of_pieces(_runs(alternative), as_sent=as_sent)
         if not clues:

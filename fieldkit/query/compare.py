@@ -40,7 +40,10 @@ def compiled(node: Node, utc_offset_seconds: int, mentions: Mentions | None = No
         case Word(literal):
             return _word(literal, mentions)
         case Has(what):
-            return _glanced(_has(what), what, (), mentions)
+            has = _has(what)
+            if mentions is not None and what.surely is not None:
+                return _either(what.surely, has)
+            return _glanced(has, what, (), mentions)
         case Comparison(what):
             matches = _Compiler(node, utc_offset_seconds).matches()
             return _glanced(matches, what, clues.of_values(node, as_sent=what.spelt is Spelt.AS_SENT), mentions)
@@ -53,11 +56,15 @@ def compiled(node: Node, utc_offset_seconds: int, mentions: Mentions | None = No
             return _chained([compiled(part, utc_offset_seconds, mentions) for part in parts], until=True)
 
 
+def _either(first: Matches, second: Matches) -> Matches:
+    return lambda message: first(message) or second(message)
+
+
 def _chained(parts: Sequence[Matches], *, until: bool) -> Matches:
     if len(parts) == 2:
         first, second = parts
         if until:
-            return lambda message: first(message) or second(message)
+            return _either(first, second)
         return lambda message: first(message) and second(message)
 
     def matches(message: OcppMessage) -> bool:

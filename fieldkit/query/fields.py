@@ -73,6 +73,10 @@ class Field:
     spelt: Spelt = field(default=Spelt.ELSEWHERE, compare=False)
     names: tuple[str, ...] = field(default=(), compare=False)
     """Keys of which one is in the text of every message that has this; empty where there is none, or it depends."""
+    keys: tuple[str, ...] = field(default=(), compare=False)
+    """Keys of which one stands right before every value of this; empty where that is not so."""
+    surely: Callable[[OcppMessage], bool] | None = field(default=None, compare=False)
+    """True when a message that was sent and parsed must have this, told without parsing it again."""
 
 
 # --------------------------------------------------------------------------------------------------- simple readers
@@ -142,6 +146,11 @@ def _payload(message: OcppMessage) -> Values:
     return () if message.payload is None else (message.payload,)
 
 
+def _surely_payload(message: OcppMessage) -> bool:
+    # Of every type that there is, a frame without an object as its payload (or details) is a problem.
+    return not message.problems and message.channel.transport == "json" and message.type is not None
+
+
 def _inferred(message: OcppMessage) -> Values:
     channel = message.channel
     return (channel.station_inferred or channel.version_inferred or channel.sides_inferred,)
@@ -206,6 +215,7 @@ def _path(name: str) -> Field:
         raise ValueError(f"a path may have {MAX_PATH_STEPS} steps")
     walk = _walk(tuple(steps))
     names = [step for step in steps if type(step) is str and step != "*"]
+    last = steps[-1]
     return Field(
         match[1],
         Kind.VALUE,
@@ -213,6 +223,7 @@ def _path(name: str) -> Field:
         lambda message: walk(message.payload),
         spelt=Spelt.IN_JSON,
         names=(max(names, key=len),) if names else (),
+        keys=(last,) if type(last) is str and last != "*" else (),
     )
 
 
@@ -279,6 +290,7 @@ _TABLE: Final = (
         _in_conversation("connectorId", "evse.connectorId"),
         spelt=Spelt.OR_IN_CALL,
         names=("connectorId",),
+        keys=("connectorId",),
     ),
     Field(
         "evse",
@@ -287,6 +299,7 @@ _TABLE: Final = (
         _in_conversation("evseId", "evse.id"),
         spelt=Spelt.OR_IN_CALL,
         names=("evse",),
+        keys=("evseId", "id"),
     ),
     Field(
         "tx",
@@ -301,6 +314,7 @@ _TABLE: Final = (
         ),
         spelt=Spelt.OR_IN_CALL,
         names=("transactionId",),
+        keys=("transactionId",),
     ),
     Field(
         "status",
@@ -310,7 +324,13 @@ _TABLE: Final = (
         spelt=Spelt.IN_JSON,
         names=("status",),
     ),
-    Field("payload", Kind.VALUE, "a value in the payload: payload.evse.id, or .evse.id for short", _payload),
+    Field(
+        "payload",
+        Kind.VALUE,
+        "a value in the payload: payload.evse.id, or .evse.id for short",
+        _payload,
+        surely=_surely_payload,
+    ),
     Field(
         "text",
         Kind.TEXT,

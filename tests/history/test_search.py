@@ -19,6 +19,7 @@ FILTERS = [
     "inferred", "connection = 1", "action matches /^Boot/", "payload.chargePointVendor", "since 00:00",
     ".status != Accepted", "not .status = Accepted", ".connectorId = 01.0", ".meterValue.sampledValue.value > 10",
     ".idTag ~ a", "connector in (0, 1)", "evse = 1", "id = *1*", "text matches /heart|Boot.*vendor/", "text ~ csms",
+    "payload", "not payload", "connector = 2 or connector = 0", ".status = 1", "tx = 7", ".connectorId in (0, 2)",
     ".currentTime matches /2026|2025|202[0-4]/", "tx and not error", ".reason = null or .interval >= 1",
 ]  # fmt: skip
 
@@ -49,6 +50,13 @@ def test_a_search_agrees_with_the_filter(path: Path) -> None:
         ('{"transactionId":"4711"}', "tx = 4711"),
         ('{"transactionId":4711.00}', "tx = 4711.0"),
         ('{"transactionId":"+007"}', 'tx = "+007"'),
+        ('{"connectorId" :\n "2"}', "connector = 2"),
+        ('{"CONNECTORID":\t2.0}', ".connectorId = 2"),
+        ('{"evse":{"id":1,"connectorId": 2}}', "connector = +02.0 and evse = 1"),
+        ('{"connectorId":-0}', "connector = 0"),
+        ('{"a":1,"connectorId":"+007"}', "connector = +007"),
+        ('{"\\u0063onnectorId":2}', "connector = 2"),
+        ('{"transactionInfo":{"transactionId":"9"}}', "tx = 9"),
         ('{"limit":15.999999999999999999}', ".limit = 16"),
         ('{"limit":0.00001}', ".limit ~ e-05"),
         ('{"limit":true}', ".limit = yes or .limit = true"),

@@ -12,7 +12,7 @@ from fieldkit.query.tree import Comparison, Literal
 def found(text: str, *, as_sent: bool = False) -> set[bytes]:
     node = parse(text)
     assert isinstance(node, Comparison)
-    return set(clues.of_values(node, as_sent=as_sent))
+    return {clue if isinstance(clue, bytes) else clue.pattern for clue in clues.of_values(node, as_sent=as_sent)}
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,13 @@ def found(text: str, *, as_sent: bool = False) -> set[bytes]:
         (".limit in (16..32)", set()),
         (".limit ~ 5e-05", set()),
         (".limit = inf", set()),
-        ("connector = 2", set()),
+        (".status = 2", {rb'(?:status)"\s*:\s*"?[-+0]*2'}),
+        ("evse = 2", {rb'(?:evseid|id)"\s*:\s*"?[-+0]*2'}),
+        ("connector = 007.0", {rb'(?:connectorid)"\s*:\s*"?[-+0]*7'}),
+        ("connector in (2, 14)", {rb'(?:connectorid)"\s*:\s*"?[-+0]*2', b"14"}),
+        ('connector = "2"', set()),
+        ("connector ~ 2", set()),
+        (".list[0] = 2", set()),
         (".status matches /(Faulted)/", set()),
         (".status matches /Faulted|./", set()),
         (".status matches /a*b*c?/", set()),
