@@ -23,6 +23,7 @@ KINDS: dict[str, Callable[[artefacts.Wish], list[artefacts.Artefact]]] = {
     "oci": artefacts.oci,
     "ipk": artefacts.ipk,
     "apk": artefacts.apk,
+    "feed": artefacts.feed,
     "ncos": artefacts.ncos,
 }
 

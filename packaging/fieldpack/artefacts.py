@@ -11,7 +11,7 @@ from fieldpack import deb as debs
 from fieldpack import ipk as ipks
 from fieldpack import ncos as ncoses
 from fieldpack import oci as ocis
-from fieldpack.tree import EXECUTABLE, Tree
+from fieldpack.tree import EXECUTABLE, Tree, gzipped, tarred
 from fieldpack.wheels import ROOT, Machine
 
 TEMPLATES: Final = ROOT / "packaging"
@@ -112,6 +112,21 @@ def apk(wish: Wish) -> list[Artefact]:
     scripts = {"post-install": _template("openwrt/postinst"), "pre-deinstall": _template("openwrt/prerm")}
     data = apks.built(tree, about, _DEPENDS, scripts)
     return [Artefact(f"fieldkit-{version}-r1.apk", version, data, sbom.parts(part.wheels), tree.size)]
+
+
+def feed(wish: Wish) -> list[Artefact]:
+    """For whoever has a feed and an SDK of OpenWrt 23.05 to 24.10 or RutOS: a package's source, to be built and signed
+    there."""
+    version = contents.version()
+    part, tree = _openwrt(wish, "ipk")
+    # A dollar is the shell's business, not make's.
+    scripts = {name.upper(): _template(f"openwrt/{name}").rstrip().replace("$", "$$") for name in ("postinst", "prerm")}
+    depends = " ".join(f"+{name}" for name in _DEPENDS)
+    whole = Tree()
+    whole.file("fieldkit/Makefile", _filled("openwrt/feed.mk.in", VERSION=version, DEPENDS=depends, **scripts))
+    whole.merge(tree, "fieldkit/files")
+    data = gzipped(tarred(whole, prefix=""))
+    return [Artefact(f"fieldkit-feed_{version}.tar.gz", version, data, sbom.parts(part.wheels), tree.size)]
 
 
 def ncos(wish: Wish) -> list[Artefact]:

@@ -28,6 +28,9 @@ _UNUSED: Final = re.compile(
     r"|usr/share/zoneinfo/(?:right|posix)/|usr/lib/[^/]+/gconv/|etc/(?:init\.d|cron|apt|dpkg)|usr/sbin/|var/)"
 )
 
+_CHOSEN: Final = re.compile(r"^Inst (\S+) \((\S+) .*\[(\w+)\]\)", re.MULTILINE)
+"""A line of what apt would do: package, version, architecture."""
+
 
 class DebianError(Exception):
     """apt could not do it; one line that says why."""
@@ -69,17 +72,25 @@ def _fetched(arch: str, folder: Path) -> list[Path]:
         "APT::Sandbox::User": "root",
     }
     apt = ["apt-get", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
-    if not any(private.glob("lists/*Packages*")):
+    install = [*apt, "install", "-y", "-qq", "--no-install-recommends", *_WANTED]
+    try:
+        _run(*install, "--download-only")
+    except DebianError:
+        # No lists yet, or they name what has been replaced by an update since.
         _run(*apt, "-qq", "update")
-    listed = _run(*apt, "install", "--print-uris", "-y", "-qq", "--no-install-recommends", *_WANTED)
-    names = [line.split()[1] for line in listed.splitlines() if line.startswith("'")]
-    names = [name for name in names if name.split("_")[0] not in _LEFT_OUT]
-    _run(*apt, "install", "--download-only", "-y", "-qq", "--no-install-recommends", *_WANTED)
-    found = {path.name: path for path in (private / "cache" / "archives").glob("*.deb")}
-    missing = [name for name in names if name not in found]
-    if missing:
-        raise DebianError(f"apt did not fetch {', '.join(missing)}")
-    return [found[name] for name in sorted(names)]
+        _run(*install, "--download-only")
+    chosen = _CHOSEN.findall(_run(*install, "--simulate"))
+    archives = private / "cache" / "archives"
+    # An epoch's colon is escaped in file names.
+    paths = [
+        archives / f"{name}_{version.replace(':', '%3a')}_{its}.deb"
+        for name, version, its in sorted(chosen)
+        if name not in _LEFT_OUT
+    ]
+    missing = [path.name for path in paths if not path.is_file()]
+    if missing or not paths:
+        raise DebianError(f"apt did not fetch {', '.join(missing) or 'anything'}")
+    return paths
 
 
 def _data(package: Path) -> Tree:

@@ -13,7 +13,7 @@ import sys
 import tarfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,13 +22,21 @@ import pytest
 from fieldkit.events import PacketBatch
 from fieldkit.sources.file import FileSource
 
+
+def program(name: str) -> str:
+    """Where it is; empty: nowhere."""
+    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
+
+
 ROOT: Final = Path(__file__).parents[2]
 BUILT: Final = ROOT / "build" / "packages"
 PATIENCE: Final = 60.0
+CHROOT: Final = program("chroot") or "chroot"
+"""By its path: what it runs may have a PATH without it."""
 _ARCHES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
 _NAMES: Final = {
     "deb": "fieldkit_*_{arch}.deb", "oci": "fieldkit-*-oci-{arch}.tar", "ipk": "fieldkit_*.ipk",
-    "apk": "fieldkit-*.apk", "ncos": "fieldkit_capture_*.tar.gz",
+    "apk": "fieldkit-*.apk", "ncos": "fieldkit_capture_*.tar.gz", "feed": "fieldkit-feed_*.tar.gz",
 }  # fmt: skip
 _FINE: Final = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/root"}
 """Whatever the test was started with, it is not what an init starts services with."""
@@ -40,11 +48,6 @@ def needs(*programs: str) -> pytest.MarkDecorator:
     """Skips where one is missing, naming what brings it."""
     missing = [name for name in programs if not program(name)]
     return pytest.mark.skipif(bool(missing), reason=f"needs {', '.join(missing)}")
-
-
-def program(name: str) -> str:
-    """Where it is; empty: nowhere."""
-    return shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin") or ""
 
 
 # ------------------------------------------------------------------------------------------------------------ building
@@ -170,7 +173,7 @@ class Root:
             lines.append('mount -o remount,bind,ro "$root"')
         self._script = "; ".join([*lines, 'exec "$@"'])
 
-    def command(self, *words: str, run_as: tuple[str, ...] = ("chroot",)) -> list[str]:
+    def command(self, *words: str, run_as: tuple[str, ...] = (CHROOT,)) -> list[str]:
         """``run_as``: what enters the root, up to where its path stands."""
         inner = [*run_as, str(self.path), *words]
         return [
@@ -202,7 +205,7 @@ class Root:
         self,
         log: Path,
         *words: str,
-        run_as: tuple[str, ...] = ("chroot",),
+        run_as: tuple[str, ...] = (CHROOT,),
         environment: Mapping[str, str] | None = None,
     ) -> Iterator[subprocess.Popen[bytes]]:
         """Runs until the block ends; its output is in the log."""
@@ -252,18 +255,6 @@ def stopped(process: subprocess.Popen[bytes]) -> int:
     return process.wait(PATIENCE)
 
 
-def resident(process: subprocess.Popen[bytes]) -> int:
-    """Bytes of memory of the process and its children."""
-    total = 0
-    numbers = [process.pid]
-    while numbers:
-        number = numbers.pop()
-        told = Path(f"/proc/{number}/status").read_text()
-        total += next((int(line.split()[1]) * 1024 for line in told.splitlines() if line.startswith("VmRSS")), 0)
-        numbers += map(int, Path(f"/proc/{number}/task/{number}/children").read_text().split())
-    return total
-
-
 @contextmanager
 def mirror(capture: Path) -> Iterator[tuple[str, Callable[[], None]]]:
     """What a router mirrors (TZSP over UDP, Ethernet inside): the source to listen to, and what sends a capture there."""
@@ -272,8 +263,8 @@ def mirror(capture: Path) -> Iterator[tuple[str, Callable[[], None]]]:
         port = probe.getsockname()[1]
 
     def replay() -> None:
-        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
-            for item in FileSource(str(capture)).items():
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender, closing(FileSource(str(capture))) as source:
+            for item in source.items():
                 if isinstance(item, PacketBatch):
                     for start, end in zip(item.starts, item.ends, strict=True):
                         sender.sendto(b"\x01\x00\x00\x01\x01" + item.buffer[start:end], ("127.0.0.1", port))

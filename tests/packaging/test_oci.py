@@ -59,7 +59,7 @@ class Container:
         self.before = files(root)
 
     def run_as(self, user: str = "") -> tuple[str, ...]:
-        return ("chroot", f"--userspec={user or self.config['User']}", "--groups=")
+        return (lab.CHROOT, f"--userspec={user or self.config['User']}", "--groups=")
 
     @property
     def environment(self) -> dict[str, str]:
@@ -114,7 +114,7 @@ def test_it_runs_as_nobody_and_read_only(arch: str, tmp_path: Path, mosquitto: B
 
 
 @needs_root
-@needs("unshare", "chroot", "capsh")
+@needs("unshare", "chroot", "setpriv")
 @needs_mosquitto
 @needs_network
 @needs_tcpreplay
@@ -128,7 +128,8 @@ def test_with_one_capability_it_listens_to_an_interface(tmp_path: Path, wire: Ca
     log = tmp_path / "log"
     kept = "cap_net_raw,cap_setuid,cap_setgid,cap_chown,cap_setpcap,cap_sys_chroot"
     words = shlex.join(container.command())
-    run_as = ("setpriv", "--inh-caps=-all", f"--bounding-set=-all,{kept.replace('cap_', '+')}", "chroot")
+    setpriv = lab.program("setpriv")
+    run_as = (setpriv, "--inh-caps=-all", f"--bounding-set=-all,{kept.replace('cap_', '+')}", lab.CHROOT)
     with container.root.service(log, *shlex.split(words), run_as=run_as, environment=container.environment) as process:
         until(lambda: "listening on" in log.read_text(), log)
         until(lambda: {"online": True} in heard.of("status"), log)
