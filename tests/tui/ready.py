@@ -10,14 +10,18 @@ from fieldkit.tui.app import FieldkitApp
 from fieldkit.tui.engine import Engine
 from fieldkit.tui.feeds import open_feed
 from fieldkit.tui.glyphs import UNICODE, Glyphs
+from fieldkit.tui.routers import Routers
 from fieldkit.tui.settings import Settings
 from tests.tui.driving import SMALL, Driver
 
 
 @cache
-def loaded(*sources: str) -> Engine:
-    """The same one each time: nothing may be written beside its messages."""
-    engine = Engine(open_feed(sources)).start()
+def loaded(*sources: str, routers: tuple[str, ...] = ()) -> Engine:
+    """The same one each time: nothing may be written beside its messages. ``routers``: files with what some told."""
+    told = Routers()
+    for name in routers:
+        told.read(name)
+    engine = Engine(open_feed(sources), routers=told).start()
     assert engine.wait(30)
     return engine
 

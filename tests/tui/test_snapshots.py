@@ -24,7 +24,9 @@ from fieldkit.tui.themes import CHOICES
 from tests.tui.driving import CAPTURES, SMALL, WIDE
 from tests.tui.ready import loaded
 from tests.tui.test_compare import capture, day
+from tests.tui.test_links import TOLD
 
+FAILOVER = str(Path(__file__).parents[1] / "data" / "failover" / "failover_lan.pcap")
 TLS13 = str(CAPTURES / "ocpp16j_vcp_ocpprpc_wss_tls13.pcap")
 SCREENS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     # Name of the picture: source, screen, keys.
@@ -33,6 +35,7 @@ SCREENS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "charger": ("demo", "chargers", ("enter",)),
     "findings": ("demo", "findings", ("down",)),
     "tls": (TLS13, "tls", ()),
+    "links": (FAILOVER, "links", ("down", "down")),
 }
 ACTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "pair": ("demo", "live", ("n", "enter")),
@@ -73,7 +76,7 @@ def picture(
 ) -> bool:
     """``is_there``: what is drawn has come, where a thread fetches it."""
     source, start_at, keys = shown
-    engine = loaded(source) if source else None
+    engine = loaded(source, routers=TOLD if source == FAILOVER else ()) if source else None
     app = FieldkitApp(engine, settings=Settings(utc=True, theme=theme), glyphs=glyphs, period=3600, start_at=start_at)
 
     async def press(pilot: Pilot[object]) -> None:
