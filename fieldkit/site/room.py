@@ -9,8 +9,8 @@ SITE_CLOSED: Final = 20_000
 has memory for the rest."""
 SITE_WHOLE: Final = 1000
 """Of them, so many keep the messages of their start and end whole (some 6 KB each)."""
-SITE_CHANGES: Final = 40_000
-"""Status changes of all connectors (about 0.4 KB each): the last hundred of each connector of 200 stations, some
+SITE_CHANGES: Final = 30_000
+"""Status changes of all connectors (about 0.5 KB each): of 200 stations with three each the last fifty, some
 days."""
 SITE_SERIES: Final = 8_000
 """Series of meter values (about 2 KB each, 9 KB when they are long): of 200 stations the last three transactions of
