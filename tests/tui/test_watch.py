@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fieldkit.cli.watch import _is_serial
+from tests.plugins.made import plugin
 from tests.traffic.decoded import decode_files
 from tests.tui.driving import CAPTURES
 from tests.tui.terminal import ROOT, terminal
@@ -138,3 +139,59 @@ def test_a_capture_goes_on_when_its_terminal_is_lost(tmp_path: Path) -> None:
         t.process.send_signal(signal.SIGTERM)
         assert t.process.wait(15) == 0
     assert any(message.channel.station == "CP_LIVE" for message in decode_files(target).messages)
+
+
+CHECK = """
+from fieldkit.checks.check import Check
+from fieldkit.checks.finding import Finding, Kind
+from fieldkit.events import OcppMessage
+
+SEEN = Kind("seer.seen", "critical", "station", "A plugin has looked", "It saw {what}.", "Nothing.", "docs/plugins.md")
+
+class Seer(Check):
+    kinds = (SEEN,)
+    actions = frozenset({"BootNotification"})
+    def see(self, event, picture):
+        if isinstance(event, OcppMessage):
+            yield Finding(SEEN, event.time, event.channel.station, (event,), {"what": event.action})
+
+def register(registrar): registrar.check(Seer)
+"""
+FAILOVER = ROOT / "tests" / "data" / "failover" / "failover_lan.pcap"
+TOLD = ROOT / "tests" / "data" / "routers" / "mon.log"
+
+
+def test_watch_draws_what_a_router_told_in_a_file() -> None:
+    with terminal("watch", FAILOVER, "--router", TOLD, "--utc") as t:
+        t.until("READ")
+        t.press("6")
+        t.until("5 outages, 1 charger")
+        t.until("wwan0")
+        t.press("q")
+        assert t.ended() == 0
+
+
+@pytest.mark.parametrize(
+    "arguments, words",
+    [
+        (("--router", "ssh://root@gw"), "and this is a recording"),
+        (("--router", "gopher://x"), "that is no router"),
+        (("--router", "/nowhere/link.jsonl"), "No such file"),
+        (("--router", str(PLAIN)), "holds nothing that a router tells"),
+        (("--plugin", "nope"), "there is no plugin 'nope'"),
+    ],
+)
+def test_what_watch_cannot_take_in_is_told_before_the_screen(arguments: tuple[str, ...], words: str) -> None:
+    with terminal("watch", PLAIN, *arguments) as t:
+        assert t.ended() in (2, 3)
+        assert words in " ".join(t.text.split())
+
+
+def test_watch_shows_what_plugins_find(tmp_path: Path) -> None:
+    root = plugin(tmp_path, "seer", CHECK, kinds=["check"])
+    with terminal("watch", PLAIN, "--plugin", root) as t:
+        t.until("READ")
+        t.press("3")
+        t.until("A plugin has looked")
+        t.press("q")
+        assert t.ended() == 0
