@@ -153,7 +153,7 @@ def _openwrt(wish: Wish, kind: str) -> tuple[contents.Part, Tree]:
 def _documents(tree: Tree, part: contents.Part, under: str) -> None:
     contents.licences(tree, part.wheels, f"{under}/licences")
     tree.file(f"{under}/copyright", (ROOT / "LICENSE").read_bytes())
-    for name in ("agent", "capture", "privileges", "findings"):
+    for name in ("agent", "packages", "capture", "remote", "privileges", "findings"):
         path = ROOT / "docs" / f"{name}.md"
         if path.is_file():
             tree.file(f"{under}/{name}.md", path.read_bytes())

@@ -10,6 +10,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import tarfile
 import threading
 import time
@@ -172,6 +173,17 @@ def test_what_the_router_captures_arrives_and_is_diagnosed(
     running[0].send_signal(signal.SIGTERM)
     running[0].wait(10)
     assert not app.said("Traceback")
+
+
+@lab.needs("curl")
+def test_nothing_installed_the_routers_stream_is_read_as_it_comes(site: Site, tmp_path: Path) -> None:
+    """The recipe of docs/packages.md for NCOS: curl and a pipe, the password in ~/.netrc."""
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login admin password s3cret%\n")
+    url = f"http://127.0.0.1:{site.port}/api/tcpdump/x.pcap?iface=primarylan1&args=tcp&timeout=600&count=0"
+    pipe = f"curl -sN --netrc '{url}' | '{sys.executable}' -m fieldkit report - -o '{tmp_path}/report.json'"
+    subprocess.run(["sh", "-c", pipe], cwd=lab.ROOT, env={**os.environ, "HOME": str(tmp_path)}, capture_output=True)
+    assert FINDING in (tmp_path / "report.json").read_text()
+    assert site.asked == [{"iface": "primarylan1", "args": "tcp", "timeout": "600", "count": "0"}]
 
 
 def test_a_wrong_password_is_said_and_it_goes_on_when_it_is_right(
