@@ -87,7 +87,9 @@ def _catalogue(ctx: click.Context, param: click.Parameter, value: bool) -> None:
     help="Write the conversations for somebody outside, names replaced: .jsonl (trace) or .pcapng.",
 )
 @click.option("--include-secrets", is_flag=True, help="Keep passwords and keys in the packets of a .pcapng.")
-@click.option("--detect/--no-detect", default=True, help="Look for what is unusual, too (default: yes).")
+@click.option(
+    "--detect", is_flag=True, help="Look for what is unusual, too: incidents (three times as slow; docs/detector.md)."
+)
 @click.option("--utc", is_flag=True, expose_value=False, help="Times in UTC: those of a report always are.")
 @options.color
 @options.configured

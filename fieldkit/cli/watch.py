@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.cli import options, reading, watchadded
+from fieldkit.cli import config, options, reading, watchadded
 from fieldkit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -66,6 +66,9 @@ Over ssh use `ssh -C`: the screen then takes a twentieth of the line.
     help="Uplinks: a router to ask every 10 s (as for fieldkit link), or a file with what one told meanwhile.",
 )
 @options.plugin
+@click.option(
+    "--detect", is_flag=True, help="Look for what is unusual in files too; live and replayed traffic always is."
+)
 @click.option("--theme", metavar="NAME", help="field-sun, field-night, ansi-dark, ansi-light, or another of Textual's.")
 @click.option("--ascii", "plain", is_flag=True, help="No signs beyond ASCII.")
 @click.option("--utc", is_flag=True, help="Show times in UTC instead of local time.")
@@ -82,6 +85,7 @@ def command(
     min_profile: int | None,
     routers: tuple[str, ...],
     plugins: tuple[str, ...],
+    detect: bool,
     theme: str | None,
     plain: bool,
     utc: bool,
@@ -103,7 +107,8 @@ def command(
     from fieldkit.tui.app import FieldkitApp
     from fieldkit.tui.glyphs import ASCII, chosen
 
-    settings = user.load()
+    named = click.get_current_context().meta.get(config.FILE)
+    settings = user.load(over=Path(named) if named else None)
     settings.utc = settings.utc or utc
     settings.show_ids = settings.show_ids or show_ids
     settings.theme = theme or settings.theme
@@ -141,7 +146,7 @@ def command(
             validate=validate,
             policy=Policy(security_profile=min_profile),
             speed=replay or 0,
-            detector=build_detector,
+            detector=build_detector if detect or replay or feed.live else None,
             routers=plugged.routers,
             checks=plugged.checks,
             decoding=plugged.decoding,

@@ -62,6 +62,8 @@ class Fusion:
         self._raised = raised
         self._candidates: dict[tuple[str, str], _Candidate] = {}
         self._recent: deque[Incident] = deque(maxlen=_REMEMBERED)
+        self._open_at: set[str] | None = None
+        """Stations with an incident that goes on, which every window asks for; None: to be looked up anew."""
 
     @property
     def open(self) -> list[Incident]:
@@ -89,7 +91,9 @@ class Fusion:
 
     def is_open(self, station: str) -> bool:
         """Does an incident go on that concerns this station? What is named as harmless and lasts is no reason."""
-        return any(not incident.closed and incident.station in (station, SITE) for incident in self._recent)
+        if self._open_at is None:
+            self._open_at = {incident.station for incident in self._recent if not incident.closed}
+        return station in self._open_at or SITE in self._open_at
 
     def finish(self, time: int) -> None:
         """The end: what waited for a cause is told without."""
@@ -149,6 +153,7 @@ class Fusion:
         into.stations |= other.stations
         into.count += other.count
         other.closed = True
+        self._open_at = None
         self._recent.remove(other)
         self.incidents.remove(other)
 
@@ -172,6 +177,7 @@ class Fusion:
         incident.confidence = confidence
         self.incidents.append(incident)
         self._recent.append(incident)
+        self._open_at = None
         self._ends(incident)
         if self._raised is not None:
             self._raised(incident)
@@ -192,11 +198,13 @@ class Fusion:
         incident.take(symptom)
         incident.confidence = min(1 - (1 - incident.confidence) * (1 - REPEATED * symptom.confidence), 0.99)
         incident.closed = False
+        self._open_at = None
         self._ends(incident)
 
     def _ends(self, incident: Incident) -> None:
         def close(time: int) -> None:
             incident.closed = True
+            self._open_at = None
 
         self._deadlines.at(("incident", incident.number), incident.last + OPEN, close)
 

@@ -152,13 +152,13 @@ def test_help_is_there_for_each_command(fieldkit: Fieldkit) -> None:
         assert "Examples:" in run.out
 
 
-def test_a_report_has_incidents_unless_it_must_not(fieldkit: Fieldkit, tmp_path: Path) -> None:
+def test_a_report_has_incidents_when_it_shall(fieldkit: Fieldkit, tmp_path: Path) -> None:
     source = trace(tmp_path / "day.jsonl", flood=40)
     for name in ("x.json", "x.html", "x.txt"):
-        assert fieldkit("report", source, "-o", tmp_path / name).code in (0, 1, 5)
+        assert fieldkit("report", source, "--detect", "-o", tmp_path / name).code in (0, 1, 5)
     (incident,) = json.loads((tmp_path / "x.json").read_text())["detector"]["incidents"]
     assert incident["family"] == "message-flood"
     assert "A station sends far more messages than usual" in (tmp_path / "x.html").read_text()
     assert "-- What is unusual" in (tmp_path / "x.txt").read_text()
-    fieldkit("report", source, "--no-detect", "-o", tmp_path / "y.json")
+    fieldkit("report", source, "-o", tmp_path / "y.json")
     assert json.loads((tmp_path / "y.json").read_text())["detector"] is None

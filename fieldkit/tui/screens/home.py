@@ -261,6 +261,9 @@ class HomeScreen(FieldScreen):
         self._look()
 
     def _open(self, names: tuple[str, ...]) -> None:
+        self.fieldkit.ending_capture(f"End it and open {terminal(', '.join(names), 60)}", lambda: self._open_now(names))
+
+    def _open_now(self, names: tuple[str, ...]) -> None:
         if any(map(is_live, names)):
             # A router may take its time to answer.
             self._say(f"opening {', '.join(names)} …")
@@ -280,8 +283,9 @@ class HomeScreen(FieldScreen):
         self.app.call_from_thread(self._opened, feed, names)
 
     def _opened(self, feed: Feed, names: tuple[str, ...]) -> None:
+        from fieldkit.models.opening import build_detector
         from fieldkit.tui.engine import Engine
 
         recent.remember(names)
         self._said = ("", "")
-        self.fieldkit.open(Engine(feed))
+        self.fieldkit.open(Engine(feed, detector=build_detector if feed.live else None))
