@@ -9,7 +9,8 @@ that has the option, what stands in a table is for the command of that name; the
     [report]
     fail-on = "warning"
 
-File names in it are relative to where the command runs, as on the command line.
+The tables ``[tui]`` and ``[keys]`` are for the screen. File names in it are relative to where the command runs, as on
+the command line.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ import click
 
 MAX_SIZE: Final = 1 << 20
 """Bytes of a configuration: what is larger is another file, given by mistake."""
+FILE: Final = "fieldkit.config"
+"""In ``click.Context.meta``: the file that was named."""
+_OF_THE_SCREEN: Final = frozenset({"tui", "keys"})
+"""Tables for the screen, which `fieldkit watch` reads by itself (``fieldkit.tui.settings``)."""
 _COMMAND_LINE_ONLY: Final = frozenset({"help", "version", "config", "list-findings"})
 
 
@@ -40,13 +45,14 @@ def apply(ctx: click.Context, param: click.Parameter, value: str | None) -> None
         if not any(name in _options(command) for command in _commands(ctx)):
             raise click.UsageError(f"{value}: no command has an option {name!r}", ctx)
     for name in tables:
-        if name not in _command_names(ctx):
+        if name not in _command_names(ctx) and name not in _OF_THE_SCREEN:
             raise click.UsageError(f"{value}: there is no command {name!r} for [{name}]", ctx)
     defaults = {}
     for name, entry in {**top, **own}.items():
         if name in options:
             option = options[name]
             defaults[str(option.name)] = _fitting(value, name, option, entry, ctx)
+    ctx.meta[FILE] = value
     ctx.default_map = {**(ctx.default_map or {}), **defaults}
 
 

@@ -125,11 +125,6 @@ class History:
         self.version += 1
         self._handlers[event.__class__](event)
 
-    def add_note(self, event: Event) -> None:
-        """A row for what somebody else wants to have told: a source, the user."""
-        self.version += 1
-        self._event(event)
-
     def _message(self, message: OcppMessage) -> None:
         told = self._links.spoken(message)
         if told:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time as _time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
@@ -286,8 +287,25 @@ class FieldkitApp(App[int]):
     def action_stop(self) -> None:
         """Read or capture no more."""
         if self.engine is not None and self.engine.state.running:
+            self.ending_capture("End it", self._stop)
+
+    def _stop(self) -> None:
+        if self.engine is not None:
             self.engine.stop()
             self.say("stopped; what has come stays")
+
+    def ending_capture(self, words: str, then: Callable[[], None]) -> None:
+        """Do what ends a capture, if one runs only when the user means it. ``words``: "End it and leave"."""
+        if self.engine is None or self.engine.state.phase != "live":
+            then()
+            return
+        from fieldkit.tui.screens.ask import AskScreen
+
+        where = self.engine.state.recorded
+        kept = f"It is saved in {where}." if where is not None else "It is not saved in a file."
+        self.push_screen(
+            AskScreen(f"A capture is running. {words}?\n{kept}", "End it"), lambda yes: then() if yes else None
+        )
 
     def action_act(self, name: str) -> None:
         """What can be done with a message, wherever one is looked at."""
@@ -295,14 +313,7 @@ class FieldkitApp(App[int]):
 
     async def action_quit_asking(self) -> None:
         """Leave; a capture that runs is asked about."""
-        if self.engine is not None and self.engine.state.phase == "live":
-            from fieldkit.tui.screens.ask import AskScreen
-
-            where = self.engine.state.recorded
-            kept = f"It is saved in {where}." if where is not None else "It is not saved in a file."
-            self.push_screen(AskScreen(f"A capture is running. End it and leave?\n{kept}", "End it"), self._answered)
-            return
-        self.exit(0)
+        self.ending_capture("End it and leave", lambda: self.exit(0))
 
     def _fatal_error(self) -> None:
         """A defect of ours. Textual would print the values of all variables, and there may be passwords among them."""
@@ -320,10 +331,6 @@ class FieldkitApp(App[int]):
         if loop is not None:
             loop.call_soon_threadsafe(self.exit, 0)
 
-    def _answered(self, yes: object) -> None:
-        if yes:
-            self.exit(0)
-
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """What the palette offers: places, everything that has a key here, themes."""
         for place in places():
@@ -338,7 +345,18 @@ class FieldkitApp(App[int]):
             yield SystemCommand(name, tooltip or binding.tooltip, self._doing(binding.action, node))
         for name in (*themes.CHOICES, *sorted(set(self.available_themes) - set(themes.CHOICES))):
             yield SystemCommand(f"Colours: {name}", "Use these colours.", lambda name=name: self.set_theme_named(name))
-        yield SystemCommand("Save a picture of the screen", "As SVG, in the current folder.", self.deliver_screenshot)
+        yield SystemCommand("Save a picture of the screen", "As SVG, in the current folder.", self._save_picture)
+
+    def _save_picture(self) -> None:
+        # Not by Textual's deliver_screenshot: without a path that writes to the folder of downloads, wherever it is.
+        path = Path(_time.strftime("fieldkit-%Y%m%d-%H%M%S.svg"))
+        try:
+            with path.open("x", encoding="utf-8") as file:
+                file.write(self.export_screenshot())
+        except OSError as error:
+            self.say(f"the picture is not saved: {error.strerror}")
+            return
+        self.say(f"saved: {path.resolve()}")
 
     def _doing(self, action: str, node: object = None) -> Callable[[], None]:
         def do() -> None:

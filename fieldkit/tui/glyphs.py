@@ -39,7 +39,6 @@ class Glyphs:
     to_csms: str
     to_station: str
     more_below: str
-    pointer: str
     open: str
     closed: str
     play: str
@@ -72,11 +71,11 @@ class Glyphs:
 
 
 UNICODE: Final = Glyphs(
-    unicode=True, ok="✔", warn="▲", fail="✖", info="i", to_csms="→", to_station="←", more_below="↓", pointer="›",
+    unicode=True, ok="✔", warn="▲", fail="✖", info="i", to_csms="→", to_station="←", more_below="↓",
     open="▾", closed="▸", play="▶", pause="‖", dot="●", rule="─", bar="│", spark=" ▁▂▃▄▅▆▇█", ellipsis="…",
 )  # fmt: skip
 ASCII: Final = Glyphs(
-    unicode=False, ok="+", warn="!", fail="x", info="i", to_csms=">", to_station="<", more_below="v", pointer=">",
+    unicode=False, ok="+", warn="!", fail="x", info="i", to_csms=">", to_station="<", more_below="v",
     open="-", closed="+", play=">", pause="=", dot="*", rule="-", bar="|", spark=" .:-=+*#@", ellipsis="~",
 )  # fmt: skip
 

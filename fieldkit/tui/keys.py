@@ -10,8 +10,6 @@ from typing import Final
 
 from textual.binding import Binding
 
-APP: Final = "app"
-
 
 def bind(
     id_: str, keys: str, action: str, name: str, help_: str, *, show: bool = True, priority: bool = False

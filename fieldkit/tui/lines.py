@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import cell_len, chop_cells, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.strip import Strip
@@ -22,6 +22,30 @@ class Part(NamedTuple):
     """From here on, the pieces stand at the right end."""
     action: str = ""
     """What a click on it does: "app.go('live')"."""
+
+
+_SECOND_HALF: Final = "\ue000"
+"""Stands in for the second column of a sign that has two, while lines are counted."""
+
+
+def wrapped(text: str, width: int, *, first: str = "", rest: str = "") -> list[str]:
+    """The text in lines of so many columns; ``first`` and ``rest`` stand before the first line and before the others.
+    There is a line for no text, too."""
+    import textwrap
+
+    if not text.isascii():
+        text = "".join(_SECOND_HALF + sign if cell_len(sign) > 1 else sign for sign in text)
+    lines = textwrap.wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False) or [first]
+    lines = [line.replace(_SECOND_HALF, "") for line in lines]
+    # A long word may have been cut between the two halves.
+    return [part for line in lines for part in ([line] if cell_len(line) <= width else chop_cells(line, width))]
+
+
+def cut(text: str, width: int) -> str:
+    """The text in exactly so many columns; what does not fit is seen to be missing: half an address looks like one."""
+    if width > 1 and cell_len(text) > width:
+        return set_cell_size(text, width - 1) + "…"
+    return set_cell_size(text, width)
 
 
 def line_of(widget: Widget, prefix: str, parts: Sequence[Part], width: int, base: Style | None = None) -> Strip:

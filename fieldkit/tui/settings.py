@@ -47,24 +47,19 @@ def state_folder() -> Path:
     return _base("XDG_STATE_HOME", ".local/state")
 
 
-def load(path: Path | None = None) -> Settings:
-    """The settings; a file that cannot be read is told and left alone."""
-    path = path if path is not None else config_file()
+def load(path: Path | None = None, over: Path | None = None) -> Settings:
+    """The settings; a file that cannot be read is told and left alone. ``over``: a file that the command line names,
+    whose tables come before those of the user's own."""
     settings = Settings(theme=str(remembered().get("theme", "")))
-    try:
-        text = path.read_text("utf-8")[:MAX_FILE]
-    except FileNotFoundError:
-        return settings
-    except (OSError, UnicodeDecodeError) as error:
-        settings.trouble = (f"{path}: {error}",)
-        return settings
-    try:
-        read = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        settings.trouble = (f"{path}: {error}",)
-        return settings
-    trouble = []
-    tui, keys = read.get("tui", {}), read.get("keys", {})
+    trouble: list[str] = []
+    tui: Any = {}
+    keys: Any = {}
+    for file in (path if path is not None else config_file(), over):
+        read = _read(file, trouble) if file is not None else {}
+        tui, keys = (
+            {**before, **now} if isinstance(before, dict) and isinstance(now, dict) else now or before
+            for before, now in ((tui, read.get("tui", {})), (keys, read.get("keys", {})))
+        )
     if isinstance(tui, dict):
         settings.theme = tui["theme"] if isinstance(tui.get("theme"), str) else settings.theme
         settings.utc = tui.get("utc") is True
@@ -72,9 +67,19 @@ def load(path: Path | None = None) -> Settings:
     if isinstance(keys, dict) and all(isinstance(key, str) for key in keys.values()):
         settings.keys = keys
     elif keys:
-        trouble.append(f'{path}: [keys] has lines like "live.freeze" = "f9"')
+        trouble.append(f'{over or path or config_file()}: [keys] has lines like "live.freeze" = "f9"')
     settings.trouble = tuple(trouble)
     return settings
+
+
+def _read(path: Path, trouble: list[str]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text("utf-8")[:MAX_FILE])
+    except FileNotFoundError:
+        pass  # nobody has to have one
+    except (OSError, ValueError) as error:
+        trouble.append(f"{path}: {error}")
+    return {}
 
 
 def remembered() -> dict[str, Any]:

@@ -31,6 +31,7 @@ from fieldkit.events import (
     WsControl,
 )
 from fieldkit.history import Row, RowKind
+from fieldkit.ocpp.exchange import latency
 from fieldkit.ocpp.gist import gist, without_ids
 from fieldkit.ocpp.secrets import conceal, conceal_text
 from fieldkit.reports import sentences
@@ -192,11 +193,12 @@ def sentence(message: OcppMessage, answer: OcppMessage | None = None, *, show_id
         f"{text} ({content})" if content else text
     )  # fmt: skip
     if answer is not None and message.type is MessageType.CALL:
-        waited = sentences.duration(answer.time - message.time)
-        verb = "refused" if answer.error is not None else "answered"
-        text += f". {verb.capitalize()} after {waited}: {gist(answer, show_ids) or 'nothing to say'}"
-    elif message.call is not None and message.type is not MessageType.CALL:
-        text += f". It took {sentences.duration(message.time - message.call.time)}"
+        waited = latency(answer)
+        verb = "Refused" if answer.error is not None else "Answered"
+        after = "" if waited is None else f" after {sentences.duration(waited)}"
+        text += f". {verb}{after}: {gist(answer, show_ids) or 'nothing to say'}"
+    elif (waited := latency(message)) is not None:
+        text += f". It took {sentences.duration(waited)}"
     return text + "."
 
 

@@ -71,3 +71,8 @@ def test_one_that_is_not_there(fieldkit: Fieldkit, config: Path) -> None:
     run = fieldkit("report", "--config", config, PLAIN)
     assert run.code == ExitCode.USAGE
     assert "No such file" in run.err
+
+
+def test_tables_for_the_screen_are_no_mistake(fieldkit: Fieldkit, config: Path) -> None:
+    config.write_text('[tui]\ntheme = "field-sun"\n[keys]\n"live.freeze" = "f9"\n[report]\nutc = true\n')
+    assert fieldkit("report", "--config", config, PLAIN).code == ExitCode.OK

@@ -166,6 +166,22 @@ async def test_leaving_a_capture_that_runs_is_asked_about() -> None:
         assert isinstance(d.app.screen, LiveScreen), "the harmless answer comes first"
 
 
+async def test_nothing_ends_a_capture_without_a_question() -> None:
+    async with driving(PLAIN) as d:
+        engine = d.app.engine
+        assert engine is not None
+        engine._phase = "live"
+        await d.press("ctrl+x")
+        assert isinstance(d.app.screen, AskScreen), "Ctrl+X ends it"
+        await d.press("enter", "0", "d")
+        assert "End it and open demo?" in d.text, "so does another source"
+        await d.press("escape")
+        assert d.app.engine is engine
+        assert not engine._stop.is_set()
+        await d.press("d", "tab", "enter")
+        await d.until(lambda: d.app.engine is not engine)
+
+
 async def test_a_crash_shows_no_values() -> None:
     """Payloads are among the variables, and in payloads there are passwords."""
     printed = ""
@@ -195,8 +211,25 @@ def test_settings_that_cannot_be_read_are_told(home: Path) -> None:
     path.write_text('[tui]\ntheme = "field-sun"\nutc = true\n[keys]\n"live.freeze" = "f9"\n')
     read = settings_module.load(path)
     assert (read.theme, read.utc, read.keys, read.trouble) == ("field-sun", True, {"live.freeze": "f9"}, ())
+    named = home / "named.toml"
+    named.write_text('min-profile = 2\n[tui]\ntheme = "field-night"\n[keys]\n"live.filter" = "f8"\n')
+    read = settings_module.load(path, named)
+    assert (read.theme, read.utc) == ("field-night", True)
+    assert read.keys == {"live.freeze": "f9", "live.filter": "f8"}
     path.write_text("[keys]\nx = 3\n")
     assert settings_module.load(path).trouble
+
+
+async def test_a_picture_of_the_screen_is_where_fieldkit_was_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with driving(PLAIN) as d:
+        commands = {command.title: command.callback for command in d.app.get_system_commands(d.app.screen)}
+        commands["Save a picture of the screen"]()
+        (path,) = tmp_path.glob("fieldkit-*.svg")
+        assert "BootNotification" in path.read_text("utf-8")
+        assert "saved:" in d.app.notice
 
 
 def test_keys_are_called_by_their_names() -> None:

@@ -131,6 +131,23 @@ async def test_the_next_problem_is_one_key_away() -> None:
         assert re.search(r"^[▲✖] (WARN|FAIL) .*\([a-z.-]+\)", d.text, re.DOTALL | re.MULTILINE), "the finding is named"
 
 
+async def test_a_healthy_list_is_looked_through_in_slices(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fieldkit.tui.screens.live._SLICE", 0)  # one row each
+    async with driving("demo") as d:
+        await d.press("n")
+        await d.until(lambda: (traffic(d).selected or 0) > 0)
+        first = traffic(d).selected
+        await d.press("home", "b")
+        assert "no more problems above" in d.app.notice
+        await d.press("n")
+        await d.until(lambda: traffic(d).selected == first)
+
+
+async def test_what_is_cut_is_seen_to_be_cut() -> None:
+    async with driving(PLAIN, size=SMALL) as d:
+        assert re.search(r"127\.0\.0\.1:\d+ \S+…$", d.line_with("/ocpp").rstrip("▁▂▃▄▅▆▇█ "))
+
+
 async def test_request_and_answer_side_by_side() -> None:
     async with driving(PLAIN, size=WIDE) as d:
         await d.press("down", "down", "enter")
@@ -224,7 +241,7 @@ async def test_text_from_the_wire_is_inert() -> None:
         engine = d.app.engine
         assert engine is not None
         with engine.lock:
-            engine.history.add_note(CaptureComment(1, (1,), "[red]x[/red] [@click=app.exit]go[/] \x1b[2J\u202e\u200b"))
+            engine.history.see(CaptureComment(1, (1,), "[red]x[/red] [@click=app.exit]go[/] \x1b[2J\u202e\u200b"))
         await d.settle()
         await d.press("end")
         shown = d.line_with("[red]")

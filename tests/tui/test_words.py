@@ -47,6 +47,17 @@ def test_a_sentence_tells_request_and_answer() -> None:
     assert "It took" in sentence(answer)
 
 
+def test_a_log_with_seconds_alone_does_not_tell_how_long_an_answer_took(tmp_path: Path) -> None:
+    log = tmp_path / "csms.log"
+    log.write_text(
+        '2026-11-21T10:00:00Z CP-01 [2,"1","Heartbeat",{}]\n'
+        '2026-11-21T10:00:00Z CP-01 [3,"1",{"currentTime":"2026-11-21T10:00:00Z"}]\n'
+    )
+    asked, answered = decode_files(log).messages
+    assert "Answered: " in sentence(asked, answered)
+    assert "It took" not in sentence(answered)
+
+
 def test_tokens_and_secrets_are_hidden_in_the_text() -> None:
     for path in CAPTURES:
         for message in decode_files(path).messages:

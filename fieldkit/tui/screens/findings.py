@@ -20,7 +20,7 @@ from fieldkit.tui.findingwords import SHORT_OWNERS, evidence_line, evidence_of, 
 from fieldkit.tui.frame import FieldScreen
 from fieldkit.tui.glyphs import LEVELS
 from fieldkit.tui.keys import bind
-from fieldkit.tui.lines import Part
+from fieldkit.tui.lines import Part, cut
 from fieldkit.tui.marks import key_of, notebook
 from fieldkit.tui.screens import styles_of
 from fieldkit.tui.slowest import Slowest
@@ -195,7 +195,7 @@ class FindingsScreen(FieldScreen):
         parts = [
             Part(f"{status.sign} {status.word:<4} ", LEVELS[finding.severity]),
             Part(f"{SHORT_OWNERS[finding.owner]:<8} ", "none"),
-            Part(f"{_cut(station, wide):<{wide}} ", "none"),
+            Part(f"{cut(station, wide)} ", "none"),
         ]
         if remark.acknowledged:
             parts.append(Part("[known] ", "info"))
@@ -438,7 +438,3 @@ class FindingsScreen(FieldScreen):
         self.remove_class("-filtering")
         self.query_one("#findings-filter", Input).value = ""
         self.refresh_view()
-
-
-def _cut(text: str, width: int) -> str:
-    return text if len(text) <= width else text[: width - 1] + "…"

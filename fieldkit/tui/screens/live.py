@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from time import monotonic
 from typing import ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.content import Content
+from textual.timer import Timer
 from textual.widgets import Static
 
 from fieldkit.events import OcppMessage
@@ -24,6 +26,8 @@ _SLICE: Final = 0.03
 """Seconds of searching between two looks at the keyboard."""
 _BETWEEN: Final = 0.25
 """Seconds between two pictures while it searches."""
+_FINDINGS: Final = 3
+"""Kinds of findings that are told above a message."""
 _MAX_KNOWN: Final = 200
 """Stations and actions that are offered for completion."""
 
@@ -66,6 +70,7 @@ class LiveScreen(FieldScreen):
         self.scope: Scope | None = None
         self._shown: int | None = None
         self._searching = False
+        self._looking: Timer | None = None
         self._draw_at = 0.0
         self._began = False
 
@@ -217,12 +222,14 @@ class LiveScreen(FieldScreen):
         if note:
             text += f" [{note}]"
         words.update(Content(glyphs.text(text)))
-        judged = [
-            (status.level, f"{status} {finding.kind.title} ({finding.kind.id})")
-            for finding in found[:3]
-            for status in (glyphs.of(finding.severity),)
+        # Several of a kind, as of a message with several faults, are one line: the faults themselves stand below.
+        judged = dict.fromkeys((finding.severity, finding.kind.title, finding.kind.id) for finding in found)
+        lines = [
+            (status.level, f"{status} {title} ({id_})")
+            for severity, title, id_ in list(judged)[:_FINDINGS]
+            for status in (glyphs.of(severity),)
         ]
-        self.detail.show(event, judged)
+        self.detail.show(event, lines)
 
     def _show_follow(self) -> None:
         """While it runs, the list has all the room: nobody can read a message that changes four times a second."""
@@ -276,14 +283,27 @@ class LiveScreen(FieldScreen):
 
     def action_problem(self, step: int) -> None:
         """The next row that tells of trouble, or is evidence of it."""
-        traffic, engine = self.traffic, self.engine
+        traffic = self.traffic
         traffic.leave()
         start = traffic.position_of(traffic.selected) if traffic.selected is not None else -1
+        self._look_for_problem(start + step, step)
+
+    def _look_for_problem(self, position: int, step: int) -> None:
+        """Slice by slice, as a healthy day has 200,000 rows to look through."""
+        traffic, engine = self.traffic, self.engine
+        if self._looking is not None:
+            self._looking.stop()
+            self._looking = None
+        ends = monotonic() + _SLICE
         with engine.lock:
-            for position in range(start + step, traffic.count if step > 0 else -1, step):
+            while 0 <= position < traffic.count:
                 number = traffic.number_at(position)
                 if number is not None and engine.judged.is_problem(number):
                     traffic.go_to(number)
+                    return
+                position += step
+                if monotonic() >= ends:
+                    self._looking = self.set_timer(0.001, partial(self._look_for_problem, position, step))
                     return
         self.fieldkit.say("no more problems " + ("below" if step > 0 else "above"))
 

@@ -10,6 +10,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from fieldkit.events import OcppMessage
+from fieldkit.ocpp.exchange import latency
 from fieldkit.reports.sentences import duration
 from fieldkit.tui.frame import FieldDialog
 from fieldkit.tui.keys import bind
@@ -73,8 +74,9 @@ class PairScreen(FieldDialog):
             known = "no answer" if why is None else f"no answer: {why.replace('-', ' ')}"
             self.query_one("#right-title", Static).update(Content(glyphs.text(known)))
             return
-        waited = duration(right.time - left.time)
-        self._side("right", right, f"{clock(right.time, utc=settings.utc, millis=True)} answer, after {waited}")
+        waited = latency(right)
+        after = "" if waited is None else f", after {duration(waited)}"
+        self._side("right", right, f"{clock(right.time, utc=settings.utc, millis=True)} answer{after}")
 
     _waiting = True
 

@@ -20,7 +20,8 @@ from fieldkit.safetext import terminal
 from fieldkit.tui.fieldtree import FieldLine, fields_of
 from fieldkit.tui.glyphs import Level
 from fieldkit.tui.keys import bind
-from fieldkit.tui.words import plain_raw, told
+from fieldkit.tui.lines import wrapped
+from fieldkit.tui.words import plain_raw
 
 if TYPE_CHECKING:
     from fieldkit.tui.app import FieldkitApp
@@ -111,8 +112,6 @@ class DetailView(ScrollView, can_focus=True):
                 where = f"{problem.path}: " if problem.path else ""
                 line = f"{app.glyphs.warn} {terminal(where + text, 400)} ({terminal(problem.rule, 40)})"
                 self._head.append(_Line((_Piece(app.glyphs.text(line), "wrong", -1, -1),), -1))
-        elif event is not None:
-            self._head.append(_Line((_Piece(app.glyphs.text(told(event)), "value", -1, -1),), -1))
         if event is not None:
             frames = ", ".join(map(str, event.frames[:8])) + (" …" if len(event.frames) > 8 else "")
             source = terminal(getattr(event, "source", "") or "", 60)
@@ -193,12 +192,10 @@ class DetailView(ScrollView, can_focus=True):
         return max(width - 7 - 4 * self._row_size(width), 40)
 
     def _wrapped_head(self, width: int) -> list[_Line]:
-        import textwrap
-
         lines: list[_Line] = []
         for line in self._head:
             (piece,) = line.pieces
-            for part in textwrap.wrap(piece.text, width, subsequent_indent="  ", break_on_hyphens=False) or [""]:
+            for part in wrapped(piece.text, width, rest="  "):
                 lines.append(_Line((piece._replace(text=part),), -1))
         return lines
 

@@ -18,6 +18,7 @@ from textual.message import Message
 from textual.strip import Strip
 from textual.widget import Widget
 
+from fieldkit.tui.lines import cut
 from fieldkit.tui.widgets.cursorview import CursorView
 
 if TYPE_CHECKING:
@@ -52,8 +53,7 @@ def cells_to_text(cells: Sequence[Cell], width: int, ascii_text: Callable[[str],
         room = rest if cell.width < 0 else cell.width or cell_len(cell.text)
         text = ascii_text(cell.text)
         if cell_len(text) > room:
-            mark = ascii_text("…")
-            text = set_cell_size(text, max(room - 1, 0)) + (mark if room else "")
+            text = ascii_text(cut(text, room))
         else:
             padding = " " * (room - cell_len(text))
             text = padding + text if cell.right else text + padding

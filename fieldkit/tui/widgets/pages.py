@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Callable, Hashable, Sequence
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
@@ -13,7 +12,7 @@ from textual.message import Message
 from textual.strip import Strip
 
 from fieldkit.tui.keys import bind
-from fieldkit.tui.lines import Part, line_of
+from fieldkit.tui.lines import Part, line_of, wrapped
 from fieldkit.tui.widgets.cursorview import CursorView
 
 
@@ -31,17 +30,14 @@ Make: TypeAlias = Callable[[int], Sequence[PageLine]]
 def plain(text: str, width: int, style: str = "text", *, indent: str = "", hang: str | None = None,
           target: Hashable | None = None) -> list[PageLine]:  # fmt: skip
     """A text, wrapped. ``hang``: how its other lines are indented."""
-    lines = textwrap.wrap(
-        text, max(width, 20), initial_indent=indent, subsequent_indent=indent if hang is None else hang,
-        break_on_hyphens=False,
-    )  # fmt: skip
-    return [PageLine((Part(line, style),), target) for line in lines or [""]]
+    lines = wrapped(text, max(width, 20), first=indent, rest=indent if hang is None else hang)
+    return [PageLine((Part(line, style),), target) for line in lines]
 
 
 def named(name: str, text: str, width: int, style: str = "text") -> list[PageLine]:
     """A name and what there is to say of it, on as many lines as it takes."""
     head = f"{name}: "
-    lines = textwrap.wrap(head + text, max(width, 20), subsequent_indent="  ", break_on_hyphens=False) or [head]
+    lines = wrapped(head + text, max(width, 20), rest="  ")
     first = lines[0]
     cut = min(len(head), len(first))
     found = [PageLine((Part(first[:cut], "strong"), Part(first[cut:], style)))]

@@ -21,6 +21,7 @@ from textual.widget import Widget
 from fieldkit.history import Search
 from fieldkit.safetext import terminal
 from fieldkit.tui.glyphs import LEVELS
+from fieldkit.tui.lines import cut
 from fieldkit.tui.widgets.cursorview import CursorView
 from fieldkit.tui.words import clock, said, spaced
 
@@ -316,7 +317,7 @@ class TrafficList(CursorView):
             columns = columns._replace(note=columns.note + columns.action + columns.late + 2)
         for text, size, cell_style in cells:
             segments.append(Segment(set_cell_size(glyphs.text(text), size) + " ", cell_style))
-        text = set_cell_size(glyphs.text(f"{mark}{note}"), columns.note)
+        text = glyphs.text(cut(glyphs.text(f"{mark}{note}"), columns.note))
         if mark and status is not None:
             segments.append(Segment(text[: len(mark)], self._style(level)))
             text = text[len(mark) :]
