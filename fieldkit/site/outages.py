@@ -30,26 +30,21 @@ from fieldkit.events import (
     WindowClosed,
     WsControl,
 )
-from fieldkit.ocpp.timestamps import parse
 from fieldkit.site.link import Link, Links, asks_upgrade
 from fieldkit.site.outage import Outage
 from fieldkit.site.outagebook import Book, Line, recovered, stepped, taken_over, worth_telling
 from fieldkit.site.outagecause import TOGETHER_NS
+from fieldkit.site.outagelines import Lines
 from fieldkit.site.outageloss import SECOND, Break, UplinkEvent
+from fieldkit.site.outagequeue import heard, said
 from fieldkit.site.pathseen import PathSeen, Step
 
 MAX_PATHS: Final = 3_000
 """Connections that are measured; beyond it the one that was heard least recently is forgotten."""
-MAX_LINES: Final = 3_000
-"""Stations that are followed."""
 MAX_RETURNS: Final = 1_000
 """Stations that are back and whose new path is being measured."""
 MAX_FAILED: Final = 50
 """Attempts in vain of one outage."""
-MAX_ADDRESSES: Final = 8
-"""Of one station (of its site, seen from outside)."""
-MAX_CALLS: Final = 64
-"""Message ids of a station that are remembered, to know what is delivered twice."""
 SETTLE_NS: Final = 5 * SECOND
 """From the return to the verdict."""
 TWIN_NS: Final = 2 * SECOND
@@ -65,10 +60,6 @@ WAIT_NS: Final = 600 * SECOND
 """Longest distance from a loss to the next attempt that can be a timer of the station."""
 
 _CALL: Final = MessageType.CALL
-_STAMPED: Final = frozenset(
-    {"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent", "StatusNotification"}
-)
-_TRANSACTION: Final = frozenset({"StartTransaction", "StopTransaction", "MeterValues", "TransactionEvent"})
 
 
 @dataclass(slots=True)
@@ -95,14 +86,13 @@ class Outages:
     def __init__(self, links: Links) -> None:
         """``links``: fed with the same events, before this."""
         self._book = Book()
-        self.forgotten = 0
+        self._forgotten = 0
         self._links = links
         self._paths: OrderedDict[int, PathSeen] = OrderedDict()
         self._dull: dict[int, None] = {}
         """Of which it is not known that they are a station's: the first to be forgotten."""
-        self._lines: dict[tuple[str, bool], Line] = {}
+        self._lines = Lines()
         self._of_path: dict[int, Line] = {}
-        self._by_address: dict[str, list[Line]] = {}
         self._by_port: dict[tuple[str, int, int], int] = {}
         """(server, its port, client's port) → number of the connection that has it."""
         self._twins: dict[int, int] = {}
@@ -140,6 +130,11 @@ class Outages:
         return self._book.judged
 
     @property
+    def forgotten(self) -> int:
+        """Connections and stations for which there was no room."""
+        return self._forgotten + self._lines.forgotten
+
+    @property
     def told(self) -> deque[UplinkEvent]:
         """What routers said."""
         return self._book.told
@@ -156,7 +151,7 @@ class Outages:
     @property
     def lines(self) -> list[Line]:
         """The stations that were followed; one that was seen on both sides of its router is two."""
-        return list(self._lines.values())
+        return list(self._lines)
 
     def paths_of(self, line: Line) -> list[PathSeen]:
         """Of the connections of a station, the oldest first."""
@@ -183,7 +178,7 @@ class Outages:
         for waiting in self._returns:
             waiting.due = 0
         self._settle()
-        for line in self._lines.values():
+        for line in self._lines:
             old = line.lost
             if old is None and line.path is not None and self._dead_at_end(line.path):
                 old = line.path
@@ -215,50 +210,11 @@ class Outages:
                 self._recovered(path, message.time)
             else:
                 path.hears(message.time)
-            self._heard_message(line, path, message)
+            heard(line, path, message)
         else:
             path.sends(message.time, message.frames)
             if message.type is _CALL:
-                self._said(line, path, message)
-
-    def _heard_message(self, line: Line, path: PathSeen, message: OcppMessage) -> None:
-        call = message.call
-        if message.type is _CALL:
-            if message.action == "Reset":
-                line.reset_at = message.time
-        elif message.id in line.calls:
-            line.calls[message.id] = (line.calls[message.id][0], True)
-            if call is not None and call.action == "BootNotification" and path.boot is None:
-                payload = message.payload
-                if isinstance(payload, dict) and payload.get("status") == "Accepted":
-                    path.boot = message.time
-
-    def _said(self, line: Line, path: PathSeen, message: OcppMessage) -> None:
-        action = message.action
-        if action == "BootNotification":
-            payload = message.payload
-            if isinstance(payload, dict) and isinstance(payload.get("reason"), str):
-                path.boot_reason = payload["reason"][:40]
-        else:
-            if path.first_message is None:
-                path.first_message = message.time
-            if path.transaction_message is None and action in _TRANSACTION:
-                path.transaction_message = message.time
-        if action in _STAMPED:
-            stamp = _stamp(message.payload)
-            if stamp is not None:
-                path.stamped(stamp - message.time)
-                if self._returns and path.upgraded is not None and stamp < path.upgraded - SECOND:
-                    line.queued += 1
-        known = line.calls.get(message.id)
-        same = known is not None and known[0] == hash(message.raw)
-        if self._returns and same and known is not None and known[1]:
-            line.duplicates += 1
-        if same:
-            return
-        line.calls[message.id] = (hash(message.raw), False)
-        if len(line.calls) > MAX_CALLS:
-            line.calls.popitem(last=False)
+                said(line, path, message, back=bool(self._returns))
 
     def _sample(self, sample: PathSample) -> None:
         path = self._paths.get(sample.connection.number)
@@ -321,7 +277,7 @@ class Outages:
         where = _port_key(path.connection)
         if self._by_port.get(where) == number:
             del self._by_port[where]
-        self.forgotten += 1
+        self._forgotten += 1
 
     def _opened(self, event: ConnectionOpened) -> None:
         connection = event.connection
@@ -344,18 +300,9 @@ class Outages:
                 self._turned_up(known, connection.client.address, event.time)
                 return
         self._by_port[where] = connection.number
-        line = self._waiting_line(connection)
+        line = self._lines.dialling(connection)
         if line is not None:
             self._dials(line, path)
-
-    def _waiting_line(self, connection: Connection) -> Line | None:
-        """The station that dials here, where there can be no doubt."""
-        lines = [
-            line for line in self._by_address.get(connection.client.address, ()) if line.port == connection.server.port
-        ]
-        if len(lines) > 1:
-            lines = [line for line in lines if line.lost is not None or (line.path is not None and line.path.pending)]
-        return lines[0] if len(lines) == 1 else None
 
     def _dials(self, line: Line, path: PathSeen) -> None:
         if line.lost is None and line.path is None:
@@ -396,7 +343,7 @@ class Outages:
 
     def _arrived(self, link: Link, path: PathSeen) -> Line:
         """The station is on this connection now."""
-        line = self._line(link, inside=path.inside)
+        line = self._lines.of(link, inside=path.inside)
         self._of_path[path.connection.number] = line
         self._dull.pop(path.connection.number, None)
         before = line.path
@@ -411,7 +358,7 @@ class Outages:
             line.lost = before
         line.path = path
         line.address = path.connection.client.address
-        self._lives_at(line, line.address)
+        self._lines.lives_at(line, line.address)
         line.server, line.port = path.connection.server.address, path.connection.server.port
         self._took_over(line, path)
         old, line.lost = line.lost, None
@@ -427,13 +374,6 @@ class Outages:
                 self._settle()
         return line
 
-    def _lives_at(self, line: Line, address: str) -> None:
-        """Attempts from this address may be its."""
-        lines = self._by_address.setdefault(address, [])
-        if line not in lines:
-            lines.append(line)
-            line.addresses = [*line.addresses, address][-MAX_ADDRESSES:]
-
     def _took_over(self, line: Line, path: PathSeen) -> None:
         """Only the uplink that a station was moved to was captured: its old connection was reset here before."""
         mine = [
@@ -448,24 +388,6 @@ class Outages:
         for stray in mine:
             self._strays.remove(stray)
         self._book.add(line, taken_over(line, path, mine[-1]))
-
-    def _line(self, link: Link, *, inside: bool) -> Line:
-        connection = link.connection
-        name = link.station or f"{connection.client.address}:{connection.client.port}"
-        key = (name, inside)
-        line = self._lines.get(key)
-        if line is None:
-            if len(self._lines) >= MAX_LINES:
-                gone = self._lines.pop(next(iter(self._lines)))
-                for address in gone.addresses:
-                    lines = self._by_address.get(address, [])
-                    if gone in lines:
-                        lines.remove(gone)
-                    if not lines:
-                        self._by_address.pop(address, None)
-                self.forgotten += 1
-            line = self._lines[key] = Line(name, inside)
-        return line
 
     def _closed(self, event: ConnectionClosed) -> None:
         path = self._paths.get(event.connection.number)
@@ -517,7 +439,7 @@ class Outages:
                 path.left.moved, path.left.outside = path.moved, path.outside
             line = self._of_path.get(path.connection.number)
             if line is not None and not line.inside:
-                self._lives_at(line, address)
+                self._lines.lives_at(line, address)
 
     # --------------------------------------------------------------------------------------------------- what it means
 
@@ -554,7 +476,7 @@ class Outages:
                 and other.inside == line.inside
                 and other.server == line.server
                 and other.path.heard > old.pending + TOGETHER_NS
-                for other in self._lines.values()
+                for other in self._lines
                 if other is not line
             )
             twin = self._paths.get(self._twins.get(old.connection.number, 0))
@@ -565,15 +487,3 @@ class Outages:
 
 def _port_key(connection: Connection) -> tuple[str, int, int]:
     return connection.server.address, connection.server.port, connection.client.port
-
-
-def _stamp(payload: object) -> int | None:
-    """When a message says that it was made."""
-    if not isinstance(payload, dict):
-        return None
-    told = payload.get("timestamp")
-    if told is None:
-        values = payload.get("meterValue")
-        if isinstance(values, list) and values and isinstance(values[0], dict):
-            told = values[0].get("timestamp")
-    return parse(told) if isinstance(told, str) else None

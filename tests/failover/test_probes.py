@@ -246,10 +246,12 @@ def test_the_budget_holds_from_run_to_run(site: Site) -> None:
 
 
 def test_watching_probes_again_and_again(site: Site) -> None:
-    run = site.fieldkit("--watch", "--for", "3s", "--every", "1s", "--probe", f"ws://{CSMS}:9000/", "--json", "-")
-    entries = [json.loads(line) for line in run.stdout.splitlines()]
+    file = site.folder / "watched.jsonl"
+    run = site.fieldkit(
+        "--watch", "--for", "3s", "--every", "1s", "--probe", f"ws://{CSMS}:9000/", "--json", str(file)
+    )  # fmt: skip
+    entries = [json.loads(line) for line in file.read_text().splitlines()]
     assert [entry["probe"]["uplink"] for entry in entries if "probe" in entry] == [A, B]
-    run = site.fieldkit("--watch", "--for", "3s", "--every", "1s", "--probe", f"ws://{CSMS}:9000/")
     assert f"{B} carries this CSMS: the WebSocket upgrade succeeds (" in run.stdout
 
 

@@ -482,7 +482,7 @@ def test_a_flow_that_came_from_another_uplink() -> None:
 
 def test_connections_and_stations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "MAX_PATHS", 20)
-    monkeypatch.setattr(module, "MAX_LINES", 5)
+    monkeypatch.setattr("fieldkit.site.outagelines.MAX_LINES", 5)
     session = Session()
     for number in range(60):
         script = Script(f"CP_{number}", session=session, numbers=1 + 10 * number)
@@ -494,7 +494,7 @@ def test_connections_and_stations_are_bounded(monkeypatch: pytest.MonkeyPatch) -
     assert len(outages.lines) <= 5
     assert outages.forgotten > 0
     assert len(outages._by_port) <= 20
-    assert sum(map(len, outages._by_address.values())) <= 5
+    assert sum(map(len, outages._lines._by_address.values())) <= 5
     session.finish()
 
 

@@ -365,11 +365,11 @@ class LinksScreen(FieldScreen):
         from fieldkit.tui.screens.ask import AskScreen
 
         name = self._own_router()
+        if self.engine.routers.asked and (not name or any(one_.name == name for one_ in self.engine.routers.asked)):
+            self.fieldkit.say(f"{terminal(self.engine.routers.asked[0].name, 60)} is being asked already")
+            return
         if not name or not self.engine.feed.live:
             self.fieldkit.say("name the router: fieldkit watch SOURCE --router ssh://root@ROUTER, or --router FILE")
-            return
-        if any(router.name == name for router in self.engine.routers.asked):
-            self.fieldkit.say("it is being asked already")
             return
         shown = terminal(name, 80)
 
