@@ -102,7 +102,6 @@ def apk(wish: Wish) -> list[Artefact]:
         "pkgname": "fieldkit",
         "pkgver": f"{version}-r1",
         "pkgdesc": "Watches the charging stations of a site: OCPP decoded, diagnosed, reported",
-        "url": "https://pypi.org/project/fieldkit/",
         "builddate": str(wish.epoch),
         "packager": "fieldkit contributors",
         "arch": "noarch",

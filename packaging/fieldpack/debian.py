@@ -17,13 +17,22 @@ from typing import Final, NamedTuple
 from fieldpack.sbom import Part
 from fieldpack.tree import EXECUTABLE, Tree
 
-_WANTED: Final = ("python3.11-minimal", "libpython3.11-stdlib", "libstdc++6", "ca-certificates", "netbase", "tzdata")
+_WANTED: Final = (
+    "python3.11-minimal",
+    "libpython3.11-stdlib",
+    "libstdc++6",
+    "ca-certificates",
+    "netbase",
+    "tzdata",
+    "base-files",
+)
 _LEFT_OUT: Final = frozenset(
     # What they are for (installing, configuring, building) does not happen in an image that is never changed.
-    {"debconf", "dpkg", "tar", "openssl", "perl-base", "readline-common", "libreadline8", "media-types"}
+    {"mawk", "debconf", "dpkg", "tar", "openssl", "perl-base", "readline-common", "libreadline8", "media-types"}
 )
 _UNUSED: Final = re.compile(
-    r"^(?:usr/share/(?:doc|man|info|lintian|locale|bash-completion|menu|python3?|gcc|gdb)/"
+    # Licences stay: usr/share/doc/*/copyright, and base-files has the texts that those name.
+    r"^(?:usr/share/doc/.*(?<!/copyright)$|usr/share/(?:man|info|lintian|locale|bash-completion|menu|python3?|gcc|gdb)/"
     r"|usr/lib/python3\.11/(?:ensurepip|idlelib|lib2to3|pydoc_data|test|tkinter|turtledemo)/"
     r"|usr/share/zoneinfo/(?:right|posix)/|usr/lib/[^/]+/gconv/|etc/(?:init\.d|cron|apt|dpkg)|usr/sbin/|var/)"
 )

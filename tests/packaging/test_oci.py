@@ -155,6 +155,9 @@ def test_its_detector_runs_and_it_is_small_enough(arch: str, tmp_path: Path) -> 
         assert container.root.run(python, "-I", "-c", f"import {name}").returncode == 1
     told = json.loads(container.root.run("/usr/bin/fieldkit", "doctor", "--json", "-").stdout)
     assert told["tool"]["name"] == "fieldkit"
+    copyrights = {path.parent.name for path in (container.root.path / "usr/share/doc").glob("*/copyright")}
+    assert {"libc6", "libssl3", "python3.11-minimal", "fieldkit"} <= copyrights
+    assert (container.root.path / "usr/share/common-licenses/GPL-2").is_file()
     # There is nothing to get a foothold with.
     for shell in ("sh", "bash", "dash", "apt-get", "dpkg", "perl"):
         assert not (container.root.path / "usr/bin" / shell).exists()
