@@ -190,7 +190,8 @@ class BootCheck(Check):
         here = known.boot is not None and place == known.place
         whole = here and known.gaps == self._holes.count(call, picture)
         reason = station.about.boots[-1].reason
-        wanted = known.excused or reason in _EXPLAINED
+        cut_off = isinstance(known.place, int) and place != known.place and picture.outages.cut_off(known.place)
+        wanted = known.excused or reason in _EXPLAINED or cut_off
         if whole and not wanted:
             waited = call.time - known.since
             if known.state in ("Pending", "Rejected") and waited < known.interval * SECOND * TOO_EARLY:

@@ -157,6 +157,15 @@ class Outages:
         """Of the connections of a station, the oldest first."""
         return [path for number, path in self._paths.items() if self._of_path.get(number) is line]
 
+    def cut_off(self, number: int) -> bool:
+        """Whether a connection ended in the middle of what its station said: unanswered, or reset. Who is cut off so
+        was running, and comes back because of the path, not because it started anew."""
+        path = self._paths.get(number)
+        if path is None:
+            return False
+        path = path.left or path
+        return path.repeats > 0 or Break("", path, None).answered_reset
+
     def idle_of(self, outage: Outage) -> int:
         """The silence before an outage, ns; 0 where it is not known any more."""
         path = self._paths.get(outage.connections[0]) if outage.connections else None

@@ -140,3 +140,21 @@ def test_every_outage_is_judged_once() -> None:
         script.wait(3600)
     found = failover(script)
     assert found["failover.path-lost"].count == 2
+
+
+@pytest.mark.parametrize("cut_off", [True, False])
+def test_boots_of_a_station_that_is_cut_off_are_no_boot_loop(cut_off: bool) -> None:
+    """Many stations announce themselves on every connection; one that leaves in the middle of nothing may restart."""
+    script = Script()
+    for _ in range(4):
+        path = script.connected(boot="")
+        script.talk(path, 3)
+        if cut_off:
+            script.says(path, answered=False)
+            script.repeats(path, 0.25, 0.5, 1.0)
+        script.wait(5)
+        script.ends(path, "left")
+        script.wait(2)
+    script.session.finish()
+    kinds = {finding.kind.id for finding in script.session.findings}
+    assert ("boot.loop" in kinds) is not cut_off

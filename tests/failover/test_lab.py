@@ -129,6 +129,13 @@ def test_a_carrier_forgets_in_silence(runs: dict[str, Path]) -> None:
         assert trouble.detected - trouble.path_lost > (QUICK.idle - IDLE) * 1e9
 
 
+@pytest.mark.parametrize("name", ["nat-idle", "flapping"])
+def test_a_station_that_is_cut_off_and_announces_itself_anew_is_not_called_a_boot_loop(
+    runs: dict[str, Path], name: str
+) -> None:
+    assert "boot.loop" not in found(diagnose_file(runs[name] / "lan.pcap"))
+
+
 @pytest.mark.parametrize("place", ["lan", A])
 def test_a_quiet_day_has_no_outage(runs: dict[str, Path], place: str) -> None:
     """The quiet run, its pauses stretched to 24 hours."""
