@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +147,17 @@ async def test_a_healthy_list_is_looked_through_in_slices(monkeypatch: pytest.Mo
 async def test_what_is_cut_is_seen_to_be_cut() -> None:
     async with driving(PLAIN, size=SMALL) as d:
         assert re.search(r"127\.0\.0\.1:\d+ \S+…$", d.line_with("/ocpp").rstrip("▁▂▃▄▅▆▇█ "))
+
+
+async def test_an_empty_list_says_why(tmp_path: Path) -> None:
+    empty = tmp_path / "empty.pcap"
+    empty.write_bytes(PLAIN.read_bytes()[:24])  # a header and no packet
+    async with driving(empty) as d:
+        assert "there is nothing in it that fieldkit can show" in d.lines[3]
+    async with driving(PLAIN) as d:
+        bar(d).set_text("action = Nonsense")
+        await d.settle()
+        assert "nothing passes the filter" in d.lines[3]
 
 
 async def test_request_and_answer_side_by_side() -> None:

@@ -267,9 +267,10 @@ class TrafficList(CursorView):
         """One line."""
         width = self.size.width - _SCROLLBAR
         number = self.number_at(self.scroll_offset.y + y)
-        if number is None or number < self.engine.history.first:
-            return Strip.blank(width, self.rich_style)
         app = cast("FieldkitApp", self.app)
+        if number is None or number < self.engine.history.first:
+            empty = app.glyphs.text(f" {self._nothing()}") if y == 0 and not self._count else ""
+            return Strip([Segment(set_cell_size(empty, width), self.rich_style)], width)
         history, judged = self.engine.history, self.engine.judged
         severity = judged.severity(number)
         key = (number, width, history.state(number), severity, history.notes.get(number), app.settings.show_ids)
@@ -280,6 +281,12 @@ class TrafficList(CursorView):
             cursor = self._style("cursor" if self.has_focus else "blurred")
             return Strip([Segment(strip.text, cursor)], width)
         return strip
+
+    def _nothing(self) -> str:
+        """Why there are no lines."""
+        if self.search is not None:
+            return "nothing passes the filter" + ("" if self.search.done else " so far")
+        return "nothing has come yet" if self.engine.state.running else "there is nothing in it that fieldkit can show"
 
     def _style(self, name: str) -> Style:
         style = self._styles.get(name)
@@ -316,7 +323,7 @@ class TrafficList(CursorView):
             del cells[4:6]
             columns = columns._replace(note=columns.note + columns.action + columns.late + 2)
         for text, size, cell_style in cells:
-            segments.append(Segment(set_cell_size(glyphs.text(text), size) + " ", cell_style))
+            segments.append(Segment(glyphs.text(cut(glyphs.text(text), size)) + " ", cell_style))
         text = glyphs.text(cut(glyphs.text(f"{mark}{note}"), columns.note))
         if mark and status is not None:
             segments.append(Segment(text[: len(mark)], self._style(level)))
