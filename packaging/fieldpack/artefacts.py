@@ -54,6 +54,8 @@ def deb(wish: Wish) -> list[Artefact]:
         tree = part.tree
         for source, path in (
             ("systemd/fieldkit-agent.service", "usr/lib/systemd/system/fieldkit-agent.service"),
+            ("systemd/fieldkit-capture.socket", "usr/lib/systemd/system/fieldkit-capture.socket"),
+            ("systemd/fieldkit-capture@.service", "usr/lib/systemd/system/fieldkit-capture@.service"),
             ("systemd/sysusers.conf", "usr/lib/sysusers.d/fieldkit.conf"),
             ("systemd/tmpfiles.conf", "usr/lib/tmpfiles.d/fieldkit.conf"),
         ):

@@ -21,6 +21,7 @@ import pytest
 
 from fieldkit.events import PacketBatch
 from fieldkit.sources.file import FileSource
+from tests.traffic.expectations import CAPTURES
 
 
 def program(name: str) -> str:
@@ -29,6 +30,9 @@ def program(name: str) -> str:
 
 
 ROOT: Final = Path(__file__).parents[2]
+PENDING: Final = CAPTURES / "fault_boot_pending.pcap"
+FINDING: Final = "boot.remote-start-while-pending"
+"""What is found in it."""
 BUILT: Final = ROOT / "build" / "packages"
 PATIENCE: Final = 60.0
 CHROOT: Final = program("chroot") or "chroot"
@@ -247,6 +251,11 @@ def until(what: Callable[[], object], log: Path, seconds: float = PATIENCE) -> N
     while not what():
         assert time.monotonic() < ends, f"it did not happen\n{log.read_text(errors='replace')[-4000:]}"
         time.sleep(0.05)
+
+
+def replay(interface: str) -> None:
+    """The capture, onto a wire."""
+    subprocess.run(["tcpreplay", "-q", "--topspeed", "-i", interface, str(PENDING)], check=True, stdout=-3)
 
 
 def stopped(process: subprocess.Popen[bytes]) -> int:

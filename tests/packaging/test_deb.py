@@ -11,21 +11,17 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.agent.lab import Broker, Listening, broker, needs_mosquitto
+from tests.agent.lab import Broker, Listening, needs_mosquitto
 from tests.packaging import lab
-from tests.packaging.lab import Notified, Root, files, mirror, needs, needs_root, until
-from tests.traffic.expectations import CAPTURES
-from tests.traffic.netlab import Cable, cable, needs_network, needs_tcpreplay
+from tests.packaging.lab import FINDING, PENDING, Notified, Root, files, mirror, needs, needs_root, until
+from tests.traffic.netlab import Cable, needs_network, needs_tcpreplay
 
 UNIT = lab.ROOT / "packaging" / "systemd" / "fieldkit-agent.service"
-FINDING = "boot.remote-start-while-pending"
-PENDING = CAPTURES / "fault_boot_pending.pcap"
 PURGED_BUT_LOGGED = re.compile(
     # What apt and dpkg write down for themselves, whatever is installed, and the copies that useradd makes.
     r"var/(?:log/(?:apt|dpkg\.log)|cache/apt|lib/(?:apt|dpkg))|etc/(?:passwd|group|shadow|gshadow|subuid|subgid)-"
@@ -33,18 +29,6 @@ PURGED_BUT_LOGGED = re.compile(
 )
 
 pytestmark = [pytest.mark.packages, needs_root, needs("unshare", "chroot")]
-
-
-@pytest.fixture
-def wire() -> Iterator[Cable]:
-    with cable("fkd") as laid:
-        yield laid
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path / "mosquitto") as made:
-        yield made
 
 
 def fresh(arch: str, to: Path) -> Root:
@@ -157,7 +141,7 @@ def test_on_a_pc(tmp_path: Path, wire: Cable, mosquitto: Broker) -> None:
     heard = Listening(mosquitto.port)
     try:
         log = tmp_path / "log"
-        watched(root, log, heard, lambda: wire_replay(wire), wire.there, mosquitto.port)
+        watched(root, log, heard, lambda: lab.replay(wire.here), wire.there, mosquitto.port)
     finally:
         heard.close()
     for path in ("tmp/demo.html", "tmp/demo.json"):
@@ -170,10 +154,6 @@ def test_on_a_pc(tmp_path: Path, wire: Cable, mosquitto: Broker) -> None:
     # dpkg takes an empty folder along that no other package owns.
     assert before - files(root.path) <= {"opt"}
     assert (root.path / "etc/passwd").read_text() == users
-
-
-def wire_replay(wire: Cable) -> None:
-    subprocess.run(["tcpreplay", "-q", "--topspeed", "-i", wire.here, str(PENDING)], check=True, stdout=-3)
 
 
 @needs_mosquitto

@@ -9,37 +9,21 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.agent.lab import Broker, Listening, broker, needs_mosquitto
+from tests.agent.lab import Broker, Listening, needs_mosquitto
 from tests.packaging import lab
-from tests.packaging.lab import Root, needs, needs_root, until
-from tests.traffic.expectations import CAPTURES
-from tests.traffic.netlab import Cable, cable, needs_network, needs_tcpreplay
+from tests.packaging.lab import FINDING, PENDING, Root, needs, needs_root, until
+from tests.traffic.netlab import Cable, needs_network, needs_tcpreplay
 
-FINDING = "boot.remote-start-while-pending"
-PENDING = CAPTURES / "fault_boot_pending.pcap"
 HIDDEN = ("numpy", "cryptography", "textual", "rich", "scapy", "orjson", "smllib", "ai_edge_litert", "tflite_runtime")
 MEMORY = 48_000_000
 """Bytes that the agent may be resident with, after traffic and with two sinks: Debian's Python alone takes fourteen, which
 is linked statically against all that a router's shares."""
 
 pytestmark = [pytest.mark.packages, needs_root, needs("unshare", "chroot")]
-
-
-@pytest.fixture
-def wire() -> Iterator[Cable]:
-    with cable("fkl") as laid:
-        yield laid
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path / "mosquitto") as made:
-        yield made
 
 
 def python313() -> Path | None:
@@ -120,7 +104,7 @@ def test_a_router_with_a_bare_python(kind: str, tmp_path: Path, wire: Cable, mos
         until(lambda: "listening on" in log.read_text(), log)
         first = time.monotonic() - begun
         until(lambda: {"online": True} in heard.of("status"), log)
-        subprocess.run(["tcpreplay", "-q", "--topspeed", "-i", wire.here, str(PENDING)], check=True, stdout=-3)
+        lab.replay(wire.here)
         until(lambda: any(one["id"] == FINDING for one in heard.of("finding")), log)
         mine = next(
             int(line.split()[1]) * 1024

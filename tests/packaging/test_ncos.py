@@ -23,11 +23,8 @@ from typing import Any
 import pytest
 
 from tests.packaging import lab
+from tests.packaging.lab import FINDING, PENDING
 from tests.traffic.diagnosed import diagnose_file, found
-from tests.traffic.expectations import CAPTURES
-
-CAPTURE = CAPTURES / "fault_boot_pending.pcap"
-FINDING = "boot.remote-start-while-pending"
 
 
 def python38() -> str:
@@ -60,7 +57,7 @@ class Playing(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/vnd.tcpdump.pcap")
         self.send_header("Connection", "close")
         self.end_headers()
-        data = CAPTURE.read_bytes()
+        data = PENDING.read_bytes()
         for start in range(0, len(data), 1000):
             self.wfile.write(data[start : start + 1000])
 
@@ -165,7 +162,7 @@ def test_what_the_router_captures_arrives_and_is_diagnosed(
     assert path.startswith("/depot/2") or path.startswith("/depot/1")
     assert path.endswith("Z.pcap")
     assert login == "Bearer t0ken"
-    assert body == CAPTURE.read_bytes()
+    assert body == PENDING.read_bytes()
     assert site.asked[0] == {"iface": "br0", "args": "-U -s 0 tcp port 80", "timeout": "1"}
     came = tmp_path / "came.pcap"
     came.write_bytes(body)
@@ -207,13 +204,13 @@ def test_what_cannot_be_sent_waits_and_goes_later(app: App, site: Site, running:
     assert not site.taken
     site.answer = 201
     lab.until(lambda: len(site.taken) >= 2, app.log)
-    assert all(body == CAPTURE.read_bytes() for body, _ in site.taken.values())
+    assert all(body == PENDING.read_bytes() for body, _ in site.taken.values())
 
 
 def test_a_server_that_is_away_costs_no_more_room_than_was_given(
     app: App, site: Site, running: list[subprocess.Popen[bytes]]
 ) -> None:
-    room = 2 * CAPTURE.stat().st_size + 100
+    room = 2 * PENDING.stat().st_size + 100
     with_nobody = Site()
     with_nobody.close()
     app.write(url=f"http://127.0.0.1:{with_nobody.port}/x/", waiting=str(room))
@@ -221,14 +218,14 @@ def test_a_server_that_is_away_costs_no_more_room_than_was_given(
     lab.until(lambda: app.said("is given up: too much waits"), app.log)
     assert app.said("not sent")
     # One more may have been written since the room was looked at.
-    assert sum(path.stat().st_size for path in app.waiting) <= room + CAPTURE.stat().st_size
+    assert sum(path.stat().st_size for path in app.waiting) <= room + PENDING.stat().st_size
 
 
 def test_a_recording_that_was_cut_short_is_sent_all_the_same(
     app: App, site: Site, running: list[subprocess.Popen[bytes]]
 ) -> None:
     (app.folder / "tmp").mkdir()
-    (app.folder / "tmp" / "20260101T000000Z.part").write_bytes(CAPTURE.read_bytes()[:2000])
+    (app.folder / "tmp" / "20260101T000000Z.part").write_bytes(PENDING.read_bytes()[:2000])
     (app.folder / "tmp" / "20260101T000001Z.part").write_bytes(b"\0" * 24)
     app.write()
     running.append(app.start())

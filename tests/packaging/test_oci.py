@@ -8,35 +8,19 @@ import shlex
 import subprocess
 import tarfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.agent.lab import Broker, Listening, broker, needs_mosquitto
+from tests.agent.lab import Broker, Listening, needs_mosquitto
 from tests.packaging import lab
-from tests.packaging.lab import Root, files, mirror, needs, needs_root, until
-from tests.traffic.expectations import CAPTURES
-from tests.traffic.netlab import Cable, cable, needs_network, needs_tcpreplay
+from tests.packaging.lab import FINDING, PENDING, Root, files, mirror, needs, needs_root, until
+from tests.traffic.netlab import Cable, needs_network, needs_tcpreplay
 
-FINDING = "boot.remote-start-while-pending"
-PENDING = CAPTURES / "fault_boot_pending.pcap"
 LARGEST = 120_000_000
 """Bytes, compressed: containers come over cellular links, too."""
 
 pytestmark = [pytest.mark.packages]
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path / "mosquitto") as made:
-        yield made
-
-
-@pytest.fixture
-def wire() -> Iterator[Cable]:
-    with cable("fko") as laid:
-        yield laid
 
 
 class Container:
@@ -133,7 +117,7 @@ def test_with_one_capability_it_listens_to_an_interface(tmp_path: Path, wire: Ca
     with container.root.service(log, *shlex.split(words), run_as=run_as, environment=container.environment) as process:
         until(lambda: "listening on" in log.read_text(), log)
         until(lambda: {"online": True} in heard.of("status"), log)
-        subprocess.run(["tcpreplay", "-q", "--topspeed", "-i", wire.here, str(PENDING)], check=True, stdout=-3)
+        lab.replay(wire.here)
         until(lambda: any(one["id"] == FINDING for one in heard.of("finding")), log)
         assert lab.stopped(process) == 0, log.read_text()
     heard.close()
