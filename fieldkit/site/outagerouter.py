@@ -83,7 +83,8 @@ def switched(loss: Break) -> Verdict | None:
     if move is None and rebound is not None and loss.idle_kill:
         return None
     words = (move or rebound).text  # type: ignore[union-attr]
-    sure, doubt = 0.95 if loss.old.repeats else 0.85, ()
+    sure = 0.95 if loss.old.repeats else 0.85
+    doubt: tuple[str, ...] = ()
     if rebound is not None:
         sure = 0.95
     elif move is not None and until <= move.time:

@@ -153,7 +153,7 @@ def test_boots_of_a_station_that_is_cut_off_are_no_boot_loop(cut_off: bool) -> N
             script.says(path, answered=False)
             script.repeats(path, 0.25, 0.5, 1.0)
         script.wait(5)
-        script.ends(path, "left")
+        script.ends(path, "timeout")
         script.wait(2)
     script.session.finish()
     kinds = {finding.kind.id for finding in script.session.findings}
