@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -144,6 +145,11 @@ def test_over_ssh_there_is_a_picture_a_second(monkeypatch: pytest.MonkeyPatch) -
     assert FieldkitApp().period == LOCAL_PERIOD
     monkeypatch.setenv("SSH_CONNECTION", "10.0.0.1 50000 10.0.0.2 22")
     assert FieldkitApp().period == SLOW_PERIOD
+
+
+async def test_a_narrow_status_line_keeps_the_verdict() -> None:
+    async with driving("demo", size=(60, 20)) as d:
+        assert re.search(r"\d FAIL +▲ \d+ WARN", d.lines[0])
 
 
 async def test_no_color_is_obeyed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from rich.segment import Segment
 from textual.strip import Strip
@@ -26,6 +26,10 @@ _PHASES = {
     "stopped": "STOPPED",
     "failed": "FAILED",
 }
+
+
+_USUAL_WIDTH: Final = 80
+"""Columns: on fewer, some words are left out."""
 
 
 class StatusLine(Widget):
@@ -60,10 +64,12 @@ class StatusLine(Widget):
 
 
 def _parts(state: State | None, glyphs: Glyphs, *, utc: bool, width: int, notice: str) -> list[Part]:
-    parts = [Part(" fieldkit ", "name")]
+    # On a narrow line, how bad it is counts for more than who says so and of what.
+    narrow = width < _USUAL_WIDTH and state is not None
+    parts = [] if narrow else [Part(" fieldkit ", "name")]
     if state is None:
         return [*parts, Part(f" {notice}" if notice else " choose a source", "none")]
-    name = terminal(state.name, 16 if width < 100 else 40)
+    name = terminal(state.name, 9 if narrow else 16 if width < 100 else 40)
     parts.append(Part(f" {glyphs.text(name)} ", "none"))
     phase = _PHASES[state.phase]
     if state.phase == "failed":
