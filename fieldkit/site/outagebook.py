@@ -59,6 +59,17 @@ class Line:
     """Two different paths have served it."""
 
 
+@dataclass(slots=True)
+class Return:
+    """A station that is back; judged when ``due``."""
+
+    due: int
+    line: Line
+    old: PathSeen
+    new: PathSeen | None
+    failed: list[PathSeen]
+
+
 class Book:
     """All outages, and what is needed to judge the next."""
 

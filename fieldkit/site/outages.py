@@ -7,9 +7,8 @@ What a router says (``links.uplink.LinkEvent``) comes in by ``uplink``. Nothing 
 
 from __future__ import annotations
 
-from collections import OrderedDict, deque
+from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 from fieldkit.events import (
@@ -32,15 +31,14 @@ from fieldkit.events import (
 )
 from fieldkit.site.link import Link, Links, asks_upgrade
 from fieldkit.site.outage import Outage
-from fieldkit.site.outagebook import Book, Line, recovered, stepped, taken_over, worth_telling
+from fieldkit.site.outagebook import Book, Line, Return, recovered, stepped, taken_over, worth_telling
 from fieldkit.site.outagecause import TOGETHER_NS
 from fieldkit.site.outagelines import Lines
 from fieldkit.site.outageloss import SECOND, Break, UplinkEvent
+from fieldkit.site.outagepaths import Paths, port_key
 from fieldkit.site.outagequeue import heard, said
 from fieldkit.site.pathseen import PathSeen, Step
 
-MAX_PATHS: Final = 3_000
-"""Connections that are measured; beyond it the one that was heard least recently is forgotten."""
 MAX_RETURNS: Final = 1_000
 """Stations that are back and whose new path is being measured."""
 MAX_FAILED: Final = 50
@@ -62,17 +60,6 @@ WAIT_NS: Final = 600 * SECOND
 _CALL: Final = MessageType.CALL
 
 
-@dataclass(slots=True)
-class _Return:
-    """A station that is back; judged when ``due``."""
-
-    due: int
-    line: Line
-    old: PathSeen
-    new: PathSeen | None
-    failed: list[PathSeen]
-
-
 class Outages:
     """Of all stations of a session."""
 
@@ -86,18 +73,11 @@ class Outages:
     def __init__(self, links: Links) -> None:
         """``links``: fed with the same events, before this."""
         self._book = Book()
-        self._forgotten = 0
         self._links = links
-        self._paths: OrderedDict[int, PathSeen] = OrderedDict()
-        self._dull: dict[int, None] = {}
-        """Of which it is not known that they are a station's: the first to be forgotten."""
+        self._paths = Paths()
         self._lines = Lines()
-        self._of_path: dict[int, Line] = {}
-        self._by_port: dict[tuple[str, int, int], int] = {}
-        """(server, its port, client's port) → number of the connection that has it."""
-        self._twins: dict[int, int] = {}
-        """Connection on the site's side → its other side."""
-        self._returns: deque[_Return] = deque()
+        self._of_path, self._by_port, self._twins = self._paths.lines, self._paths.by_port, self._paths.twins
+        self._returns: deque[Return] = deque()
         self._strays: deque[StrayReset] = deque(maxlen=100)
         """Connections that came from another uplink, of which no more is known."""
         self._time = 0
@@ -132,7 +112,7 @@ class Outages:
     @property
     def forgotten(self) -> int:
         """Connections and stations for which there was no room."""
-        return self._forgotten + self._lines.forgotten
+        return self._paths.forgotten + self._lines.forgotten
 
     @property
     def told(self) -> deque[UplinkEvent]:
@@ -146,7 +126,7 @@ class Outages:
     @property
     def paths_by_number(self) -> Mapping[int, PathSeen]:
         """Of all connections that are remembered, by their number."""
-        return self._paths
+        return self._paths.by_number
 
     @property
     def lines(self) -> list[Line]:
@@ -155,7 +135,7 @@ class Outages:
 
     def paths_of(self, line: Line) -> list[PathSeen]:
         """Of the connections of a station, the oldest first."""
-        return [path for number, path in self._paths.items() if self._of_path.get(number) is line]
+        return [path for number, path in self._paths.by_number.items() if self._of_path.get(number) is line]
 
     def cut_off(self, number: int) -> bool:
         """Whether a connection ended in the middle of what its station said: unanswered, or reset. Who is cut off so
@@ -192,7 +172,7 @@ class Outages:
             if old is None and line.path is not None and self._dead_at_end(line.path):
                 old = line.path
             if old is not None and worth_telling(line, old, None, line.failed, self._time):
-                self._judge(_Return(0, line, old, None, line.failed))
+                self._judge(Return(0, line, old, None, line.failed))
             line.lost = None
 
     # ---------------------------------------------------------------------------------------------------- the hot path
@@ -201,7 +181,7 @@ class Outages:
         connection = message.channel.connection
         if connection is None or message.channel.transport != "json":
             return
-        path = self._path(connection)
+        path = self._paths.of(connection)
         if path.twin:
             if message.sender == "csms":
                 path.hears(message.time)
@@ -263,35 +243,10 @@ class Outages:
 
     # ------------------------------------------------------------------------------------------------------ connections
 
-    def _path(self, connection: Connection) -> PathSeen:
-        path = self._paths.get(connection.number)
-        if path is None:
-            if len(self._paths) >= MAX_PATHS:
-                self._forget()
-            path = self._paths[connection.number] = PathSeen(connection)
-            self._dull[connection.number] = None
-        return path
-
-    def _forget(self) -> None:
-        """The oldest that is no station's; else the oldest of those that ended, else the oldest."""
-        number = next(iter(self._dull), None)
-        if number is None:
-            number = next((number for number, path in self._paths.items() if path.ended is not None), None)
-        if number is None:
-            number = next(iter(self._paths))
-        self._dull.pop(number, None)
-        path = self._paths.pop(number)
-        self._of_path.pop(number, None)
-        self._twins.pop(number, None)
-        where = _port_key(path.connection)
-        if self._by_port.get(where) == number:
-            del self._by_port[where]
-        self._forgotten += 1
-
     def _opened(self, event: ConnectionOpened) -> None:
         connection = event.connection
-        path = self._path(connection)
-        where = _port_key(connection)
+        path = self._paths.of(connection)
+        where = port_key(connection)
         known = self._paths.get(self._by_port.get(where, 0))
         if known is not None and known is not path:
             elsewhere = (connection.client.address, connection.source) != (
@@ -354,7 +309,7 @@ class Outages:
         """The station is on this connection now."""
         line = self._lines.of(link, inside=path.inside)
         self._of_path[path.connection.number] = line
-        self._dull.pop(path.connection.number, None)
+        self._paths.keep(path.connection.number)
         before = line.path
         if before is not None and before.connection.number == path.connection.number:
             line.path = path  # it had been forgotten
@@ -375,7 +330,7 @@ class Outages:
         if old is not None:
             old = old.leave()
             line.queued = line.duplicates = 0
-            waiting = _Return(path.connection.opened + SETTLE_NS, line, old, path, failed)
+            waiting = Return(path.connection.opened + SETTLE_NS, line, old, path, failed)
             waiting.due = max(waiting.due, self._time + SETTLE_NS)
             self._returns.append(waiting)
             if len(self._returns) > MAX_RETURNS:
@@ -476,7 +431,7 @@ class Outages:
     def _dead_at_end(self, path: PathSeen) -> bool:
         return bool(path.pending) and path.repeats >= 3 and self._time - path.pending >= GONE_NS
 
-    def _judge(self, waiting: _Return) -> None:
+    def _judge(self, waiting: Return) -> None:
         line, old = waiting.line, waiting.old
         loss = Break(line.station, old, waiting.new, waiting.failed)
         if old.pending:
@@ -492,7 +447,3 @@ class Outages:
             if twin is not None:
                 loss.left = (1 if twin.said >= old.pending - TWIN_NS // 20 else 0) + twin.repeats
         self._book.judge(line, loss, self._time)
-
-
-def _port_key(connection: Connection) -> tuple[str, int, int]:
-    return connection.server.address, connection.server.port, connection.client.port

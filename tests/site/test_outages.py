@@ -12,7 +12,6 @@ from fieldkit.events import Endpoint, StrayReset
 from fieldkit.links.told import read
 from fieldkit.links.uplink import LinkEvent
 from fieldkit.session import Session
-from fieldkit.site import outages as module
 from fieldkit.site.outage import LEGS, Cause, Outage
 from tests.site.pathscript import SERVER, Script
 from tests.traffic.conversation import MONDAY
@@ -481,7 +480,7 @@ def test_a_flow_that_came_from_another_uplink() -> None:
 
 
 def test_connections_and_stations_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_PATHS", 20)
+    monkeypatch.setattr("fieldkit.site.outagepaths.MAX_PATHS", 20)
     monkeypatch.setattr("fieldkit.site.outagelines.MAX_LINES", 5)
     session = Session()
     for number in range(60):
@@ -499,7 +498,7 @@ def test_connections_and_stations_are_bounded(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_everybody_elses_connections_are_forgotten_before_a_stations(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_PATHS", 20)
+    monkeypatch.setattr("fieldkit.site.outagepaths.MAX_PATHS", 20)
     script = Script()
     first = script.connected()
     for number in range(100):
@@ -512,7 +511,7 @@ def test_everybody_elses_connections_are_forgotten_before_a_stations(monkeypatch
 
 
 def test_a_connection_that_was_forgotten_is_no_new_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "MAX_PATHS", 2)
+    monkeypatch.setattr("fieldkit.site.outagepaths.MAX_PATHS", 2)
     session = Session()
     scripts = [Script(f"CP_{number}", session=session, numbers=1 + 10 * number) for number in range(5)]
     paths = [script.connected(address=f"192.168.1.{number}") for number, script in enumerate(scripts)]
