@@ -267,6 +267,7 @@ def test_the_password_is_asked_for_on_a_terminal(folder: Path) -> None:
         (b"-----BEGIN CERTIFICATE-----\n%%%%\n-----END CERTIFICATE-----\n", "no base64"),
         (b"\x1b[31mred", "neither PEM nor DER"),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",
 )
 def test_garbage_is_one_clear_line(fieldkit: Fieldkit, tmp_path: Path, data: bytes, why: str) -> None:
     (tmp_path / "x.pem").write_bytes(data)

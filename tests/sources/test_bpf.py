@@ -91,7 +91,7 @@ def passed(wire: Cable, wanted: CaptureFilter) -> set[str]:
         (CaptureFilter(ports=(5000,)), {"video", "video6", "dns6", "tcp6 behind options", "first fragment",
             "later fragment", "tunnel"}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else str(value),
 )  # fmt: skip
 def test_a_filter_lets_through_what_it_says(wire: Cable, wanted: CaptureFilter, expected: set[str]) -> None:
     assert passed(wire, wanted) == expected

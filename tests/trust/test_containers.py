@@ -156,6 +156,7 @@ def test_what_is_nothing_of_the_kind(data: bytes, why: str) -> None:
         (b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "certificate that cannot be read"),
         (LEAF.der[:-9].replace(b"\x30\x82", b"\x30\x82", 1)[:4] + LEAF.der[4:], ""),
     ],
+    ids=lambda value: value if isinstance(value, str) else "data",
 )
 def test_parts_that_cannot_be_read_say_why(data: bytes, why: str) -> None:
     contents = read_file(data)

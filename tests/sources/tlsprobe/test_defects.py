@@ -80,7 +80,7 @@ def test_a_good_server_with_tls12_alone(tmp_path: Path, ca: str) -> None:
         ({"suites": (0xC02B, 0xC02F, 0x009D)}, {"tls.ocpp-suites-missing"}),
         ({"suites": OCPP4, "longest": 200}, {"tls.hello-size-intolerant"}),
     ],
-    ids=str,
+    ids=lambda value: " ".join(sorted(value)) if isinstance(value, set) else str(value),
 )
 def test_what_no_library_speaks_any_more(rsa: list[bytes], ca: str, settings: Any, expected: set[str]) -> None:
     settings = {"suites": OCPP4, **settings}
