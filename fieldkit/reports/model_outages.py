@@ -26,7 +26,9 @@ _TEXT: Final = 400
 
 def entries(outages: Outages) -> list[LinkEntry]:
     """One for each station whose path was measured, or was lost."""
-    found = [entry for line in outages.lines if (entry := _entry(line, outages.paths_of(line))) is not None]
+    paths = outages.paths_of_lines()
+    made = (_entry(line, paths.get((line.station, line.inside), ())) for line in outages.lines)
+    found = [entry for entry in made if entry is not None]
     return sorted(found, key=lambda entry: not entry["outages"])[:MAX_LINKS]
 
 

@@ -47,6 +47,15 @@ class Paths:
         """It is a station's."""
         self._dull.pop(number, None)
 
+    def of_lines(self) -> dict[tuple[str, bool], list[PathSeen]]:
+        """By station and side, the oldest first."""
+        found: dict[tuple[str, bool], list[PathSeen]] = {}
+        for number, path in self.by_number.items():
+            line = self.lines.get(number)
+            if line is not None:
+                found.setdefault((line.station, line.inside), []).append(path)
+        return found
+
     def _forget(self) -> None:
         """The oldest that is no station's; else the oldest of those that ended, else the oldest."""
         number = next(iter(self._dull), None)

@@ -133,9 +133,9 @@ class Outages:
         """The stations that were followed; one that was seen on both sides of its router is two."""
         return list(self._lines)
 
-    def paths_of(self, line: Line) -> list[PathSeen]:
-        """Of the connections of a station, the oldest first."""
-        return [path for number, path in self._paths.by_number.items() if self._of_path.get(number) is line]
+    def paths_of_lines(self) -> dict[tuple[str, bool], list[PathSeen]]:
+        """Of the connections of each station (and side of its router), the oldest first."""
+        return self._paths.of_lines()
 
     def cut_off(self, number: int) -> bool:
         """Whether a connection ended in the middle of what its station said: unanswered, or reset. Who is cut off so

@@ -13,11 +13,11 @@ from fieldkit.checks.collector import Collected
 from fieldkit.checks.words import duration
 from fieldkit.reports import outagewords
 from fieldkit.reports.html_words import OWNERS
-from fieldkit.reports.model_outages import outage_entry
 from fieldkit.safetext import terminal
 from fieldkit.site.outage import LegName, Outage, Party
 from fieldkit.site.outagebook import Line
 from fieldkit.site.outagelegs import lost_by
+from fieldkit.site.pathseen import PathSeen
 from fieldkit.site.picture import Picture
 from fieldkit.tui.course import MAX_MARKS, Band, Course, Lane, Mark
 from fieldkit.tui.glyphs import LEVELS, Level
@@ -99,7 +99,11 @@ def link_course(
     several = len({line.station for line in lines}) < len(lines)
     lines.sort(key=lambda line: (not line.outages, line.station, not line.inside))
     shown = lines[:MAX_LINES]
-    lanes = [*uplinks[0], *(_lane(picture, line, several, now) for line in shown)]
+    paths = picture.outages.paths_of_lines()
+    lanes = [
+        *uplinks[0],
+        *(_lane(picture, line, paths.get((line.station, line.inside), ()), several, now) for line in shown),
+    ]
     rows = sorted((_row(line, outage) for line in lines for outage in line.outages), key=lambda row: row.outage.start)[
         -MAX_OUTAGES:
     ]
@@ -117,9 +121,9 @@ def name_of(station: str, inside: bool, several: bool) -> str:
     return terminal(station, 40) + (" (outside)" if several and not inside else "")
 
 
-def _lane(picture: Picture, line: Line, several: bool, now: int) -> Lane:
+def _lane(picture: Picture, line: Line, paths: Sequence[PathSeen], several: bool, now: int) -> Lane:
     bands = []
-    for path in picture.outages.paths_of(line):
+    for path in paths:
         link = picture.links.all.get(path.connection.number)
         begin = path.upgraded or path.connection.opened
         end = path.ended if path.ended is not None else now
@@ -150,7 +154,6 @@ def _outage(outage: Outage, who: str, now: int) -> list[Band]:
 
 
 def _row(line: Line, outage: Outage) -> Row:
-    entry = outage_entry(outage)
     level: Level = "fail" if not outage.over else "warn" if outage.broken and outage.cause not in _EXPECTED else "info"
     lasted = "lives on" if not outage.broken else duration(outage.end - outage.start) if outage.over else "not over"
     return Row(
@@ -159,7 +162,7 @@ def _row(line: Line, outage: Outage) -> Row:
         line.inside,
         outage,
         level,
-        outagewords.CAUSES[entry["cause"]],
+        outagewords.CAUSES[outage.cause],
         lasted,
         lost_by(outage.cause),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Hashable
 from typing import ClassVar, Final
 
@@ -71,6 +72,9 @@ class LinksScreen(FieldScreen):
         self._findings: list[Collected] = []
         self._reading = False
         self._drawn = -1
+        self._looked = 0.0
+        self._waits = False
+        """Something has come that is not drawn yet."""
 
     def compose_body(self) -> ComposeResult:
         """Title, bands, list, text."""
@@ -108,12 +112,19 @@ class LinksScreen(FieldScreen):
 
     def _heard(self) -> None:
         engine = self.fieldkit.engine
-        if self.is_current and engine is not None and engine.ready and engine.routers.version != self._drawn:
-            self.refresh_view()
+        seen = self.is_current and engine is not None and engine.ready
+        if seen and (self._waits or self.engine.routers.version != self._drawn):
+            self._look()
 
     def refresh_view(self) -> None:
-        """What has come."""
+        """What has come; once a second while more does, as it is made of everything there is."""
+        self._waits = self.engine.state.running and time.monotonic() < self._looked + _PAUSE
+        if not self._waits:
+            self._look()
+
+    def _look(self) -> None:
         engine = self.engine
+        self._waits, self._looked = False, time.monotonic()
         self._drawn = engine.routers.version
         with engine.lock:
             picture = engine.session.picture
