@@ -93,7 +93,10 @@ def list_ports(roots: Roots | None = None) -> list[Port]:
     except OSError:
         return []
     for entry in entries:
-        port = _port(entry, roots, links)
+        try:
+            port = _port(entry, roots, links)
+        except OSError:
+            continue  # it was unplugged while it was looked at
         if port is not None:
             found.append(port)
     return found
@@ -182,9 +185,11 @@ def _links(roots: Roots) -> dict[str, list[str]]:
         except OSError:
             continue  # nothing is plugged in
         for entry in entries:
-            target = os.path.normpath(entry.parent / entry.readlink()) if entry.is_symlink() else ""
-            if target:
-                found.setdefault(target, []).append(str(entry))
+            try:
+                target = os.path.normpath(entry.parent / entry.readlink())
+            except OSError:
+                continue  # no link, or unplugged meanwhile
+            found.setdefault(target, []).append(str(entry))
     return found
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,25 @@ def test_a_port_is_told_by_what_it_is(roots: Roots, tmp_path: Path) -> None:
     assert (nine.identity.interface, nine.latency_ms) == ("02", None)
     assert describe(str(tmp_path / "dev/ttyUSB10"), roots) == ten
     assert not describe("/dev/ptmx", roots).identity.known
+
+
+def test_what_is_unplugged_while_it_is_looked_at_is_not_there(roots: Roots, tmp_path: Path) -> None:
+    plugged(tmp_path, "ttyUSB1", "/dev/null", **CH340, location="1-2")
+    over = threading.Event()
+
+    def plug_and_pull() -> None:
+        while not over.is_set():
+            plugged(tmp_path, "ttyUSB0", "/dev/null", **FTDI, serial="A1", location="1-1")
+            pulled(tmp_path, "ttyUSB0")
+
+    busy = threading.Thread(target=plug_and_pull)
+    busy.start()
+    try:
+        for _ in range(300):
+            assert str(tmp_path / "dev/ttyUSB1") in {port.device for port in list_ports(roots)}
+    finally:
+        over.set()
+        busy.join()
 
 
 def test_a_serial_number_is_found_under_any_name_in_any_socket(roots: Roots, tmp_path: Path) -> None:
