@@ -66,9 +66,7 @@ Over ssh use `ssh -C`: the screen then takes a twentieth of the line.
     help="Uplinks: a router to ask every 10 s (as for fieldkit link), or a file with what one told meanwhile.",
 )
 @options.plugin
-@click.option(
-    "--detect", is_flag=True, help="Look for what is unusual in files too; live and replayed traffic always is."
-)
+@click.option("--detect", is_flag=True, help="Look for what is unusual in files, too, as in live traffic.")
 @click.option("--theme", metavar="NAME", help="field-sun, field-night, ansi-dark, ansi-light, or another of Textual's.")
 @click.option("--ascii", "plain", is_flag=True, help="No signs beyond ASCII.")
 @click.option("--utc", is_flag=True, help="Show times in UTC instead of local time.")
@@ -121,8 +119,7 @@ def command(
         raise click.UsageError(f"{which} goes with a capture, an interface or another SOURCE with traffic")
     if sources and not ports:
         from fieldkit.checks.policy import Policy
-        from fieldkit.models.opening import build_detector
-        from fieldkit.tui.engine import Engine
+        from fieldkit.tui.engine import Engine, usual_detector
         from fieldkit.tui.feeds import is_live, open_feed
         from fieldkit.tui.recent import remember
 
@@ -146,7 +143,7 @@ def command(
             validate=validate,
             policy=Policy(security_profile=min_profile),
             speed=replay or 0,
-            detector=build_detector if detect or replay or feed.live else None,
+            detector=usual_detector if detect or feed.live else None,
             routers=plugged.routers,
             checks=plugged.checks,
             decoding=plugged.decoding,

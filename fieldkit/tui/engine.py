@@ -77,6 +77,13 @@ class State:
         return self.phase in ("starting", "loading", "live", "replaying")
 
 
+def usual_detector() -> Detector:
+    """Loaded by the engine's thread, not while somebody waits for the first screen."""
+    from fieldkit.models.opening import build_detector
+
+    return build_detector()
+
+
 class Engine:
     """One run over one feed. ``start`` it, and ``close`` it in the end."""
 

@@ -283,9 +283,8 @@ class HomeScreen(FieldScreen):
         self.app.call_from_thread(self._opened, feed, names)
 
     def _opened(self, feed: Feed, names: tuple[str, ...]) -> None:
-        from fieldkit.models.opening import build_detector
-        from fieldkit.tui.engine import Engine
+        from fieldkit.tui.engine import Engine, usual_detector
 
         recent.remember(names)
         self._said = ("", "")
-        self.fieldkit.open(Engine(feed, detector=build_detector if feed.live else None))
+        self.fieldkit.open(Engine(feed, detector=usual_detector if feed.live else None))
