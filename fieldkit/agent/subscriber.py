@@ -7,7 +7,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
-from fieldkit.agent import secretfile
 from fieldkit.agent.collection import Collection
 from fieldkit.agent.sinks import tls
 from fieldkit.agent.sinks.mqtt import Options
@@ -33,12 +32,7 @@ class Subscriber:
         self._collection = collection
         self._say = say
         self._context = tls.context(options.tls) if options.secure else None
-        self._password: str | None = None
-        if options.password_file:
-            try:
-                self._password = secretfile.read(options.password_file).decode()
-            except (secretfile.SecretError, UnicodeDecodeError) as error:
-                raise SinkError(str(error)) from None
+        self._password = options.password()
         self._came: list[Any] = []
         self._refused = ""
         self.subscribed = False

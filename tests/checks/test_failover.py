@@ -6,6 +6,7 @@ import pytest
 
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.failover import HERD
+from fieldkit.events import Connection
 from fieldkit.session import Session
 from tests.site.pathscript import Script
 from tests.traffic.segments import SECOND
@@ -81,8 +82,8 @@ def test_a_station_that_does_not_notice() -> None:
     assert found["failover.zombie-connection"].owner == "station"
 
 
-def test_a_clock_that_jumps() -> None:
-    script = Script()
+def switched_while_it_told_the_time(script: Script) -> Connection:
+    """What the clock said before is known; the connection on the other uplink has just begun."""
     first = script.connected(rtt=0.05)
     for minute in range(4):
         script.says(first, "MeterValues", {"timestamp": f"2026-08-31T08:0{minute}:00Z"})
@@ -91,7 +92,12 @@ def test_a_clock_that_jumps() -> None:
     script.repeats(first, 0.25)
     script.resets(first)
     script.wait(2)
-    second = script.connected(rtt=0.02)
+    return script.connected(rtt=0.02)
+
+
+def test_a_clock_that_jumps() -> None:
+    script = Script()
+    second = switched_while_it_told_the_time(script)
     for minute in range(4):
         script.says(second, "MeterValues", {"timestamp": f"2026-08-31T09:0{4 + minute}:03Z"})
         script.wait(60)
@@ -101,15 +107,7 @@ def test_a_clock_that_jumps() -> None:
 
 def test_a_clock_that_jumps_and_says_so_at_once() -> None:
     script = Script()
-    first = script.connected(rtt=0.05)
-    for minute in range(4):
-        script.says(first, "MeterValues", {"timestamp": f"2026-08-31T08:0{minute}:00Z"})
-        script.wait(60)
-    script.says(first, answered=False)
-    script.repeats(first, 0.25)
-    script.resets(first)
-    script.wait(2)
-    second = script.connected(rtt=0.02)
+    second = switched_while_it_told_the_time(script)
     for number in range(4):
         script.says(second, "MeterValues", {"timestamp": f"2026-08-31T09:04:0{4 + number}Z"})
         script.wait(1)

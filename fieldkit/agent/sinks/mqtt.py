@@ -53,6 +53,15 @@ class Options:
     keepalive: int
     tls: tls.TlsSettings
 
+    def password(self) -> str | None:
+        """Read from its file; SinkError where that cannot be."""
+        if not self.password_file:
+            return None
+        try:
+            return secretfile.read(self.password_file).decode()
+        except (secretfile.SecretError, UnicodeDecodeError) as error:
+            raise SinkError(str(error)) from None
+
 
 def read(table: Table) -> Options:
     """Its table."""
@@ -108,12 +117,7 @@ class MqttSink:
         self._base = f"{options.prefix}/v1/{site}/{agent}"
         self._id = options.client or f"fieldkit-{site}-{agent}"
         self._context = tls.context(options.tls) if options.secure else None
-        self._password: str | None = None
-        if options.password_file:
-            try:
-                self._password = secretfile.read(options.password_file).decode()
-            except (secretfile.SecretError, UnicodeDecodeError) as error:
-                raise SinkError(str(error)) from None
+        self._password = options.password()
         try:
             import paho.mqtt.client  # noqa: F401  # now, and not when the first finding waits
         except ImportError:

@@ -13,7 +13,7 @@ _FAR: Final = 1 << 40
 
 
 class CursorView(ScrollView, can_focus=True):
-    """Whoever derives from it says what a step is."""
+    """Without a cursor a step scrolls; whoever has one says where it goes."""
 
     BINDINGS: ClassVar = [
         bind("list.up", "up,k", "step(-1)", "Up", "One line up.", show=False),
@@ -26,7 +26,7 @@ class CursorView(ScrollView, can_focus=True):
 
     def action_step(self, lines: int) -> None:
         """So many lines on."""
-        raise NotImplementedError
+        self.scroll_relative(y=lines, animate=False, immediate=True)
 
     def action_page(self, pages: int) -> None:
         """A screen up or down."""
