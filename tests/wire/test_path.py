@@ -9,7 +9,8 @@ import pytest
 
 from fieldkit.events import Event, PathError, PathSample, StrayReset, WindowClosed
 from fieldkit.wire import tcp as module
-from fieldkit.wire.flows import STRAY_NS, largest_segment
+from fieldkit.wire.flows import STRAY_NS
+from fieldkit.wire.flowstates import largest_segment
 from fieldkit.wire.icmp import ICMP, ICMPV6, refusal
 from tests.traffic.conversation import MONDAY, Session
 from tests.traffic.frames import PING, frame
