@@ -163,9 +163,13 @@ try:
     source = local_opener("", CaptureFilter(ports=(9000,)), FrameNumbers(), size=1 << 20)(sys.argv[1])
 except SourceError as error:
     print(json.dumps({"error": str(error)})); sys.exit()
+def status(path):
+    try:
+        return (path / "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""  # others' processes come and go while this one looks
 def below(process):
-    children = [int(path.name) for path in Path("/proc").glob("[0-9]*")
-                if f"PPid:\\t{process}\\n" in (path / "status").read_text()]
+    children = [int(path.name) for path in Path("/proc").glob("[0-9]*") if f"PPid:\\t{process}\\n" in status(path)]
     return children + [grandchild for child in children for grandchild in below(child)]
 helpers = [(Path(f"/proc/{child}/comm").read_text().strip(), asdict(rights_of(child))) for child in below(os.getpid())]
 print(json.dumps({"kind": type(source).__name__, "own": asdict(rights_of()), "helpers": helpers}), flush=True)
