@@ -14,19 +14,12 @@ from typing import Any
 import pytest
 
 from fieldkit.cli.exitcodes import ExitCode
-from fieldkit.plugins.discover import PATH_VARIABLE
 from tests.links.routers import DEVICES, DUMP, GSM, MWAN3, NOW, ROOT, document
 from tests.links.test_runners import web
 from tests.plugins.made import ADAPTER, plugin
 from tests.traffic.commandline import Fieldkit
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv(PATH_VARIABLE, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 def recording(path: Path, *answers: tuple[list[str], Any]) -> str:

@@ -12,7 +12,6 @@ import pytest
 
 from fieldkit.cli.exitcodes import ExitCode
 from fieldkit.plugins import MANIFEST
-from fieldkit.plugins.discover import PATH_VARIABLE
 from tests.links.routers import ROOT
 from tests.traffic.capture import write_pcap
 from tests.traffic.commandline import Fieldkit
@@ -25,12 +24,7 @@ _LINES = r"((?:(?!```).*\n)*)"
 _BLOCK = re.compile(rf"^```toml\n{_LINES}```\n\n```python\n{_LINES}```$", re.MULTILINE)
 
 
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv(PATH_VARIABLE, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 @pytest.fixture

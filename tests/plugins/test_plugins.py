@@ -21,14 +21,7 @@ from tests.links.routers import ROOT
 from tests.plugins.made import ADAPTER, manifest, plugin
 from tests.traffic.netlab import needs_root
 
-
-@pytest.fixture(autouse=True)
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A user who has nothing yet."""
-    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "config"))
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    monkeypatch.delenv(PATH_VARIABLE, raising=False)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("home")
 
 
 # ------------------------------------------------------------------------------------------------------------- discovery
