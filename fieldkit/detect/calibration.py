@@ -62,6 +62,7 @@ class Calibration:
             known.first = since
             for one, (count, values) in zip(known.usual, usual, strict=True):
                 one.load(values, count)
+            known.settle()
             for group, (blocks, highest) in tails.items():
                 known.tails[group].load(blocks, highest)
             if watched is not None:

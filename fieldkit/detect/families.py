@@ -24,7 +24,14 @@ _LOSSES: Final = frozenset(
     }
 )
 """What any interruption looks like from nearby."""
-_RESTARTS: Final = _LOSSES | {"reboot-loop", "unusual-protocol", "uplink-switch", "cadence-drift", "clock-shift"}
+_RESTARTS: Final = _LOSSES | {
+    "reboot-loop",
+    "unusual-protocol",
+    "unusual-condition",
+    "uplink-switch",
+    "cadence-drift",
+    "clock-shift",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +65,7 @@ _ALL: Final = (
         "A station that nobody has seen here before",
         "Ask who commissioned it. If nobody did, find the device behind its address and block the identity in the "
         "CSMS.",
-        frozenset({"flapping", "station-offline", "credential-guessing"}),
+        _LOSSES | {"credential-guessing", "message-flood", "malformed-frames"},
     ),
     Family(
         "cloned-station",
@@ -67,8 +74,7 @@ _ALL: Final = (
         "Compare the two addresses with the installation plan, change the station's password (or certificate) and see "
         "which of the two stays away.",
         frozenset(
-            {"flapping", "station-offline", "uplink-switch", "man-in-the-middle", "unusual-protocol", "power-cut"}
-            | _LOSSES
+            {"uplink-switch", "man-in-the-middle", "power-cut", "reboot-loop", "clock-shift", "message-flood"} | _LOSSES
         ),
     ),
     Family(
@@ -210,20 +216,21 @@ _ALL: Final = (
         "maintenance",
         "Charges fail to start",
         "Try to start a charge with a card that works elsewhere; check plug, lock and pilot line.",
+        frozenset({"unusual-condition"}),
     ),
     Family(
         "reboot-loop",
         "maintenance",
         "A station restarts again and again",
         "Check its supply, then its log for the cause of the last reset; a firmware update may have gone wrong.",
-        _LOSSES | {"clock-shift", "unusual-protocol", "start-failures", "truncated-sessions"},
+        _LOSSES | {"clock-shift", "unusual-protocol", "unusual-condition", "start-failures", "truncated-sessions"},
     ),
     Family(
         "connector-lock",
         "maintenance",
         "A connector does not lock or unlock",
         "Work the lock by hand, look for dirt and bent pins, then replace the actuator.",
-        frozenset({"start-failures", "hardware-fault"}),
+        frozenset({"start-failures", "hardware-fault", "unusual-condition"}),
     ),
     Family(
         "phase-loss",
@@ -237,7 +244,13 @@ _ALL: Final = (
         "maintenance",
         "The station reports a fault of its own",
         "Follow the manufacturer's guide for this error code.",
-        frozenset({"start-failures", "unusual-protocol"}),
+        frozenset({"start-failures", "unusual-protocol", "unusual-condition"}),
+    ),
+    Family(
+        "unusual-condition",
+        "maintenance",
+        "A station fails more often than it used to",
+        "Look at the restarts and faults that it told, and try to start a charge with a card that works elsewhere.",
     ),
     Family(
         "unusual-energy",
@@ -281,6 +294,7 @@ _ALL: Final = (
         "The CSMS cannot be reached",
         "Try its address from the router. If that works, the station's settings are wrong; else ask the CSMS operator.",
         _LOSSES | {"csms-restart"},
+        hold=45,
     ),
     Family(
         "dns-failure",
@@ -315,7 +329,7 @@ _ALL: Final = (
         "connectivity",
         "Something else answers in the place of the CSMS",
         "Open a web page from this network: a sign-in page or a data limit of the SIM shows itself there.",
-        _LOSSES,
+        _LOSSES | {"tls-clock-failure"},
     ),
     Family(
         "station-offline",

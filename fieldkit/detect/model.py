@@ -12,7 +12,7 @@ from collections.abc import Callable
 from math import isfinite, log, sqrt
 from typing import Any, Final
 
-from fieldkit.detect.features import FEATURES, SIZE
+from fieldkit.detect.features import FEATURES, MINUTE
 from fieldkit.detect.flatbuffer import DamagedError
 from fieldkit.detect.prior import GROUPS, schema
 from fieldkit.detect.tflite import Network
@@ -29,12 +29,18 @@ MAX_METADATA: Final = 64 << 10
 PROBE_TOLERANCE: Final = 1e-3
 """How far a runtime's output may lie from that stored with the model: they differ by 2e-6."""
 
-_MEMBERS: Final = tuple(tuple(at for at, feature in enumerate(FEATURES) if feature.group == group) for group in GROUPS)
+_MEMBERS: Final = tuple(
+    members
+    for group in GROUPS
+    if (members := tuple(at for at, one in enumerate(FEATURES[:MINUTE]) if one.group == group))
+)
+JUDGED: Final = len(_MEMBERS)
+"""So many of the groups, the first ones, have numbers of the minute."""
 
 
 def prepared(scores: list[float], mask: list[bool]) -> list[float]:
     """What goes into the model: what was not seen is as usual as can be."""
-    return [max(-CUT, min(score / SCALE, CUT)) if seen else 0.0 for score, seen in zip(scores, mask, strict=True)]
+    return [max(-CUT, min(scores[at] / SCALE, CUT)) if mask[at] else 0.0 for at in range(MINUTE)]
 
 
 def residuals(given: list[float], made: list[float], mask: list[bool]) -> list[float]:
@@ -63,7 +69,7 @@ class Model:
         """As ``windows.Judge`` wants it; None when it cannot be run any more."""
         given = prepared(scores, mask)
         made = self._run(given)
-        if made is None or len(made) != SIZE:
+        if made is None or len(made) != MINUTE:
             return None
         errors = residuals(given, made, mask)
         off = [
@@ -89,15 +95,15 @@ def card_of(network: Network) -> dict[str, Any]:
         raise DamagedError("its own description cannot be read") from error
     if not isinstance(card, dict) or card.get("schema") != schema():
         raise DamagedError("it was made for other features")
-    if network.inputs != SIZE or network.outputs != SIZE:
-        raise DamagedError(f"it takes {network.inputs} numbers and gives {network.outputs}, not {SIZE}")
+    if network.inputs != MINUTE or network.outputs != MINUTE:
+        raise DamagedError(f"it takes {network.inputs} numbers and gives {network.outputs}, not {MINUTE}")
     means, inverse = card.get("residual_means"), card.get("residual_inverse")
-    if not _numbers(means, len(GROUPS)) or not isinstance(inverse, list) or len(inverse) != len(GROUPS):
+    if not _numbers(means, JUDGED) or not isinstance(inverse, list) or len(inverse) != JUDGED:
         raise DamagedError("it does not say how large its errors usually are")
-    if not all(_numbers(row, len(GROUPS)) for row in inverse):
+    if not all(_numbers(row, JUDGED) for row in inverse):
         raise DamagedError("it does not say how its errors go together")
     for probe in _probes(card):
-        if not _numbers(probe.get("given"), SIZE) or not _numbers(probe.get("made"), SIZE):
+        if not _numbers(probe.get("given"), MINUTE) or not _numbers(probe.get("made"), MINUTE):
             raise DamagedError("its probes are damaged")
     return card
 

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
+from fieldkit.checks.charging_limit import LEAST_CURRENT, LEAST_POWER, OVER, OVER_AMPERES, OVER_WATTS, RAMP
 from fieldkit.checks.energy import POWER, REGISTER
-from fieldkit.checks.measured import total
+from fieldkit.checks.measured import by_phase, total
 from fieldkit.checks.words import SECOND
 from fieldkit.detect.context import Context, Tracker
 from fieldkit.detect.features import Steps
@@ -28,6 +29,7 @@ from fieldkit.events import (
 from fieldkit.ocpp.exchange import latency
 from fieldkit.site.link import asks_upgrade
 from fieldkit.site.reading import text
+from fieldkit.site.series import Sample
 from fieldkit.site.station import Station
 
 QUEUED: Final = 120 * SECOND
@@ -35,6 +37,21 @@ DAY: Final = 86_400 * SECOND
 """Messages whose timestamp is so much older come from a queue (older still: from a clock that is wrong)."""
 MAX_WATCHED: Final = 500
 """Stations whose windows are looked at; 30 KB each."""
+SETTLING: Final = 600 * SECOND
+"""After a boot a CSMS sets up a station: its settings then are nothing unusual."""
+ARRIVAL: Final = 60 * SECOND
+"""Who was first seen so shortly ago and starts has not started anew."""
+FLOWING: Final = 4.0
+IDLE: Final = 0.5
+"""A: the least that a car charges with is 6 A, and meters read up to half an ampere of an idle conductor."""
+NOTHING: Final = 60.0
+"""W"""
+ROUNDED: Final = 10.0
+"""Wh by which a register may lie below an earlier reading: the two may have been rounded otherwise."""
+GIVEN: Final = 50.0
+"""Wh: less than that is no charge."""
+MAX_PLACES: Final = 64
+"""Connectors of one station."""
 
 _COUNTED: Final[dict[str, str]] = {
     "Heartbeat": "heartbeats",
@@ -71,6 +88,10 @@ _COUNTED: Final[dict[str, str]] = {
     "LogStatusNotification": "firmware",
 }
 """By action; of a CALL."""
+_CHANGES: Final = frozenset({"ChangeConfiguration", "SetVariables", "SetNetworkProfile"})
+_DENIED: Final = frozenset({401, 403, 404})
+_PLUGGED: Final = frozenset({"Preparing", "Occupied"})
+_ORDERED: Final = frozenset({"Triggered", "RemoteReset", "ScheduledReset", "FirmwareUpdate"})
 _EVENT_TYPES: Final = {"Started": "starts", "Ended": "stops", "Updated": "readings"}
 
 
@@ -88,6 +109,13 @@ class Watched:
     """By connector: the highest power so far."""
     registers: dict[str, tuple[int, float, float]] = field(default_factory=dict)
     """By transaction: time, register, power of the last reading."""
+    phases: dict[str, int] = field(default_factory=dict)
+    """By transaction: on how many phases current flowed at the most."""
+    waits: dict[str, tuple[str, int, bool]] = field(default_factory=dict)
+    """By connector: transaction, since when it says that it charges (0: it does not), whether current has flowed."""
+    since: int = 0
+    """When it was first seen."""
+    booted: int = 0
     evidence: list[Event] = field(default_factory=list)
     """The latest events, for who wants to see what it was about."""
     pinged: int = 0
@@ -152,6 +180,7 @@ class Observer(Tracker):
             return
         steps = watched.steps
         steps.clear = True
+        watched.since = watched.since or time
         connection = message.channel.connection
         if connection is not None and len(self._at_address) < 5000:
             self._at_address[connection.client.address] = name
@@ -182,21 +211,55 @@ class Observer(Tracker):
         reading = station.clock.fresh if station is not None else None
         if reading is not None and reading.message.time == time and -DAY < reading.offset < -QUEUED:
             return  # it was kept while there was no connection: it says nothing of this minute
-        steps.count(time, "station_calls" if of_station else "csms_calls")
         counted = _COUNTED.get(action)
         if action == "TransactionEvent":
             counted = _EVENT_TYPES.get(text(message.payload, "eventType") or "", "readings")
-        elif action == "Authorize":
+        if counted != "readings":
+            steps.count(time, "station_calls" if of_station else "csms_calls")
+        if action == "Authorize":
             return  # counted by its answer
         steps.count(time, counted or "others")
+        if action in _CHANGES and not of_station and time - watched.booted > SETTLING:
+            steps.note(time, "changed")
         if station is None:
             return
         if action == "Heartbeat":
             self._heartbeat(watched, station, time)
+        elif action == "BootNotification":
+            self._boot(watched, station, message)
+        elif counted in ("statuses", "stops"):
+            self._condition(watched, station, message)
         if reading is not None and reading.message.time == time:
             steps.measure(time, "clock", min(abs(reading.offset) / SECOND, 1e6))
         if station.meters.fresh and action in ("MeterValues", "TransactionEvent"):
             self._measured(watched, station, message)
+
+    def _boot(self, watched: Watched, station: Station, message: OcppMessage) -> None:
+        watched.booted = message.time
+        ordered = self.context.expects_restart(station.identity) or text(message.payload, "reason") in _ORDERED
+        if not ordered and message.time - watched.since > ARRIVAL:  # who has just come must have started some time
+            watched.steps.note(message.time, "restarts")
+
+    def _condition(self, watched: Watched, station: Station, message: OcppMessage) -> None:
+        """Faults, and cars that came for nothing. One that gets energy ends the row."""
+        steps, time = watched.steps, message.time
+        made = station.transactions.latest
+        if made is not None and made.end is not None and made.end.time == time:
+            energy = made.energy_wh
+            if energy is not None and energy > GIVEN:
+                steps.forget("vain")
+        for connector, change in station.connectors.fresh:
+            if change.status == change.previous:
+                continue
+            if change.status == "Faulted":
+                steps.note(time, "faults")
+            if change.status not in ("Available", "Faulted") or change.previous not in _PLUGGED:
+                continue
+            # 2.x says Occupied from plug to plug: what came of it is in the transaction.
+            began = connector.history[-2].time if len(connector.history) > 1 else 0
+            charged = made is not None and made.first_time >= began and (made.energy_wh or 0.0) > GIVEN
+            if began and not charged:
+                steps.note(time, "vain")
 
     def _heartbeat(self, watched: Watched, station: Station, time: int) -> None:
         interval = station.about.heartbeat_interval
@@ -224,21 +287,23 @@ class Observer(Tracker):
             if place in watched.peaks or len(watched.peaks) < 64:
                 watched.peaks[place] = max(watched.peaks.get(place, 1.0), power)
             steps.measure(time, "share", 100 * max(power, 0.0) / watched.peaks.get(place, 1.0))
-            if abs(power) < 60:
-                steps.count(time, "still")
+        if sample.transaction:
             self._balance(watched, station, sample.transaction, time, power)
+            self._limits(watched, station, sample, time, power)
         self._phases(watched, station, time)
         for one in measured.get("Temperature", ()):
             if one.unit == "Celsius" and one.location != "EV":
                 steps.measure(time, "temperature", max(one.value, 0.0))
 
-    def _balance(self, watched: Watched, station: Station, transaction: str, time: int, power: float) -> None:
+    def _balance(self, watched: Watched, station: Station, transaction: str, time: int, power: float | None) -> None:
         registers = station.meters.measured.get(REGISTER)
         if not registers or registers[-1].unit != "Wh":
             return
         sample = registers[-1]
         before = watched.registers.get(transaction)
-        if before is not None and 0 < sample.time - before[0] < 960 * SECOND:
+        if before is not None and sample.time > before[0] and sample.value < before[1] - ROUNDED:
+            watched.steps.note(time, "backwards")
+        if before is not None and power is not None and 0 < sample.time - before[0] < 960 * SECOND:
             hours = (sample.time - before[0]) / (3600 * SECOND)
             low, high = sorted((before[2] * hours, power * hours))
             billed = sample.value - before[1]
@@ -247,14 +312,67 @@ class Observer(Tracker):
                 watched.steps.measure(time, "balance", min(100 * max(gap - 10, 0.0) / high, 1000.0))
         if len(watched.registers) >= 32 and transaction not in watched.registers:
             del watched.registers[next(iter(watched.registers))]
-        watched.registers[transaction] = (sample.time, sample.value, power)
+        watched.registers[transaction] = (sample.time, sample.value, power or 0.0)
+
+    def _limits(self, watched: Watched, station: Station, sample: Sample, time: int, power: float | None) -> None:
+        """What flows against what may, and whether anything flows at all."""
+        currents = station.meters.measured.get("Current.Import")
+        amperes = None
+        if currents and currents[-1].unit == "A":
+            amperes = max(abs(one.value) for one in currents if one.time == currents[-1].time)
+        if power is None and amperes is None:
+            return
+        made = station.transactions.open.get(sample.transaction)
+        started = made.started if made is not None else None
+        limits = station.charging.limit(sample.connector, sample.time, started)
+        for limit in limits:
+            flowing = power if limit.unit == "W" else amperes
+            # Direct current is not what a limit in amperes is about: it is that of the supply.
+            if flowing is None or (limit.unit == "A" and currents and not currents[-1].phase):
+                continue
+            if time - limit.profile.set_at > RAMP:
+                more = OVER_WATTS if limit.unit == "W" else OVER_AMPERES
+                beyond = flowing - max(limit.value * OVER, limit.value + more)
+                watched.steps.measure(time, "over", min(100 * max(beyond, 0.0) / max(limit.value, more), 1000.0))
+        flows = abs(power) > NOTHING if power is not None else amperes is not None and amperes > IDLE
+        allowed = all(limit.value >= (LEAST_CURRENT if limit.unit == "A" else LEAST_POWER) for limit in limits)
+        self._still(watched, station, sample, time, flows=flows, allowed=allowed)
+
+    def _still(
+        self, watched: Watched, station: Station, sample: Sample, time: int, *, flows: bool, allowed: bool
+    ) -> None:
+        """How long nothing has flowed since it says that it charges. Once it has, a car that is full takes nothing."""
+        made = station.transactions.open.get(sample.transaction)
+        connector = station.connectors.find(sample.connector)
+        state = (made.charging_state if made is not None else "") or (connector.status if connector is not None else "")
+        known, since, flowed = watched.waits.get(sample.connector, ("", 0, False))
+        if known != sample.transaction:
+            since, flowed = 0, False
+        flowed = flowed or flows
+        since = (since or time) if state == "Charging" and allowed else 0
+        if sample.connector in watched.waits or len(watched.waits) < MAX_PLACES:
+            watched.waits[sample.connector] = (sample.transaction, since, flowed)
+        if since:
+            watched.steps.measure(time, "still", 0.0 if flowed else (time - since) / SECOND)
 
     @staticmethod
     def _phases(watched: Watched, station: Station, time: int) -> None:
         measured = station.meters.measured
-        currents = [one.value for one in measured.get("Current.Import", ()) if one.phase in ("L1", "L2", "L3")]
-        if len(currents) == 3 and min(currents) > 0.5:  # cars that take one phase only are nothing unusual
-            watched.steps.measure(time, "spread", 100 * (max(currents) - min(currents)) / max(currents))
+        samples = measured.get("Current.Import")
+        currents = by_phase(samples, samples[-1].time) if samples and samples[-1].transaction else {}
+        if samples and len(currents) == 3:
+            transaction = samples[-1].transaction
+            live = [value for value in currents.values() if value >= FLOWING]
+            most = watched.phases.get(transaction, 0)
+            if len(live) > most:
+                if len(watched.phases) >= MAX_PLACES and transaction not in watched.phases:
+                    del watched.phases[next(iter(watched.phases))]
+                watched.phases[transaction] = len(live)
+            # Cars that take one phase or two are nothing unusual, one that goes on with two of three is.
+            if len(live) == 3:
+                watched.steps.measure(time, "spread", 100 * (max(live) - min(live)) / max(live))
+            elif len(live) == 2 and most == 3 and min(currents.values()) < IDLE:
+                watched.steps.measure(time, "spread", 100.0)
         volts = [one.value for one in measured.get("Voltage", ()) if one.phase.startswith("L") and one.unit == "V"]
         if volts:
             watched.steps.measure(time, "voltage", max(100 * abs(value - 230) / 230 for value in volts))
@@ -275,11 +393,14 @@ class Observer(Tracker):
         status = text(message.payload, "idTagInfo", "status") or text(message.payload, "idTokenInfo", "status")
         if status:
             steps.count(time, "accepted" if status == "Accepted" else "refused")
+            if status != "Accepted":
+                steps.note(time, "rejected")
 
     def _unanswered(self, event: Unanswered) -> None:
         name = event.call.channel.station
         if event.why == "connection-closed" and (watched := self.watched.get(name)) is not None:
             watched.steps.count(event.time, "unanswered")
+            watched.steps.note(event.time, "lost")
 
     # ------------------------------------------------------------------------------------------------------- transport
 
@@ -300,6 +421,8 @@ class Observer(Tracker):
         watched = self._of(station)
         if watched is not None:
             watched.steps.count(event.time, name)
+            if name == "closed" and not self.context.expects_restart(station):
+                watched.steps.note(event.time, "dropped")
             self._seen(station, watched, event)
 
     def _opened(self, event: ConnectionOpened) -> None:
@@ -317,8 +440,17 @@ class Observer(Tracker):
         self._transport(event, "alerts")
 
     def _response(self, event: HttpResponse) -> None:
-        if event.status >= 300 and event.request is not None and asks_upgrade(event.request):
+        if event.status < 300 or event.request is None or not asks_upgrade(event.request):
+            return
+        if event.status not in _DENIED:
             self._transport(event, "failed")
+            return
+        # Who is turned away for who he says he is has reached the CSMS: the way there is in order.
+        name = self._name(event)
+        watched = self.watched.get(name)
+        if watched is not None:
+            watched.steps.note(event.time, "denied")
+            self._seen(name, watched, event)
 
     def _control(self, event: WsControl) -> None:
         watched = self.watched.get(self._name(event))

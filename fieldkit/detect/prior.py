@@ -10,13 +10,13 @@ from typing import Any, Final
 from fieldkit.detect.features import FEATURES, NAMES, Group
 from fieldkit.detect.sequence import Trigrams
 
-GROUPS: Final[tuple[Group, ...]] = ("protocol", "sequence", "timing", "energy", "transport")
+GROUPS: Final[tuple[Group, ...]] = ("protocol", "sequence", "timing", "energy", "transport", "condition")
 VERSION: Final = 1
 
 
 def schema() -> str:
     """A digest of the features: model, prior and calibration of another one do not fit."""
-    text = ";".join(f"{one.name},{one.group},{one.how}" for one in FEATURES)
+    text = ";".join(f"{one.name},{one.group},{one.how},{one.hours}" for one in FEATURES)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -15,7 +15,7 @@ from math import expm1, inf
 from typing import Final, Protocol
 
 from fieldkit.detect.context import Context
-from fieldkit.detect.features import FEATURES, INDEX, SIZE, STEP, STEPS, Group, squeeze
+from fieldkit.detect.features import FEATURES, INDEX, MINUTE, STEP, STEPS, Group, squeeze
 from fieldkit.detect.observer import Observer, Watched
 from fieldkit.detect.prior import GROUPS, Prior
 from fieldkit.detect.symptom import Layer
@@ -26,14 +26,18 @@ PERSISTENT: Final = 3
 """Of the latest six windows."""
 CLIP: Final = 40.0
 """Spreads beyond which it is all the same."""
+CALM: Final = 1.5
+"""Numbers that all lie within so few spreads are not odd together either: the model is not asked."""
 A_WEEK: Final = 0.02
 """Alarms a charger-week of each group, and of the model, that are put up with."""
 LEARN_EVERY: Final = 50 * 1_000_000_000
 """Windows overlap: one a minute says as much as all of them."""
 APART: Final = 65 * 1_000_000_000
 """A single reading stays in the windows of a minute: what is measured must be odd for longer than that."""
-RUN: Final = 180 * 1_000_000_000
-"""So long after an odd window another one belongs to it."""
+BEYOND: Final = 1.2
+"""A station's own threshold lies at most so much above its highest ordinary score."""
+RUN: Final = 1000 * 1_000_000_000
+"""So long after an odd window another one belongs to it: meter values come every quarter of an hour at the least."""
 MIN_EXPECTED: Final = 0.25
 """Share of the fleet's spread that a station's own is never thought smaller than."""
 SETTLED: Final = 24 * 3600 * 1_000_000_000
@@ -46,6 +50,7 @@ _FAMILY: Final[dict[Group, str]] = {
     "timing": "unusual-timing",
     "energy": "unusual-energy",
     "transport": "unusual-transport",
+    "condition": "unusual-condition",
 }
 TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
 """Of the others only more is odd: silence is looked for elsewhere."""
@@ -66,6 +71,9 @@ class _Known:
     """One station's usual."""
 
     usual: list[Usual]
+    middles: list[float] = field(default_factory=list)
+    spreads: list[float] = field(default_factory=list)
+    """Of all that is usual, side by side: every window asks for all of them."""
     tails: dict[str, Tail] = field(default_factory=lambda: {name: Tail() for name in (*GROUPS, "model")})
     flags: dict[str, deque[bool]] = field(
         default_factory=lambda: {name: deque(maxlen=STEPS) for name in (*GROUPS, "model")}
@@ -76,6 +84,11 @@ class _Known:
     first: int = 0
     quiet: int = STEPS
     """Windows in a row in which nothing was odd."""
+
+    def settle(self) -> None:
+        """Something was learnt."""
+        self.middles = [usual.median for usual in self.usual]
+        self.spreads = [usual.spread for usual in self.usual]
 
 
 class Windows(Observer):
@@ -127,17 +140,21 @@ class Windows(Observer):
         if known is None:
             known = self.known[name] = self._new()
             known.first = time
+        if not known.middles:
+            known.settle()
         window = watched.steps.window(time // STEP)
         squeezed, mask = squeeze(window), window.mask
-        scores = [0.0] * SIZE
-        for at, usual in enumerate(known.usual):
-            if mask[at]:
-                score = (squeezed[at] - usual.median) / usual.spread
-                scores[at] = min(score, CLIP) if score > 0 else max(score, -CLIP)
+        scores = [
+            max(-CLIP, min((value - middle) / spread, CLIP)) if seen else 0.0
+            for value, middle, spread, seen in zip(squeezed, known.middles, known.spreads, mask, strict=True)
+        ]
         groups = groups_of(scores, self.prior.limits)
         shares: list[float] = []
-        if self._judge is not None and (found := self._judge.judge(scores, mask)) is not None:
-            groups["model"], shares = found
+        if self._judge is not None:
+            calm = max(scores) < CALM and min(scores) > -CALM
+            found = (0.0, []) if calm else self._judge.judge(scores, mask)
+            if found is not None:
+                groups["model"], shares = found
         odd = self._decide(name, watched, known, time, groups, scores, squeezed, shares)
         if self._collected is not None and not self.context.frozen(name):
             self._collected(name, time, squeezed, mask)
@@ -174,7 +191,7 @@ class Windows(Observer):
             layer: Layer = "model" if group == "model" else "statistics"
             if layer not in self._layers:
                 continue
-            which = GROUPS[max(range(len(GROUPS)), key=shares.__getitem__)] if group == "model" and shares else group
+            which = GROUPS[max(range(len(shares)), key=shares.__getitem__)] if group == "model" and shares else group
             self.context.tell(
                 _FAMILY[which],  # type: ignore[index]  # a name in GROUPS
                 name,
@@ -193,36 +210,35 @@ class Windows(Observer):
         if among is None:
             return False
         limits = self.prior.limits
-        return FEATURES[max(among, key=lambda at: scores[at] / limits[at])].how == "count"
+        return FEATURES[max(among, key=lambda at: scores[at] / limits[at])].how in ("count", "recent")
 
     def threshold(self, known: _Known, group: str, time: int) -> float:
         """The fleet's; once the station is known its own, if that is higher."""
         limit = self.prior.model if group == "model" else 1.0
         if time - known.first >= SETTLED:
-            own = known.tails[group].threshold(A_WEEK)
+            tail = known.tails[group]
+            own = tail.threshold(A_WEEK)
             if own is not None and own > limit:
-                return min(own, 3 * limit)
+                # Of a score that is zero nearly always the fit knows nothing: no further than what was seen bears.
+                return max(min(own, BEYOND * tail.highest[-1], 3 * limit), limit)
         elif not self.prior.shipped:
             return inf  # nothing is known, neither of the fleet nor of the station: nothing can be unusual
         return limit
 
     def _words(self, known: _Known, scores: list[float], squeezed: list[float], group: str) -> str:
         """The features that stand out most, with what is usual."""
-        among = _OF_GROUP.get(group, range(SIZE))  # type: ignore[call-overload]  # of the model: all
+        among = _OF_GROUP.get(group, range(MINUTE))  # type: ignore[call-overload]  # of the model: all
         limits = self.prior.limits
         order = sorted(
             among, key=lambda at: -abs(scores[at]) / limits[at] if scores[at] > 0 or at in TWO_SIDED else 0.0
         )
-        parts = []
-        for at in order[:TOLD]:
-            if abs(scores[at]) < 2:
-                continue
-            feature, usual = FEATURES[at], known.usual[at]
-            observed = _number(expm1(squeezed[at]), feature.unit)
-            highest = _number(max(expm1(usual.median + 3 * usual.spread), 0.0), feature.unit)
-            parts.append(f"{feature.words}: {observed}, usually not above {highest}")
-        said = "; ".join(parts) or "each value by itself is possible, all together are not"
-        return f"Within a minute, {said}."
+        parts = [
+            _compared(at, squeezed[at], known.usual[at], below=scores[at] < 0)
+            for at in order[:TOLD]
+            if abs(scores[at]) >= 2
+        ]
+        said = "; ".join(parts) or "each value of the last minute is possible by itself, all together are not"
+        return f"{said[0].upper()}{said[1:]}."
 
     # ------------------------------------------------------------------------------------------------------- learning
 
@@ -251,6 +267,7 @@ class Windows(Observer):
         for at, usual in enumerate(known.usual):
             if mask[at]:
                 usual.add(squeezed[at])
+        known.settle()
 
 
 def floor_of(at: int, spread: float) -> float:
@@ -269,6 +286,20 @@ def groups_of(scores: list[float], limits: list[float]) -> dict[str, float]:
                 most = score
         groups[group] = most
     return groups
+
+
+def _compared(at: int, squeezed: float, usual: Usual, *, below: bool) -> str:
+    """One feature as it was and as it usually is, in its own unit."""
+    feature = FEATURES[at]
+    words, observed = feature.words, expm1(squeezed)
+    edge = max(expm1(usual.median + (-3 if below else 3) * usual.spread), 0.0)
+    if feature.how in ("count", "recent"):
+        words += " within a minute" if feature.how == "count" else ""
+        edge = float(int(edge))
+    elif feature.name == "share":
+        edge = min(edge, 100.0)
+    compared = f"usually {'at least' if below else 'at most'} {_number(edge, feature.unit)}"
+    return f"{words}: {_number(observed, feature.unit)}, {compared}"
 
 
 def _number(value: float, unit: str) -> str:

@@ -17,7 +17,7 @@ from struct import Struct
 from typing import Final, Protocol
 
 from fieldkit.detect import model
-from fieldkit.detect.features import SIZE
+from fieldkit.detect.features import MINUTE
 from fieldkit.detect.tflite import Network
 from fieldkit.models.child import LENGTH, READY
 from fieldkit.models.manifest import Loaded
@@ -29,7 +29,7 @@ ANSWER: Final = 5.0
 NATIVE: Final = (("ai-edge-litert", "ai_edge_litert.interpreter"), ("tflite-runtime", "tflite_runtime.interpreter"))
 INLINE: Final = "inline"
 """In this process, with numpy if that is loaded anyway: it takes 25 MB, and Python is quick enough for one site."""
-_WINDOW: Final = Struct(f"<{SIZE}f")
+_WINDOW: Final = Struct(f"<{MINUTE}f")
 
 
 class Executor(Protocol):
@@ -101,7 +101,7 @@ class Native:
             stderr=subprocess.DEVNULL,
             env={**os.environ, "OPENBLAS_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(sys.path)},
         )
-        self._send(LENGTH.pack(len(loaded.data), SIZE) + loaded.data)
+        self._send(LENGTH.pack(len(loaded.data), MINUTE) + loaded.data)
         self.ready = self._receive(1, START) == READY
 
     def run(self, values: list[float]) -> list[float] | None:

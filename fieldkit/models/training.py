@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from fieldkit.detect.context import Context, Tracker
 from fieldkit.detect.detector import Detector
-from fieldkit.detect.features import FEATURES, SIZE
-from fieldkit.detect.model import METADATA, Model, prepared, residuals
-from fieldkit.detect.prior import GROUPS, Prior, schema
+from fieldkit.detect.features import FEATURES, MINUTE, SIZE
+from fieldkit.detect.model import JUDGED, METADATA, Model, prepared, residuals
+from fieldkit.detect.prior import Prior, schema
 from fieldkit.detect.sequence import Trigrams
 from fieldkit.detect.tails import BLOCK, BLOCKS_A_WEEK, MAX_KEPT, quantile
 from fieldkit.detect.tflite import Layer, build, read
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-SHAPE: Final = (SIZE, 24, 8, 24, SIZE)
+SHAPE: Final = (MINUTE, 24, 8, 24, MINUTE)
 SEED: Final = 7
 EPOCHS: Final = 24
 BATCH: Final = 512
@@ -120,10 +120,10 @@ def train(collection: Collection, about: dict[str, Any], *, seed: int = SEED, ep
     held = [name for name in names if name not in set(learnt)] or names
     every = max(sum(len(collection.stations[name]) for name in learnt) // MAX_ROWS, 1)
     rows = [row for name in learnt for row in islice(_scores(collection.stations[name], prior), 0, None, every)]
-    layers, loss = _fit([(prepared(one[1], one[2]), one[2]) for one in rows], seed, epochs)
+    layers, loss = _fit([(prepared(one[1], one[2]), one[2][:MINUTE]) for one in rows], seed, epochs)
     card: dict[str, Any] = {
         "schema": schema(),
-        "features": [feature.name for feature in FEATURES],
+        "features": [feature.name for feature in FEATURES[:MINUTE]],
         "shape": list(SHAPE),
         "seed": seed,
         "epochs": epochs,
@@ -169,6 +169,10 @@ def _prior(collection: Collection) -> Prior:
         values = sorted(
             squeezed[at] for rows in collection.stations.values() for _, squeezed, bits in rows[::7] if bits >> at & 1
         )
+        if FEATURES[at].how == "recent":
+            # Nearly always zero; what happens to anybody now and then is in the least spread.
+            prior.medians[at], prior.spreads[at] = 0.0, FEATURES[at].floor
+            continue
         if len(values) < 50:
             prior.medians[at], prior.spreads[at] = 0.0, 3 * FEATURES[at].floor
             continue
@@ -332,7 +336,7 @@ def _together(errors: list[list[float]]) -> tuple[list[float], list[list[float]]
 
     table = np.array(errors, dtype=np.float64)
     means = table.mean(0)
-    covariance = np.cov(table.T) + 0.02 * np.eye(len(GROUPS))
+    covariance = np.cov(table.T) + 0.02 * np.eye(JUDGED)
     inverse = np.linalg.inv(covariance)
     return [round(float(value), 6) for value in means], [[round(float(value), 6) for value in row] for row in inverse]
 

@@ -140,7 +140,7 @@ def test_the_model_card(fieldkit: Fieldkit) -> None:
     assert run.lines[0].startswith("Model      masked autoencoder 40-24-8-24-40, float32")
     assert any(line.startswith("Limit") for line in run.lines)
     document = json.loads(fieldkit("detect", "info", "--json", "-").out)
-    assert document["features"] == 40
+    assert document["features"] == 49
     assert len(document["model"]["sha256"]) == 64
     assert {"intrusion", "fraud", "maintenance", "connectivity", "energy", "benign"} == set(document["families"])
 

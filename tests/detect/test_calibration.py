@@ -50,7 +50,7 @@ def test_ordinary_minutes_are_nothing_and_a_flood_is() -> None:
     assert signs == []
     minute(made, "CP_1", 61, 60)
     assert {sign.family for sign in signs} == {"unusual-protocol"}
-    assert "heartbeats: 60, usually not above" in signs[-1].text
+    assert "Heartbeats within a minute: 60, usually at most" in signs[-1].text
 
 
 def test_a_single_odd_step_is_not_persistent() -> None:
@@ -160,7 +160,7 @@ def test_a_window_is_six_steps_and_no_more() -> None:
     assert window.values[INDEX["heartbeats"]] == 6
     assert window.values[INDEX["csms_latency"]] == pytest.approx(175.0)
     assert len(steps.steps) == 6
-    assert len(squeeze(window)) == SIZE == len(set(NAMES)) == 40
+    assert len(squeeze(window)) == SIZE == len(set(NAMES)) == 49
 
 
 def test_an_order_that_was_never_seen_is_improbable() -> None:
