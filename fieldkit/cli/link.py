@@ -39,7 +39,7 @@ Examples:
 \b
 Exit codes: 0 an uplink is up, 1 none of them is (with --probe: or one that is up does not carry
 the CSMS), 2 wrong command line, 3 nobody here knows this router's uplinks, 4 it cannot be
-reached, 5 an adapter failed, 130 interrupted.
+reached, 5 an adapter failed, or nothing was understood, 130 interrupted.
 """
 
 EVERY: Final = 10.0
@@ -94,6 +94,10 @@ def command(
 
     if every and not watch:
         raise click.UsageError("--every goes with --watch")
+    if lasting and not watch:
+        raise click.UsageError("--for goes with --watch")
+    if (ca or insecure) and not router.startswith(("ubus+https:", "ncos+https:")):
+        raise click.UsageError(f"{'--ca' if ca else '--insecure'} goes with a router that is asked over https")
     pause = max(seconds("--every", every), SHORTEST) if every else EVERY
     for name in (record, json_to if json_to != "-" else None):
         if name:
@@ -132,7 +136,7 @@ def command(
             click.echo(f"fieldkit: {terminal(str(error), 400)}", err=True)
             return ExitCode.UNREACHABLE
         except RunnerError as error:
-            click.echo(f"fieldkit: {terminal(str(error), 400)}", err=True)
+            click.echo(f"fieldkit: {terminal(runner.name)}: {terminal(str(error), 400)}", err=True)
             return ExitCode.SOURCE
     for failure in host.failures:
         click.echo(f"fieldkit: plugin {terminal(failure.plugin)}: {terminal(failure.reason, 400)}", err=True)
@@ -143,7 +147,7 @@ def command(
     if not look.uplinks and not look.failed:
         click.echo(f"fieldkit: {terminal(runner.name)}: it has no uplink: no default route, no modem", err=True)
         return ExitCode.FINDINGS
-    if look.failed or host.failures:
+    if look.failed or host.failures or not any(one.understood for one in look.uplinks):
         return ExitCode.INCOMPLETE
     # Some only say what they are, and not whether they are up: nothing is known to be wrong with them.
     code = ExitCode.FINDINGS if all(one.up is False for one in look.uplinks) else ExitCode.OK
@@ -178,9 +182,12 @@ def _tell_nobody(survey: Survey, host: Host, name: str) -> None:
     from fieldkit.safetext import terminal
 
     click.echo(f"fieldkit: {terminal(name)}: nobody here knows this router's uplinks", err=True)
+    names: dict[str, list[str]] = {}
     for asked in survey.adapters:
         if asked.why:
-            click.echo(f"  {terminal(asked.name)}: {terminal(asked.why, 200)}", err=True)
+            names.setdefault(asked.why, []).append(asked.name)
+    for why, who in names.items():
+        click.echo(f"  {terminal(', '.join(who))}: {terminal(why, 200)}", err=True)
     for failure in host.failures:
         click.echo(f"  plugin {terminal(failure.plugin)}: {terminal(failure.reason, 200)}", err=True)
 
@@ -198,7 +205,8 @@ def _watched(survey: Survey, host: Host, shown: _Shown, pause: float, lasting: f
     with Stop(seconds=lasting) as stop:
         due = time.monotonic() + pause
         while not stop():
-            while not survey.events.empty():
+            # As many as there are now: a router that tells without end must not keep us from stopping.
+            for _ in range(survey.events.qsize()):
                 shown.event(survey.events.get_nowait())
             shown.probed(look)
             if time.monotonic() < due or shown.probing_first:

@@ -159,4 +159,6 @@ def _show(links: list[LinkEntry], *, coloured: bool) -> None:
         bold = coloured and text.startswith("  2")
         click.echo(click.style(text, bold=True) if bold else text, color=coloured or None)
     if not links:
-        click.echo("No path to a CSMS could be measured: there is no OCPP over TCP in it.")
+        click.echo(
+            "No path to a CSMS could be measured: there is no OCPP over TCP in it, or it is encrypted (--keylog)."
+        )

@@ -145,7 +145,7 @@ def from_text(line: str) -> Flow | None:
     if len(pairs) != 8:
         return None
     there, back = dict(pairs[:4]), dict(pairs[4:])
-    if len(there) != 4 or len(back) != 4 or not (there["sport"].isdigit() and there["dport"].isdigit()):
+    if len(there) != 4 or len(back) != 4 or not (there["sport"].isdecimal() and there["dport"].isdecimal()):
         return None
     what: Literal["new", "update", "destroy"] = (
         "new" if match[3] == "NEW" else "update" if match[3] == "UPDATE" else "destroy"

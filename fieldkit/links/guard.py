@@ -39,6 +39,10 @@ def timed(call: Callable[[], T], seconds: float, name: str) -> T:
     thread.join(seconds)
     if not box.done:
         raise TimeIsUp(f"it did not come back within {seconds:g} s")
-    if box.error is not None:
-        raise box.error
+    error, box.error = box.error, None
+    try:
+        if error is not None:
+            raise error
+    finally:
+        del error  # what it holds open, a connection perhaps, is let go with it, and not when a cycle is found
     return box.result

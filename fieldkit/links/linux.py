@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from typing import Final
 
-from fieldkit.links.kernel import ADAPTER, MonitorText, NetlinkWatch
+from fieldkit.links.kernel import ADAPTER, MonitorText, NetlinkWatch, address_in, link_in, metric_of
 from fieldkit.links.runner import NotHere, Runner, RunnerError
 from fieldkit.links.uplink import Kind, LinkEvent, Role, Uplink
 
@@ -21,8 +22,8 @@ _KINDS: Final[tuple[tuple[re.Pattern[str], Kind], ...]] = (
 _ROUTE: Final = re.compile(r"^(?:unicast )?default\b(.*)$")
 _HOP: Final = re.compile(r"^\s*nexthop\b(.*)$")
 _WORD: Final = re.compile(r"\b(via|dev|metric|table|src) (\S{1,64})")
-_LINK: Final = re.compile(r"^\d+: ([^\s:@]{1,32})(?:@\S{1,32})?: <([A-Z0-9_,-]*)>")
-_ADDRESS: Final = re.compile(r"^\d+: (\S{1,32})\s+inet6? ([0-9a-fA-F.:]{2,45})/\d+ .*scope global")
+_MAX_LINES: Final = 5000
+"""Of one answer of ip: a router with a route for every customer has some hundreds."""
 
 
 def kind_of(name: str) -> Kind:
@@ -44,7 +45,8 @@ class LinuxAdapter:
     def snapshot(self, runner: Runner) -> Iterable[Uplink]:
         """Who has a default route, in whichever table; the one with the lowest metric in the main table is used."""
         links = _links(runner.run("ip", "-o", "link", "show"))
-        addresses = _addresses(runner.run("ip", "-o", "addr", "show"))
+        # Of several addresses of an interface the first is its own, the kernel's order.
+        addresses = dict(reversed(_addresses(runner.run("ip", "-o", "addr", "show"))))
         ways = _ways(runner.run("ip", "route", "show", "table", "all"))
         usable = [metric for name, (metric, main) in ways.items() if main and links.get(name)]
         best = min(usable, default=None)
@@ -79,6 +81,8 @@ class LinuxAdapter:
 
     def _monitored(self, runner: Runner) -> Iterator[LinkEvent]:
         monitor = MonitorText(_offset(runner))
+        with suppress(RunnerError):
+            monitor.know(_addresses(runner.run("ip", "-o", "addr", "show")))
         for line in runner.follow(*MonitorText.COMMAND):
             yield from monitor.feed(line, runner.now())
 
@@ -94,29 +98,20 @@ def _offset(runner: Runner) -> int:
 
 
 def _links(text: str) -> dict[str, bool]:
-    found: dict[str, bool] = {}
-    for line in text.splitlines()[:1000]:
-        match = _LINK.match(line)
-        if match is not None:
-            flags = match[2].split(",")
-            found[match[1]] = "UP" in flags and "LOWER_UP" in flags and "NO-CARRIER" not in flags
-    return found
+    told = (link_in(line) for line in text.splitlines()[:_MAX_LINES])
+    return {link[0]: link[1] for link in told if link is not None}
 
 
-def _addresses(text: str) -> dict[str, str]:
-    found: dict[str, str] = {}
-    for line in text.splitlines()[:2000]:
-        match = _ADDRESS.match(line)
-        if match is not None:
-            found.setdefault(match[1], match[2])
-    return found
+def _addresses(text: str) -> list[tuple[str, str]]:
+    told = (address_in(line) for line in text.splitlines()[:_MAX_LINES])
+    return [address for address in told if address is not None]
 
 
 def _ways(text: str) -> dict[str, tuple[int, bool]]:
     """By interface: the lowest metric of its default routes, and whether it is in the main table."""
     found: dict[str, tuple[int, bool]] = {}
     above: dict[str, str] = {}
-    for line in text.splitlines()[:5000]:
+    for line in text.splitlines()[:_MAX_LINES]:
         route = _ROUTE.match(line)
         hop = _HOP.match(line) if above else None
         if route is None and hop is None:
@@ -130,7 +125,7 @@ def _ways(text: str) -> dict[str, tuple[int, bool]]:
         name = words.get("dev", "")
         if not name:
             continue
-        metric = int(words["metric"]) if words.get("metric", "").isdigit() else 0
+        metric = metric_of(words)
         main = words.get("table", "main") == "main"
         before = found.get(name)
         if before is None or (main, -metric) > (before[1], -before[0]):

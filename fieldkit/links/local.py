@@ -29,6 +29,9 @@ class LocalRunner(Commands):
         self._programs = Programs()
         self._closed = False
 
+    def reach(self) -> None:
+        """We are here."""
+
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         """What a program says."""
         try:

@@ -13,6 +13,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 from fieldkit.links.runner import NotHere, RunnerError
@@ -39,6 +40,11 @@ _LINK: Final = struct.Struct("=BxHiII")
 _ADDRESS: Final = struct.Struct("=BBBBI")
 _ROUTE_HEAD: Final = struct.Struct("=BBBBBBBBI")
 _GETLINK, _NEWLINK, _DELLINK, _NEWADDR, _DELADDR, _NEWROUTE, _DELROUTE = 18, 16, 17, 20, 21, 24, 25
+_GETADDR, _GETROUTE = 22, 26
+_DONE: Final = 3
+"""NLMSG_DONE: the end of an answer in several parts."""
+_STOCK: Final = ((_GETLINK, _LINK.size), (_GETADDR, _ADDRESS.size), (_GETROUTE, _ROUTE_HEAD.size))
+"""What is asked of the kernel at first, one after the other, and how long the fixed part of the question is."""
 _DUMP: Final = 0x1 | 0x300
 """NLM_F_REQUEST | NLM_F_DUMP"""
 MULTI: Final = 0x2
@@ -58,7 +64,7 @@ class Message(NamedTuple):
 
 
 def listen(what: str, over: Callable[[], bool]) -> Iterator[tuple[int, bytes]]:
-    """Datagrams, each with the time it came; for "route" first the links there are."""
+    """Datagrams, each with the time it came; for "route" first the links, addresses and routes there are."""
     if not hasattr(socket, "AF_NETLINK"):
         raise NotHere("only Linux reports what happens to its links")
     family, groups = _GROUPS[what]
@@ -71,8 +77,8 @@ def listen(what: str, over: Callable[[], bool]) -> Iterator[tuple[int, bytes]]:
             port.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _BUFFER)
             port.bind((0, groups))
             port.settimeout(_WAKE)
-            if what == "route":
-                port.send(_HEADER.pack(_HEADER.size + _LINK.size, _GETLINK, _DUMP, 1, 0) + bytes(_LINK.size))
+            questions = list(_STOCK) if what == "route" else []
+            _ask_next(port, questions)
         except PermissionError as error:
             raise RunnerError(f"netlink: only root is told of {what} events") from error
         except OSError as error:
@@ -87,7 +93,17 @@ def listen(what: str, over: Callable[[], bool]) -> Iterator[tuple[int, bytes]]:
                 if error.errno != errno.ENOBUFS:
                     raise RunnerError(f"netlink: {error.strerror or error}") from error
                 data = LOST
+            if questions and any(message.type == _DONE for message in messages(data)):
+                _ask_next(port, questions)
             yield time.time_ns(), data
+
+
+def _ask_next(port: socket.socket, questions: list[tuple[int, int]]) -> None:
+    """For all there are of a kind; the kernel takes one such question at a time."""
+    if questions:
+        kind, length = questions.pop(0)
+        with suppress(OSError):  # then what there is counts as news once, no more
+            port.send(_HEADER.pack(_HEADER.size + length, kind, _DUMP, 1, 0) + bytes(length))
 
 
 LISTENING: Final = b"\0"

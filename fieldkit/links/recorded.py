@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any, Final
 
-from fieldkit.links.reading import masked, masked_document
+from fieldkit.links.reading import items, masked, masked_document
 from fieldkit.links.runner import PATIENCE, NotHere, Runner, RunnerError, Unreachable
 from fieldkit.sources.file import SourceError
 
@@ -22,6 +22,8 @@ SCHEMA: Final = 1
 MAX_RECORDING: Final = 64 << 20
 """Bytes of a recording that are read: days of watching."""
 MAX_LINE: Final = 8 << 20
+_MAX_TIME: Final = 1 << 63
+"""ns: the year 2262."""
 _ERRORS: Final[dict[str, type[RunnerError]]] = {"not-here": NotHere, "unreachable": Unreachable}
 
 
@@ -34,6 +36,9 @@ class RecordingRunner:
         self._file = file
         self._lock = threading.Lock()
         self._write({"recording": "fieldkit-link", "schema": SCHEMA, "router": runner.name, "time": runner.now()})
+
+    def reach(self) -> None:
+        self._runner.reach()
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         found: str = self._kept(["run", *command], lambda: self._runner.run(*command, seconds=seconds))
@@ -101,13 +106,16 @@ class ReplayRunner:
         self._lines: dict[tuple[str, ...], list[tuple[int, str]]] = defaultdict(list)
         self._time = 0
         for entry in entries:
-            ask = tuple(str(word) for word in entry.get("ask", ()) if isinstance(word, str))
+            ask = tuple(word for word in items(entry.get("ask")) if isinstance(word, str))
+            time = _time(entry)
             if "line" in entry:
-                self._lines[ask].append((int(entry.get("time") or 0), str(entry["line"])))
+                self._lines[ask].append((time, str(entry["line"])))
             elif ask:
                 self._answers[ask].append(entry)
-            if not self._time and isinstance(entry.get("time"), int):
-                self._time = entry["time"]
+            self._time = self._time or time
+
+    def reach(self) -> None:
+        """Nobody has to be."""
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         return str(self._next("run", *command))
@@ -139,7 +147,7 @@ class ReplayRunner:
         lines = self._lines.get(("netlink", what))
         if lines is None:
             raise NotHere(f"the recording has no {what} messages of the kernel")
-        return ((time, bytes.fromhex(line)) for time, line in lines)
+        return ((time, _unhex(line)) for time, line in lines)
 
     def now(self) -> int:
         return self._time
@@ -157,11 +165,22 @@ class ReplayRunner:
         if not answers:
             raise NotHere(f"{' '.join(ask)}: the recording has no answer to that")
         entry = answers.pop(0) if len(answers) > 1 else answers[0]
-        if isinstance(entry.get("time"), int):
-            self._time = max(self._time, entry["time"])
+        self._time = max(self._time, _time(entry))
         if "error" in entry:
             raise _ERRORS.get(str(entry.get("kind")), RunnerError)(str(entry["error"])[:200])
         return entry.get("answer")
+
+
+def _time(entry: dict[str, Any]) -> int:
+    told = entry.get("time")
+    return told if isinstance(told, int) and 0 <= told < _MAX_TIME else 0
+
+
+def _unhex(line: str) -> bytes:
+    try:
+        return bytes.fromhex(line)
+    except ValueError:
+        raise RunnerError("the recording is damaged: a message of the kernel is not hexadecimal") from None
 
 
 def load(path: str) -> ReplayRunner:

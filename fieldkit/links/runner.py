@@ -6,6 +6,7 @@ and in a test, its rights can be held to what its manifest declares, and it can 
 
 from __future__ import annotations
 
+import json
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -17,6 +18,8 @@ MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer that are read: the longest known (a mwan3 status with many networks) has 60 kB."""
 PATIENCE: Final = 8.0
 """Seconds for one question: a modem that is busy answers after five."""
+MAX_OBJECTS: Final = 500
+"""Names of objects on a bus that are read: OpenWrt has some dozens."""
 
 
 class RunnerError(Exception):
@@ -40,6 +43,9 @@ class Runner(Protocol):
 
     name: str
     """For people: "this machine", "ssh://root@192.168.1.1"."""
+
+    def reach(self) -> None:
+        """Log in where that takes time which an adapter does not have. Unreachable when there is nobody to ask."""
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         """What a program says on standard output. RunnerError when there is none, or it fails."""
@@ -84,8 +90,6 @@ class Commands(ABC):
 
     def ubus(self, name: str, method: str, **arguments: Any) -> Any:
         """Through the ubus program, whose own limit is below ours."""
-        import json
-
         given = (json.dumps(arguments),) if arguments else ()
         answer = self.run("ubus", "-t", "6", "-S", "call", name, method, *given)
         found = parsed(answer)
@@ -95,7 +99,7 @@ class Commands(ABC):
 
     def ubus_objects(self, pattern: str) -> list[str]:
         """Of the bus, as the program lists them."""
-        return [line.strip() for line in self.run("ubus", "list", pattern).splitlines() if line.strip()][:500]
+        return [line.strip() for line in self.run("ubus", "list", pattern).splitlines() if line.strip()][:MAX_OBJECTS]
 
     def get(self, path: str) -> Any:
         """There is no REST tree where programs are run."""
@@ -153,6 +157,9 @@ class Limited:
         self._runner = runner
         self._may = may
         self._ends = time.monotonic() + seconds
+
+    def reach(self) -> None:
+        """It was, before any adapter is asked."""
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         self._check(f"exec:{command[0]}")

@@ -7,10 +7,13 @@ question: programs get /dev/null. A mark that nobody else can know ends each ans
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import shlex
 import subprocess
 import threading
+import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Final
@@ -26,8 +29,13 @@ _LOGIN_ASKED: Final = 150.0
 """… or a user who is asked for a passphrase."""
 _SAID: Final = 40
 """Lines of ssh's talk that are kept."""
+_UNASKED: Final = MAX_ANSWER * 2
+"""Characters that a shell may say before somebody takes them: beyond, it talks without being asked."""
 _MISSING: Final = 127
 """How a shell says that there is no such program (POSIX, 2.8.2)."""
+_STATUS: Final = re.compile(r"\d{1,3}")
+_LINE: Final = 1
+"""The end of a line counts, too: nothing but empty lines is an answer without end as well."""
 
 
 class SshRunner(Commands):
@@ -40,12 +48,21 @@ class SshRunner(Commands):
         self._program = program
         self._programs = Programs()
         self._shell: subprocess.Popen[bytes] | None = None
-        self._out: list[str] = []
+        self._out: deque[str | None] = deque()
+        """Lines; None: the shell has ended."""
+        self._waiting = 0
+        """Characters of them."""
         self._came = threading.Condition()
         self._over = False
         self._said: list[str] = []
         self._asking = threading.Lock()
         self._readers: tuple[threading.Thread, ...] = ()
+
+    def reach(self) -> None:
+        """Log in, unless that was done: the only place where a user has the time to type a passphrase."""
+        with self._asking:
+            if self._shell is None:
+                self._log_in(_LOGIN_ASKED if asks() else _LOGIN)
 
     def run(self, *command: str, seconds: float = PATIENCE) -> str:
         """What a program there says."""
@@ -94,9 +111,8 @@ class SshRunner(Commands):
 
     def _ask(self, line: str, seconds: float, what: str) -> tuple[int, str, str]:
         with self._asking:
-            fresh = self._shell is None
-            if fresh:
-                self._log_in()
+            if self._shell is None:
+                self._log_in(seconds)
             mark = f"fieldkit-{secrets.token_hex(8)}"
             # Standard error comes after standard output: one pipe, one order, and no file on a router's flash.
             question = (
@@ -111,12 +127,13 @@ class SshRunner(Commands):
                 self._log_out()
                 raise
 
-    def _log_in(self) -> None:
+    def _log_in(self, seconds: float) -> None:
         shell = self._programs.start(self._line("exec /bin/sh"), stdin=subprocess.PIPE)
         assert shell.stdout is not None
         assert shell.stderr is not None
         with self._came:
-            self._out = []
+            self._out.clear()
+            self._waiting = 0
         self._said = []
         self._shell = shell
         self._readers = (
@@ -128,7 +145,7 @@ class SshRunner(Commands):
         mark = f"fieldkit-{secrets.token_hex(8)}"
         try:
             self._send(f"printf '%s-e\\n0\\n%s\\n' {mark} {mark}\n")
-            self._take(mark, _LOGIN_ASKED if asks() else _LOGIN, "login")
+            self._take(mark, seconds, "login")
         except RunnerError as error:
             with suppress(subprocess.TimeoutExpired):
                 shell.wait(1)
@@ -153,19 +170,19 @@ class SshRunner(Commands):
 
     def _listen(self, shell: subprocess.Popen[bytes]) -> None:
         assert shell.stdout is not None
-        size = 0
         for line in buffered(shell.stdout):
-            size += len(line)
             with self._came:
                 if shell is not self._shell:
                     return
-                if size > MAX_ANSWER * 4 and len(self._out) > 100_000:
-                    self._out.clear()  # it talks without being asked
+                if self._waiting > _UNASKED:
+                    self._out.clear()
+                    self._waiting = 0
                 self._out.append(line)
+                self._waiting += len(line) + _LINE
                 self._came.notify_all()
         with self._came:
             if shell is self._shell:
-                self._out.append("\0end")
+                self._out.append(None)
                 self._came.notify_all()
 
     def _hear(self, shell: subprocess.Popen[bytes]) -> None:
@@ -176,21 +193,20 @@ class SshRunner(Commands):
 
     def _take(self, mark: str, seconds: float, what: str) -> tuple[int, str, str]:
         """The lines up to the mark: output, the mark's first half, standard error and status, the mark."""
-        import time
-
         ends = time.monotonic() + seconds
         out: list[str] = []
         size = 0
         with self._came:
             while True:
                 while self._out:
-                    line = self._out.pop(0)
-                    if line == "\0end":
+                    line = self._out.popleft()
+                    if line is None:
                         raise Unreachable(f"{self._target.host}: the connection ended")
                     if line == mark:
                         return _parts(out, mark)
+                    self._waiting -= len(line) + _LINE
                     out.append(line)
-                    size += len(line)
+                    size += len(line) + _LINE
                     if size > MAX_ANSWER:
                         raise CutOff(f"{what}: its answer is longer than {MAX_ANSWER >> 20} MB")
                 left = ends - time.monotonic()
@@ -205,5 +221,5 @@ def _parts(lines: list[str], mark: str) -> tuple[int, str, str]:
     place = lines.index(f"{mark}-e") if f"{mark}-e" in lines else len(lines)
     out = "\n".join(lines[:place])
     *said, status = lines[place + 1 :] or ["0"]
-    number = int(status) if status.isdigit() else 1
+    number = int(status) if _STATUS.fullmatch(status) else 1
     return number, out.removesuffix("\n"), "\n".join(said)

@@ -17,8 +17,8 @@ from fieldkit.links.runner import CutOff, Limited, Runner, RunnerError, Unreacha
 from fieldkit.links.uplink import MAX_UPLINKS, LinkEvent, Uplink
 from fieldkit.safetext import shorten
 
-PROBE: Final = 8.0
-"""Seconds an adapter has to say whether it knows the router …"""
+PROBE: Final = 10.0
+"""Seconds an adapter has to say whether it knows the router: more than a question may take (``runner.PATIENCE``) …"""
 SNAPSHOT: Final = 20.0
 """… and to say what it knows: a dozen questions to a modem that is busy."""
 GRACE: Final = 1.0
@@ -88,15 +88,14 @@ class Survey:
 
     def probe(self) -> list[Asked]:
         """Who knows this router, the surest first. Unreachable when there is nobody to ask."""
-        unreachable: Unreachable | None = None
+        self.runner.reach()
         for asked in self.adapters:
             try:
                 asked.confidence = self._asked(
                     asked, lambda adapter, runner: adapter.probe(runner), asked.probe_seconds
                 )
-            except Unreachable as error:
-                unreachable = error
-                break
+            except Unreachable:
+                raise
             except RunnerError as error:
                 asked.state, asked.why = "not-here", str(error)
                 continue
@@ -106,8 +105,6 @@ class Survey:
                 self._quarantine(asked, f"probe() gave {type(asked.confidence).__name__} and no number")
             elif not asked.confidence > 0:
                 asked.state = "not-here"
-        if unreachable is not None:
-            raise unreachable
         return self.present
 
     @property
@@ -119,6 +116,7 @@ class Survey:
 
     def look(self) -> Look:
         """The uplinks now. Unreachable when the router does not answer."""
+        self.runner.reach()
         told: list[list[Uplink]] = []
         failed: list[str] = []
         for asked in self.present:

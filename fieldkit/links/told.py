@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable
 from dataclasses import fields
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Any, Final, NamedTuple, get_args
 
 from fieldkit.links.conntrack import Rebinds, from_text
 from fieldkit.links.kernel import MonitorText
-from fieldkit.links.reading import mapping
+from fieldkit.links.reading import mapping, number, whole
 from fieldkit.links.uplink import MAX_UPLINKS, Happening, Kind, LinkEvent, Role, Signal, Sim, Uplink
 
 MAX_LINES: Final = 1_000_000
@@ -44,13 +45,11 @@ def read_all(lines: Iterable[str], utc_offset: int = 0) -> Told:
     looks: list[tuple[int, tuple[Uplink, ...]]] = []
     rebinds, monitor = Rebinds(), MonitorText(utc_offset)
     understood = 0
-    for number, line in enumerate(lines):
-        if number >= MAX_LINES:
-            break
+    for line in islice(lines, MAX_LINES):
         text = line.rstrip("\n")
         if text.startswith("{"):
             event, look = _of_json(text)
-            understood += event is not None or '"look"' in text[:20]
+            understood += event is not None or look is not None
             found += [event] if event is not None else []
             looks += [look] if look is not None and len(looks) < MAX_LOOKS else []
             continue
@@ -101,30 +100,28 @@ def _uplink(told: object) -> Uplink | None:
     for field in ("up", "metered", "roaming"):
         known[field] = entry[field] if isinstance(entry.get(field), bool) else None
     for field in ("latency_ms", "loss"):
-        known[field] = _number(entry.get(field))
+        known[field] = number(entry.get(field))
     known["kind"] = entry["kind"] if entry.get("kind") in get_args(Kind) else "unknown"
     known["role"] = entry["role"] if entry.get("role") in get_args(Role) else "unknown"
     known["since"] = _time(entry.get("since"))
     signal, sim = mapping(entry.get("signal")), mapping(entry.get("sim"))
-    known["signal"] = Signal(**{field.name: _number(signal.get(field.name)) for field in fields(Signal)})
-    slot = sim.get("slot")
+    known["signal"] = Signal(**{field.name: number(signal.get(field.name)) for field in fields(Signal)})
     known["sim"] = Sim(
-        slot if isinstance(slot, int) else None,
+        whole(sim.get("slot"), 1, 16),
         str(sim.get("profile") or "")[:MAX_TEXT],
         str(sim.get("iccid") or "")[:40],
     )
     return Uplink(**known)
 
 
-def _number(told: object) -> float | None:
-    return float(told) if isinstance(told, int | float) and not isinstance(told, bool) else None
-
-
 def _time(told: object) -> int | None:
     if not isinstance(told, str):
         return None
     try:
-        return round(datetime.fromisoformat(told).timestamp() * 1_000_000) * 1000
+        at = datetime.fromisoformat(told)
+        # fieldkit writes UTC and says so; without a zone it is not this machine's local time either.
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        return round(at.timestamp() * 1_000_000) * 1000
     except (ValueError, OverflowError):
         return None
 

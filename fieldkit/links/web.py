@@ -10,6 +10,7 @@ import json
 import netrc
 import os
 import ssl
+import time
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
@@ -18,10 +19,15 @@ from pathlib import Path
 from typing import IO, Any, Final
 from urllib.parse import urlsplit
 
-from fieldkit.links.runner import MAX_ANSWER, PATIENCE, RunnerError, Unreachable
+from fieldkit.links.guard import TimeIsUp, timed
+from fieldkit.links.runner import MAX_ANSWER, NotHere, RunnerError, Unreachable
 from fieldkit.safetext import terminal
 from fieldkit.sources.file import SourceError
 
+PATIENCE: Final = 6.0
+"""Seconds for one question, however slowly the answer drips: less than an adapter has for all of its questions, as a
+router that does not answer must not look like an adapter that hangs."""
+_BLOCK: Final = 1 << 16
 PASSWORD_VARIABLE: Final = "FIELDKIT_ROUTER_PASSWORD"
 """Environment variable with the password of the router's web interface."""
 
@@ -93,7 +99,7 @@ class Web:
             ]
         self._opener = urllib.request.build_opener(*handlers)
 
-    def ask(self, path: str, body: Any = None, *, seconds: float = PATIENCE) -> Any:
+    def ask(self, path: str, body: Any = None) -> Any:
         """The JSON behind a path."""
         data = json.dumps(body).encode() if body is not None else None
         headers = {"Accept": "application/json", "User-Agent": "fieldkit"}
@@ -101,11 +107,13 @@ class Web:
             headers["Content-Type"] = "application/json"
         request = urllib.request.Request(f"{self.place.base}/{path.lstrip('/')}", data, headers)
         try:
-            with self._opener.open(request, timeout=seconds) as answer:
-                text = answer.read(MAX_ANSWER + 1)
+            # The time limit of a socket is one of each read, and names are looked up without any.
+            text = timed(lambda: self._answer(request), PATIENCE, path)
         except urllib.error.HTTPError as error:
             with error:
                 raise self._refused(error, path) from None
+        except TimeIsUp:
+            raise Unreachable(f"{self.place.base}: it does not answer within {PATIENCE:g} s") from None
         except (OSError, HTTPException) as error:
             raise Unreachable(self._why(error)) from None
         if len(text) > MAX_ANSWER:
@@ -115,6 +123,19 @@ class Web:
         except (ValueError, RecursionError):
             shown = terminal(text[:60].decode("utf-8", "replace"), 60)
             raise RunnerError(f"{path}: the answer is not JSON: {shown!r}") from None
+
+    def _answer(self, request: urllib.request.Request) -> bytes:
+        ends = time.monotonic() + PATIENCE
+        found = bytearray()
+        with self._opener.open(request, timeout=PATIENCE) as answer:
+            while len(found) <= MAX_ANSWER and time.monotonic() < ends:
+                block = answer.read1(_BLOCK)
+                if not block:
+                    return bytes(found)
+                found += block
+        if len(found) <= MAX_ANSWER:
+            raise TimeoutError
+        return bytes(found)
 
     def _context(self) -> ssl.SSLContext:
         if self.place.verify:
@@ -138,8 +159,6 @@ class Web:
         if 300 <= error.code < 400:
             target = terminal(error.headers.get("Location") or "elsewhere", 80)
             return Unreachable(f"{self.place.base}: it sends us to {target}; name that place if it is right")
-        from fieldkit.links.runner import NotHere
-
         kind = NotHere if error.code in (404, 405, 501) else RunnerError
         return kind(f"{path}: HTTP {error.code} {terminal(error.reason or '', 60)}")
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from fieldkit.links.runner import NoPrograms, NotHere, RunnerError, Unreachable
+from fieldkit.links.reading import MAX_TEXT
+from fieldkit.links.runner import MAX_OBJECTS, NoPrograms, NotHere, RunnerError, Unreachable
 from fieldkit.links.web import PASSWORD_VARIABLE, Place, Web
+from fieldkit.safetext import shorten
 
 _NOBODY: Final = "0" * 32
 """The session of who has not logged in."""
@@ -27,32 +29,48 @@ class UbusOverHttp(NoPrograms):
         self._number = 0
 
     def ubus(self, name: str, method: str, **arguments: Any) -> Any:
-        """What an object answers; a session that has run out is renewed once."""
-        for attempt in (1, 2):
-            if not self._session:
-                self._log_in()
-            found = self._call("call", [self._session, name, method, arguments])
-            if found is _AGAIN and attempt == 1:
-                self._session = ""
-                continue
-            break
+        """What an object answers."""
+        found = self._in_session("call", name, method, arguments)
         if found is _AGAIN:
             raise RunnerError(f"ubus {name} {method}: {self._place.user!r} may not ask for that (rpcd's access lists)")
         return found
 
     def ubus_objects(self, pattern: str) -> list[str]:
         """The objects that this user may see."""
+        found = self._in_session("list", pattern)
+        if found is _AGAIN:
+            raise RunnerError(f"ubus list {pattern}: {self._place.user!r} may not ask for that (rpcd's access lists)")
+        return [str(name) for name in found][:MAX_OBJECTS] if isinstance(found, Mapping) else []
+
+    def reach(self) -> None:
+        """Log in, unless that was done."""
         if not self._session:
             self._log_in()
-        found = self._call("list", [self._session, pattern])
-        return [str(name) for name in found][:500] if isinstance(found, Mapping) else []
 
     def close(self) -> None:
         """Requests end by themselves, within their time."""
 
+    def _in_session(self, what: str, *parameters: Any) -> Any:
+        """A session that has run out is renewed once; _AGAIN: this user may not, with a fresh one either."""
+        fresh = not self._session
+        if fresh:
+            self._log_in()
+        found = self._call(what, [self._session, *parameters])
+        if found is _AGAIN and not fresh:
+            self._log_in()
+            found = self._call(what, [self._session, *parameters])
+        return found
+
     def _log_in(self) -> None:
         password = self._place.password()
-        found = self._call("call", [_NOBODY, "session", "login", {"username": self._place.user, "password": password}])
+        login = {"username": self._place.user, "password": password}
+        try:
+            found = self._call("call", [_NOBODY, "session", "login", login])
+        except NotHere as error:
+            raise RunnerError(
+                f"{self._place.base}: it has no bus behind its web server ({error}); on OpenWrt that is the package "
+                "uhttpd-mod-ubus, and ssh:// goes without"
+            ) from None
         session = found.get("ubus_rpc_session") if isinstance(found, Mapping) else None
         if not isinstance(session, str) or not session:
             raise Unreachable(
@@ -70,7 +88,7 @@ class UbusOverHttp(NoPrograms):
         if isinstance(error, Mapping):
             if error.get("code") == _ACCESS_DENIED:
                 return _AGAIN
-            raise RunnerError(f"ubus over HTTP: {str(error.get('message', 'error'))[:80]}")
+            raise RunnerError(f"ubus over HTTP: {shorten(str(error.get('message', 'error')), MAX_TEXT)}")
         result = answer.get("result")
         if what == "list":
             return result
@@ -84,7 +102,9 @@ class UbusOverHttp(NoPrograms):
             raise NotHere(f"ubus {name}: there is no such object on this router")
         if status == _DENIED:
             return _AGAIN
-        raise RunnerError(f"ubus {name}: " + ("it timed out" if status == _TIMEOUT else f"status {status}"))
+        raise RunnerError(
+            f"ubus {name}: " + ("it timed out" if status == _TIMEOUT else f"status {shorten(str(status), MAX_TEXT)}")
+        )
 
 
 _AGAIN: Final = object()
@@ -96,15 +116,27 @@ class NcosRest(NoPrograms):
     def __init__(self, place: Place) -> None:
         self.name = f"ncos+{place.base}"
         self._web = Web(place, login=True)
+        self._reached = False
 
     def get(self, path: str) -> Any:
         """A node of the tree. NCOS answers ``{"success": true, "data": …}``."""
         answer = self._web.ask(f"api/{path.strip('/')}")
         if isinstance(answer, Mapping) and "success" in answer and "data" in answer:
             if answer["success"] is False:
-                raise NotHere(f"{path}: {str(answer['data'])[:80]}")
+                raise NotHere(f"{path}: {shorten(str(answer['data']), MAX_TEXT)}")
             return answer["data"]
         return answer
+
+    def reach(self) -> None:
+        """There is no session: the first answer to any question shows that the login is right."""
+        if not self._reached:
+            try:
+                self.get("status/system/uptime")
+            except Unreachable:
+                raise
+            except RunnerError:
+                pass  # it answers, and whether it is a Cradlepoint at all is the adapter's question
+            self._reached = True
 
     def close(self) -> None:
         """Requests end by themselves, within their time."""

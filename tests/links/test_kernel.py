@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from fieldkit.links.conntrack import ConntrackAdapter, Flow, Rebinds, from_netlink, from_text
-from fieldkit.links.kernel import Kernel, MonitorText, NetlinkWatch
+from fieldkit.links.kernel import MAX_KEPT, MAX_LINKS, Kernel, MonitorText, NetlinkWatch
 from fieldkit.links.linux import LinuxAdapter, kind_of
 from fieldkit.links.recorded import ReplayRunner
 from tests.links.routers import DATA, ROOT, router
@@ -101,8 +101,20 @@ def test_the_kernel_says_many_things_twice() -> None:
     assert kernel.link(2, "eth1", True, admin=True, gone=False) == []
     assert [one.what for one in kernel.route(3, "eth1", "10.0.0.1", 10, gone=False)] == ["route"]
     assert kernel.route(4, "eth1", "10.0.0.1", 10, gone=False) == []
+    assert [one.what for one in kernel.address(4, "eth1", "10.0.0.2", gone=False)] == ["address"]
+    assert kernel.address(4, "eth1", "10.0.0.2", gone=False) == []
+    assert [one.before for one in kernel.address(4, "eth1", "10.0.0.2", gone=True)] == ["10.0.0.2"]
     (lost,) = kernel.link(5, "eth1", False, admin=True, gone=False)
     assert lost.text == "eth1 has no carrier: the cable, or what is at its other end"
+
+
+def test_a_router_with_endless_interfaces_is_not_remembered_without_end() -> None:
+    kernel = Kernel()
+    for number in range(MAX_LINKS + 10):
+        kernel.address(1, f"veth{number}", "10.0.0.1", gone=False)
+        kernel.address(1, "eth1", f"10.{number >> 8}.{number & 255}.1", gone=False)
+    assert len(kernel._addresses) == MAX_LINKS
+    assert len(kernel._addresses["eth1"]) == MAX_KEPT
 
 
 @given(st.binary(max_size=200))
@@ -249,6 +261,8 @@ def test_a_cable_that_is_pulled_and_a_route_that_moves(lab: str) -> None:
     watch.until("up", "wwan0")
     run("ip", "-n", lab, "route", "del", "default", "via", "10.99.1.1", "metric", "10")
     assert watch.until("route", "wwan0")["text"].endswith("wwan0 via 10.99.1.1, metric 10 was taken away")
+    # A lease that is prolonged is said again by the kernel, and no news, although it was there before we were.
+    run("ip", "-n", lab, "addr", "change", "10.99.2.2/30", "dev", "eth1", "valid_lft", "3600", "preferred_lft", "3600")
     run("ip", "-n", lab, "addr", "add", "10.99.2.3/29", "dev", "eth1")
     assert watch.until("address", "eth1")["after"] == "10.99.2.3"
     assert watch.end() == 0

@@ -125,6 +125,13 @@ def test_a_router_that_nobody_knows(fieldkit: Fieldkit, home: Path) -> None:
     assert run.err.startswith("fieldkit: ssh://root@gw: nobody here knows this router's uplinks\n")
 
 
+def test_a_router_whose_answer_nobody_understands(fieldkit: Fieldkit, home: Path) -> None:
+    answer = {"jsonrpc": "2.0", "id": 1, "result": [0, {"interfaces": {}}]}
+    run = fieldkit("link", recording(home / "odd.jsonl", (["get", "status/wan/devices"], answer)))
+    assert run.code == ExitCode.INCOMPLETE
+    assert run.out.count("was not understood") == 1, "one answer, and not an uplink for each of its members"
+
+
 def test_a_router_that_cannot_be_reached(fieldkit: Fieldkit) -> None:
     run = fieldkit("link", "ubus+http://127.0.0.1:1")
     assert (run.code, run.out) == (ExitCode.UNREACHABLE, "")

@@ -7,12 +7,13 @@ import io
 import json
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from fieldkit.links.opening import open_runner
 from fieldkit.links.recorded import RecordingRunner, load
 from fieldkit.links.runner import CutOff, Limited, NotHere, RunnerError, Unreachable
 from fieldkit.links.ssh import SshRunner
+from fieldkit.links.survey import Survey, builtin
 from fieldkit.links.web import PASSWORD_VARIABLE
 from fieldkit.sources.file import SourceError
 from tests.links.routers import MWAN3, document, router
@@ -265,6 +267,40 @@ def test_a_session_that_has_run_out_is_renewed(password: None) -> None:
         runner.ubus("mwan3", "status")
         runner._session = "f" * 32  # type: ignore[attr-defined]
         assert runner.ubus("mwan3", "status") == {"interfaces": {}}
+
+
+def test_a_session_that_has_run_out_does_not_empty_the_bus(password: None) -> None:
+    with web({("gsm.modem0", "info"): {}}) as base:
+        runner = open_runner(f"ubus+{base}")
+        assert runner.ubus_objects("gsm.*") == ["gsm.modem0"]
+        runner._session = "f" * 32  # type: ignore[attr-defined]
+        assert runner.ubus_objects("gsm.*") == ["gsm.modem0"]
+
+
+@pytest.mark.parametrize("first", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n"])
+def test_a_router_that_drips_or_is_silent_is_not_an_adapter_that_hangs(
+    password: None, monkeypatch: pytest.MonkeyPatch, first: bytes
+) -> None:
+    monkeypatch.setattr("fieldkit.links.web.PATIENCE", 1.0)
+    over = threading.Event()
+    blamed: list[str] = []
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            peer, _ = server.accept()
+            with peer, suppress(OSError):
+                peer.send(first)
+                while not over.wait(0.2):
+                    peer.send(b" " if first else b"")
+
+        threading.Thread(target=drip, daemon=True).start()
+        runner = open_runner(f"ubus+http://127.0.0.1:{server.getsockname()[1]}")
+        try:
+            with pytest.raises(Unreachable, match="does not answer"):
+                Survey(runner, builtin(), on_failure=lambda one, why: blamed.append(why)).probe()
+        finally:
+            over.set()
+    assert blamed == []
 
 
 def test_a_wrong_password_is_told_and_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,10 +44,24 @@ def test_the_clock_of_ip_monitor_names_no_zone() -> None:
 
 
 def test_a_look_alone_is_no_mistake() -> None:
-    assert read([json.dumps({"look": {}})]) == []
+    assert read([json.dumps({"look": {"time": "2026-11-21T06:48:42Z", "uplinks": []}})]) == []
 
 
-@pytest.mark.parametrize("text", ["", "hello\nworld", "{}", '{"event": {"what": "coffee"}}', "[1, 2]"])
+def test_numbers_that_are_none_and_times_without_a_zone() -> None:
+    uplink = {
+        "id": "wan",
+        "latency_ms": 10**400,
+        "loss": float("nan"),
+        "signal": {"rsrp": "-90"},
+        "sim": {"slot": True},
+    }
+    look = json.dumps({"look": {"time": "2026-11-21T06:48:42", "uplinks": [uplink]}})
+    ((time, (found,)),) = told.read_all([look]).looks
+    assert time == 1_795_243_722 * 10**9, "UTC, wherever it is read"
+    assert (found.latency_ms, found.loss, found.signal.rsrp, found.sim.slot) == (None, None, -90, None)
+
+
+@pytest.mark.parametrize("text", ["", "hello\nworld", "{}", '{"event": {"what": "coffee"}}', "[1, 2]", '{"look": {}}'])
 def test_what_no_router_tells(text: str) -> None:
     with pytest.raises(NotToldError, match="fieldkit link --watch --json"):
         read(text.splitlines())

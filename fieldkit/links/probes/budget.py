@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +20,7 @@ EXPECTED: Final = 12_000
 """Bytes of a probe of which nothing is known yet: DNS, three pings, TLS with a chain of certificates, an upgrade."""
 MAX_UPLINKS: Final = 200
 MAX_FILE: Final = 1 << 20
+_HOUR: Final = re.compile(r"[0-9]{1,9}")
 
 
 def state_file() -> Path:
@@ -88,7 +90,7 @@ class Budget:
         for key, hours in loaded.items() if isinstance(loaded, dict) else ():
             if isinstance(hours, dict):
                 found[str(key)] = {
-                    int(hour): cost for hour, cost in hours.items() if hour.isdigit() and isinstance(cost, int)
+                    int(hour): cost for hour, cost in hours.items() if _HOUR.fullmatch(hour) and isinstance(cost, int)
                 }
         return found
 

@@ -13,7 +13,7 @@ import time
 from typing import Final
 
 from fieldkit.links.probes.probe import Named
-from fieldkit.links.probes.sockets import bound
+from fieldkit.sources.boundsocket import bound
 
 PATIENCE: Final = 2.5
 """Seconds for an answer; it is asked for once more when the first got none."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from statistics import median
 from typing import Final
 
-from fieldkit.links.probes.sockets import bound
+from fieldkit.sources.boundsocket import bound
 
 COUNT: Final = 3
 PATIENCE: Final = 1.5

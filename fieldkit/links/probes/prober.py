@@ -12,6 +12,7 @@ from fieldkit.links.probes.resolvers import of_uplink, servers
 from fieldkit.links.probes.verdict import judge
 from fieldkit.links.runner import Runner
 from fieldkit.links.uplink import Uplink
+from fieldkit.links.words import SECOND
 
 if TYPE_CHECKING:
     from fieldkit.sources.tlsprobe.targets import Target
@@ -23,7 +24,6 @@ JITTER: Final = 0.2
 """Of the pause, at random: a hundred routers that were switched on together do not ask the CSMS together."""
 MAX_PROBED: Final = 8
 """Uplinks in a round."""
-SECOND: Final = 1_000_000_000
 
 
 class Attempts(Protocol):

@@ -11,6 +11,7 @@ import ipaddress
 import os
 import re
 import ssl
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from fieldkit.links.probes.dns import MAX_ADDRESSES
@@ -39,10 +40,13 @@ _WRITE: Final = (
 )
 _EVEN_SO: Final = '"$@" 2>&1; echo "fieldkit-status: $?"'
 """A runner gives a program's words only where it succeeds; here those of one that fails are the point."""
-_STATUS: Final = re.compile(r"^fieldkit-status: (\d+)\s*$", re.MULTILINE)
-_ANSWER: Final = re.compile(rf"^{_MARK} (\d+) ([\d.]+) ([\d.]+) (-?\d+) (\d+) (\d+) (\d+)", re.MULTILINE)
-_LOST: Final = re.compile(r"([\d.]+)% packet loss")
-_TIMES: Final = re.compile(r"(?:rtt|round-trip) min/avg/max\S* = [\d.]+/([\d.]+)/")
+_STATUS: Final = re.compile(r"^fieldkit-status: (\d{1,3})\s*$", re.MULTILINE)
+_DECIMAL: Final = r"\d{1,9}(?:\.\d{1,9})?"
+_ANSWER: Final = re.compile(
+    rf"^{_MARK} (\d{{1,3}}) ({_DECIMAL}) ({_DECIMAL}) (-?\d{{1,9}}) (\d{{1,9}}) (\d{{1,9}}) (\d{{1,9}})", re.MULTILINE
+)
+_LOST: Final = re.compile(rf"({_DECIMAL})% packet loss")
+_TIMES: Final = re.compile(rf"(?:rtt|round-trip) min/avg/max\S* = [\d.]+/({_DECIMAL})/")
 _FOUND: Final = re.compile(r"^Address(?:\s*\d+)?:\s*(\S+)", re.MULTILINE)
 _PEM: Final = re.compile(r"-----BEGIN CERTIFICATE-----[A-Za-z0-9+/=\s]+?-----END CERTIFICATE-----")
 _MISSING: Final = 127
@@ -147,8 +151,10 @@ class RemoteProber:
             probe.trusted = verified == 0
         elif code == _NO_TLS and said is not None:
             probe.not_tls = re.search(r"wrong version number|http|invalid packet|unexpected", said[1], re.I) is not None
-        for pem in _PEM.findall(out)[:1]:
-            take_certificate(probe, ssl.PEM_cert_to_DER_cert(pem))
+        pem = _PEM.search(out)
+        if pem is not None:
+            with suppress(ValueError):  # no base64: what the router's curl prints there is no certificate
+                take_certificate(probe, ssl.PEM_cert_to_DER_cert(pem[0]))
         if http:
             probe.status = http
             headers = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*?)\r?$", out, re.MULTILINE))
@@ -158,11 +164,12 @@ class RemoteProber:
 
 
 def _addresses(out: str, server: str) -> tuple[str, ...]:
-    """That nslookup found. The first one it names is the server, as "203.0.113.53", "…:53" or "…#53"."""
+    """That nslookup found. The first one it names is the server, as "203.0.113.53", "…:53", "[…]:53" or "…#53"."""
     found: list[str] = []
-    for one in _FOUND.findall(out):
-        if one.startswith(server):
-            continue
+    named = _FOUND.findall(out)
+    if named and named[0] in (server, f"{server}:53", f"[{server}]:53", f"{server}#53"):
+        del named[0]
+    for one in named:
         try:
             found.append(str(ipaddress.ip_address(one.partition("#")[0])))
         except ValueError:

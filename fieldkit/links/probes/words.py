@@ -7,9 +7,8 @@ from typing import Any, Final
 
 from fieldkit.links.probes.budget import DAY, Budget
 from fieldkit.links.probes.probe import Probe, Verdict
-from fieldkit.links.words import iso
+from fieldkit.links.words import SECOND, iso
 
-SECOND: Final = 1_000_000_000
 _SAID: Final[dict[Verdict, str]] = {
     "carries": "carries this CSMS",
     "no-dns": "does not find the CSMS",
@@ -60,7 +59,7 @@ def described(probe: Probe, budget: Budget) -> list[tuple[str, str]]:
 
 
 def cost(probe: Probe, budget: Budget) -> str:
-    """As in "6.2 kB, 24.8 kB in the last hour, 103 kB of 1,000 kB in 24 h"."""
+    """As in "6.2 kB; 24.8 kB this hour, 103.0 kB of 1,000 kB in 24 h"."""
     now = probe.time / SECOND
     hour, day = budget.spent(probe.uplink, now, 0), budget.spent(probe.uplink, now, DAY)
     cap, free = (f" of {budget.limit / 1e3:,.0f} kB", "") if probe.metered else ("", " (not metered: no limit)")

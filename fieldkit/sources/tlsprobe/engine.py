@@ -16,6 +16,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from fieldkit.sources.boundsocket import bound
 from fieldkit.sources.tlsprobe.conversation import Conversation, End
 from fieldkit.sources.tlsprobe.targets import Way
 
@@ -26,7 +27,6 @@ MAX_SURVEYS: Final = 16
 MAX_RECEIVED: Final = 256 << 10
 """Bytes taken from one connection, whatever it is."""
 _CHUNK: Final = 32 << 10
-_LINUX_BIND_TO_DEVICE: Final = 25
 _PENDING: Final = frozenset({errno.EINPROGRESS, errno.EWOULDBLOCK, errno.EAGAIN})
 _REFUSED: Final = frozenset({errno.ECONNREFUSED})
 _RESET: Final = frozenset({errno.ECONNRESET, errno.EPIPE, errno.ECONNABORTED})
@@ -265,15 +265,12 @@ class Engine:
 
 
 def _socket(way: Way, window: int) -> socket.socket:
-    made = socket.socket(way.family, socket.SOCK_STREAM)
+    made = bound(way.family, socket.SOCK_STREAM, 0, way.interface)
     try:
         made.setblocking(False)
         made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if window:
             made.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, window)  # before connecting: it is announced then
-        if way.interface:
-            option = getattr(socket, "SO_BINDTODEVICE", _LINUX_BIND_TO_DEVICE)
-            made.setsockopt(socket.SOL_SOCKET, option, way.interface.encode() + b"\0")
         if way.source:
             made.bind((way.source, 0))
     except BaseException:

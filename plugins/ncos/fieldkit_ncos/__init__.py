@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from fieldkit.links.reading import identity, mapping, number, raw, text, truth
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from fieldkit.plugins.registrar import Registrar
 
 SECOND: Final = 1_000_000_000
+MAX_DEVICES: Final = 64
 _KINDS: Final[dict[str, Kind]] = {
     "mdm": "cellular", "modem": "cellular", "ethernet": "ethernet", "wwan": "wifi", "wifi": "wifi", "vpn": "vpn",
 }  # fmt: skip
@@ -25,8 +27,11 @@ class NcosAdapter:
     """Every WAN device."""
 
     def probe(self, runner: Runner) -> float:
-        """Nobody else has this tree."""
-        return 0.9 if mapping(runner.get("status/wan/devices")) else 0.0
+        """Nobody else has this tree; an answer of another shape is somebody's, and shown as it is."""
+        devices = mapping(runner.get("status/wan/devices"))
+        if any(_is_device(told) for told in devices.values()):
+            return 0.9
+        return 0.1 if devices else 0.0
 
     def snapshot(self, runner: Runner) -> Iterable[Uplink]:
         """Of each device."""
@@ -44,18 +49,22 @@ class NcosAdapter:
 
 def uplinks(devices: Any, primary: str, now: int) -> list[Uplink]:
     """Of ``status/wan/devices``; ``primary`` is the device in use, where it is known."""
-    if not isinstance(devices, Mapping):
+    if not isinstance(devices, Mapping) or (devices and not any(_is_device(told) for told in devices.values())):
         return [Uplink(id="ncos", understood=False, raw=raw(devices))]
-    found = [_uplink(text(name), told, now) for name, told in list(devices.items())[:64] if text(name)]
+    found = [_uplink(text(name), told, now) for name, told in list(devices.items())[:MAX_DEVICES] if text(name)]
     connected = [one.id for one in found if one.up]
     if not primary and len(connected) == 1:
         primary = connected[0]  # who else would carry the traffic
     return [_with_role(one, primary) for one in found]
 
 
+def _is_device(told: Any) -> bool:
+    return bool(mapping(told, "info") or mapping(told, "status"))
+
+
 def _uplink(name: str, told: Any, now: int) -> Uplink:
     info, status, radio = mapping(told, "info"), mapping(told, "status"), mapping(told, "diagnostics")
-    if not info and not status:
+    if not _is_device(told):
         return Uplink(id=name, understood=False, raw=raw(told))
     kind = _KINDS.get(text(info.get("type")).lower(), "unknown")
     connection = text(status.get("connection_state")).lower()
@@ -95,8 +104,6 @@ def _uplink(name: str, told: Any, now: int) -> Uplink:
 
 
 def _with_role(one: Uplink, primary: str) -> Uplink:
-    from dataclasses import replace
-
     role: Role = "unknown"
     if one.up:
         role = "active" if one.id == primary else "standby" if primary else "unknown"

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from fieldkit.links.linux import kind_of
 from fieldkit.links.reading import mapping, number, objects, raw, text, truth, whole
-from fieldkit.links.runner import NotHere, Runner, RunnerError
+from fieldkit.links.runner import Runner, RunnerError
 from fieldkit.links.uplink import Kind, LinkEvent, Role, Uplink
 from fieldkit_openwrt import mwan3
 
@@ -38,7 +38,7 @@ class OpenWrtAdapter:
         dump = runner.ubus("network.interface", "dump")
         try:
             status: Any = runner.ubus("mwan3", "status")
-        except (NotHere, RunnerError):
+        except RunnerError:
             status = None  # it is not installed, or not running: then metrics decide
         return uplinks(dump, status, runner.now())
 

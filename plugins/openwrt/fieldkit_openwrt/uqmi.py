@@ -36,7 +36,8 @@ class UqmiAdapter:
             try:
                 for question in ("signal-info", "serving-system", "data-status"):
                     said = runner.run("uqmi", "-s", "-t", "3000", "-d", f"/dev/{control}", f"--get-{question}")
-                    answers[question] = parsed(said) if parsed(said) is not None else said.strip().strip('"')
+                    told = parsed(said)
+                    answers[question] = told if told is not None else said.strip().strip('"')
             except NotHere:
                 raise
             except RunnerError as error:

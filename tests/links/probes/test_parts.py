@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fieldkit.links.probes import remote
 from fieldkit.links.probes.dns import DnsError, answer, question
 from fieldkit.links.probes.echo import checksum, request
 from fieldkit.links.probes.probe import Named, Probe, Verdict
@@ -183,3 +184,27 @@ def test_nslookups_of_three_kinds() -> None:
         assert not named.bound
         assert not probe.answering
         assert ("NXDOMAIN" in named.error) == (kind == "none")
+
+
+def test_a_csms_whose_address_begins_as_that_of_the_name_server() -> None:
+    said = "Server:\t\t10.0.0.1\nAddress:\t10.0.0.1:53\n\nName:\tcsms.example\nAddress: 10.0.0.12\n"
+    assert remote._addresses(said, "10.0.0.1") == ("10.0.0.12",)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "fieldkit-probe: 101 1.2.3 0 0 1 1 1",
+        f"fieldkit-probe: 101 0.1 0.2 0 {'9' * 5000} 1 1",
+        "fieldkit-probe: 101 0.1 0.2 0 1 1 1\n-----BEGIN CERTIFICATE-----\nA\n-----END CERTIFICATE-----",
+    ],
+)
+def test_what_no_curl_would_write_ends_no_probe(written: str) -> None:
+    class Router(ReplayRunner):
+        def run(self, *command: str, seconds: float = 0) -> str:
+            return f"{written}\nfieldkit-status: 0\n"
+
+    probe = _probe("wan", names=[])
+    RemoteProber(Router([], "a router"), TARGET).reach(probe)
+    assert probe.tried
+    assert not probe.certificate
