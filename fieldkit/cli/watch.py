@@ -6,6 +6,7 @@ import os
 import re
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,12 @@ Examples:
   fieldkit watch "proxy://:9000->wss://csms.example/ocpp"
                                                   between chargers and their CSMS
   fieldkit watch tzsp://:37008                    packets that a switch or router mirrors
+  fieldkit watch agent://root@192.168.1.1         what an agent on a router sees, while it goes on; agent://: here
   fieldkit watch /dev/ttyUSB0                     a serial port; nothing is sent to it
   fieldkit watch eth0 --router ssh://root@192.168.1.1
                                                   with the router's uplinks, asked every 10 s
   fieldkit watch lan.pcap --router link.jsonl     with what the router told meanwhile
+  fieldkit watch --detect site.pcapng             with what is unusual in it, and why (key 7)
   ssh router tcpdump -i any -U -w - tcp | fieldkit watch -
 
 \b
@@ -67,6 +70,12 @@ Over ssh use `ssh -C`: the screen then takes a twentieth of the line.
 )
 @options.plugin
 @click.option("--detect", is_flag=True, help="Look for what is unusual in files, too, as in live traffic.")
+@click.option(
+    "--state",
+    metavar="FILE",
+    type=click.Path(exists=True, dir_okay=False),
+    help="What is usual at this site, from fieldkit detect calibrate; implies --detect.",
+)
 @click.option("--theme", metavar="NAME", help="field-sun, field-night, ansi-dark, ansi-light, or another of Textual's.")
 @click.option("--ascii", "plain", is_flag=True, help="No signs beyond ASCII.")
 @click.option("--utc", is_flag=True, help="Show times in UTC instead of local time.")
@@ -84,6 +93,7 @@ def command(
     routers: tuple[str, ...],
     plugins: tuple[str, ...],
     detect: bool,
+    state: str | None,
     theme: str | None,
     plain: bool,
     utc: bool,
@@ -92,8 +102,9 @@ def command(
     """See traffic on the screen: message by message, charger by charger, and what is wrong.
 
     SOURCE is a capture or log file, an interface, any, ssh://[USER@]HOST[:PORT]/IFACE, proxy://[ADDRESS]:PORT->URL,
-    tzsp://[ADDRESS]:PORT, a serial port, demo, or - for standard input. Files are merged by time, and so are
-    interfaces; a proxy and a serial port are watched alone. Without a SOURCE you choose one on the screen.
+    tzsp://[ADDRESS]:PORT, agent://[USER@]HOST[:PORT], a serial port, demo, or - for standard input. Files are merged by
+    time, and so are interfaces; a proxy and a serial port are watched alone. Without a SOURCE you choose one on the
+    screen.
     """
     why = refusal()
     if why:
@@ -143,7 +154,7 @@ def command(
             validate=validate,
             policy=Policy(security_profile=min_profile),
             speed=replay or 0,
-            detector=usual_detector if detect or feed.live else None,
+            detector=partial(usual_detector, state) if detect or state or feed.live else None,
             routers=plugged.routers,
             checks=plugged.checks,
             decoding=plugged.decoding,

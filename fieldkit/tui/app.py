@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time as _time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -22,6 +22,7 @@ from fieldkit.tui.settings import Settings, remember
 from fieldkit.tui.widgets.statusline import StatusLine
 
 if TYPE_CHECKING:
+    from fieldkit.events import Event
     from fieldkit.history import Scope
     from fieldkit.tui.engine import Engine, State
     from fieldkit.tui.screens.live import LiveScreen
@@ -205,7 +206,7 @@ class FieldkitApp(App[int]):
             self.notice = ""
             self.refresh_front()
 
-    # -------------------------------------------------------------------------------- from other screens to the traffic
+    # -------------------------------------------------------------------------------- from one screen to another
 
     def show_row(self, number: int) -> None:
         """To the traffic, with this row chosen."""
@@ -218,6 +219,45 @@ class FieldkitApp(App[int]):
     def show_filter(self, text: str) -> None:
         """To the traffic that passes a filter."""
         self._on_live(lambda live: live.show_filter(text))
+
+    def show_finding(self, id_: str) -> None:
+        """To the first finding of a kind."""
+        from fieldkit.tui.screens.findings import FindingsScreen
+
+        self.action_go("findings")
+
+        def do() -> None:
+            if isinstance(self.screen, FindingsScreen):
+                self.screen.show_kind(id_)
+
+        self.call_after_refresh(do)
+
+    def show_charger(self, key: str) -> None:
+        """To everything about a charger."""
+        from fieldkit.tui.screens.charger import ChargerScreen
+
+        self.action_go("chargers")
+        self.call_after_refresh(lambda: self.push_screen(ChargerScreen(key)))
+
+    def show_evidence(self, pieces: Sequence[Event]) -> None:
+        """To the first of these that is in the traffic, else to what was there at that time."""
+        engine = self.engine
+        if engine is None or not engine.ready:
+            return
+        with engine.lock:
+            rows = [engine.judged.row_of(piece) for piece in pieces]
+            row = next((row for row in rows if row is not None), None)
+            # Pings and what TCP repeats have no line of their own: what passed at that time says as much.
+            near = engine.history.at_time(pieces[0].time) if row is None and pieces and pieces[0].time > 0 else None
+            if near is not None and near >= engine.history.end:
+                near = engine.history.end - 1 if len(engine.history) else None
+        if row is not None:
+            self.show_row(row)
+        elif near is not None:
+            self.show_row(near)
+            self.say("it has no line of its own: this was at the same time")
+        else:
+            self.say("there is nothing of it in the traffic")
 
     def _on_live(self, then: Callable[[LiveScreen], None]) -> None:
         from fieldkit.tui.screens.live import LiveScreen

@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from fieldkit.checks.check import Check
     from fieldkit.checks.collector import Collected
     from fieldkit.checks.policy import Policy
-    from fieldkit.detect.detector import Detector
     from fieldkit.events import PluginFailed
     from fieldkit.links.uplink import LinkEvent
+    from fieldkit.models.opening import Site
     from fieldkit.plugins.decoding import Decoding
     from fieldkit.reports.document import Report
     from fieldkit.session import Session
@@ -77,11 +77,12 @@ class State:
         return self.phase in ("starting", "loading", "live", "replaying")
 
 
-def usual_detector() -> Detector:
-    """Loaded by the engine's thread, not while somebody waits for the first screen."""
-    from fieldkit.models.opening import build_detector
+def usual_detector(state: str | None = None) -> Site:
+    """Loaded by the engine's thread, not while somebody waits for the first screen. ``state``: a calibration file."""
+    from fieldkit.models.opening import Site
+    from fieldkit.models.runtimes import INLINE
 
-    return build_detector()
+    return Site(state=state, runtime=INLINE)
 
 
 class Engine:
@@ -97,7 +98,7 @@ class Engine:
         speed: float = 0,
         history: History | None = None,
         clock: Callable[[], float] = time.monotonic,
-        detector: Callable[[], Detector] | None = None,
+        detector: Callable[[], Site] | None = None,
         routers: Routers | None = None,
         checks: Iterable[type[Check]] = (),
         decoding: Callable[[list[PluginFailed]], Decoding] | None = None,
@@ -119,6 +120,8 @@ class Engine:
         self._routers = routers
         self._checks = tuple(checks)
         self._decoding = decoding
+        self.site: Site | None = None
+        """The detector with what it has learnt; None where there is none, or not yet."""
         self._session: Session | None = None
         self._phase: Phase = "starting"
         self._failures: list[str] = []
@@ -153,6 +156,8 @@ class Engine:
             self._routers.close()
         if self._thread.is_alive():
             self._thread.join(timeout=10)
+        if self.site is not None:
+            self.site.close()
 
     @property
     def wishes(self) -> dict[str, Any]:
@@ -262,7 +267,8 @@ class Engine:
         schemas = Schemas(schemastore.load) if self._validate else None
         if self._validate and not schemastore.available():
             self._notes.append("the Python package 'ocpp' is not installed: payloads are not validated")
-        detector = self._detector() if self._detector is not None else None
+        self.site = self._watching()
+        detector = self.site.detector if self.site is not None else None
         session = Session(self._policy, [self.history], checks=self._checks, detector=detector)
         session.show_incidents()
         decoding = self._decoding(session.failed_plugins) if self._decoding is not None else None
@@ -285,6 +291,16 @@ class Engine:
             self._judge_at = 0.0
             self._judge(session)
         self._phase = "stopped" if self._stop.is_set() and not self.feed.live else "done"
+
+    def _watching(self) -> Site | None:
+        """The detector, if one is wanted and it is there: an installation may be without, and goes on without."""
+        if self._detector is None:
+            return None
+        try:
+            return self._detector()
+        except ModuleNotFoundError as error:
+            self._notes.append(f"the detector is off: {error.name or 'a part of it'} is not installed")
+        return None
 
     def _batches(self, keys: object, schemas: object) -> Iterator[list[Event]]:
         batches = self.feed.batches(keys, schemas, self._stop.is_set)  # type: ignore[arg-type]

@@ -50,6 +50,8 @@ class Facts:
     critical: int = 0
     warning: int = 0
     info: int = 0
+    incident: str = ""
+    """What an incident that is open says of it; those that are harmless do not count."""
 
     @property
     def name(self) -> str:
@@ -100,7 +102,9 @@ def gather(session: Session, findings: Sequence[Collected], *, running: bool, no
                 facts.warning += 1
             else:
                 facts.info += 1
+    lasting = _incidents(session)
     for facts in known.values():
+        facts.incident = lasting.get(facts.key, "")
         _judge(facts, now, running)
     return list(known.values())
 
@@ -120,8 +124,18 @@ def one(session: Session, findings: Sequence[Collected], key: str, *, running: b
             facts.critical += finding.severity == "critical"
             facts.warning += finding.severity == "warning"
             facts.info += finding.severity == "info"
+    facts.incident = _incidents(session).get(key, "")
     _judge(facts, max(now, picture.time), running)
     return facts
+
+
+def _incidents(session: Session) -> dict[str, str]:
+    """By station: the title of the latest incident that goes on. One of the site concerns no charger above others."""
+    detector = session.detector
+    if detector is None:
+        return {}
+    lasting = (incident for incident in detector.fusion.open if incident.category != "benign")
+    return {incident.station: incident.family.title for incident in lasting}
 
 
 def concerns(finding: Collected, key: str) -> bool:
@@ -158,6 +172,10 @@ def _client(event: Event) -> str:
 
 def _judge(facts: Facts, now: int, running: bool) -> None:
     facts.level, facts.word, facts.why = _state(facts, now, running)
+    if facts.incident:
+        facts.why += f"; incident (7): {facts.incident}"
+        if facts.level == "ok":  # what is worse than that is what has to be seen first
+            facts.level, facts.word = "warn", "INCIDENT"
     closed = [link.closed for link in facts.links if link.closed is not None]
     facts.until = max(closed) if len(closed) == len(facts.links) and closed else now
 

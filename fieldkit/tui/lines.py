@@ -48,6 +48,15 @@ def cut(text: str, width: int) -> str:
     return set_cell_size(text, width)
 
 
+def end(text: str, width: int) -> str:
+    """The same, but it is the beginning that goes: chargers of one site differ in their last signs."""
+    if width > 1 and cell_len(text) > width:
+        while cell_len(text) >= width:
+            text = text[1:]
+        text = f"…{text}"
+    return set_cell_size(text, width)
+
+
 def line_of(widget: Widget, prefix: str, parts: Sequence[Part], width: int, base: Style | None = None) -> Strip:
     """The parts in the styles ``prefix--style`` of ``widget``, exactly as wide as asked for; the left end goes first
     where there is no room for all of it."""

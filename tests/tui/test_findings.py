@@ -62,14 +62,14 @@ async def test_another_piece_of_evidence_is_chosen_in_the_text() -> None:
 async def test_evidence_without_a_line_leads_to_what_was_at_the_same_time() -> None:
     async with seeing("demo", size=SMALL) as d:
         await d.press("3")
-        screen = screen_of(d)
+        screen_of(d)
         from fieldkit.events import WsControl
 
         message = d.app.engine.history.message(40) if d.app.engine is not None else None
         assert message is not None
         connection = message.channel.connection
         assert connection is not None
-        screen._show_evidence([WsControl(message.time, (99999,), connection, True, "ping", b"", None, "")])
+        d.app.show_evidence([WsControl(message.time, (99999,), connection, True, "ping", b"", None, "")])
         await d.settle()
         assert d.app.current_mode == "live"
         assert "no line of its own" in d.text

@@ -206,6 +206,11 @@ def test_what_was_looked_at_is_remembered(home: Path) -> None:
     assert [one.names for one in recent.recent()] == [(str(home / "site.pcap"),), ("ssh://root@router/br-lan",)]
     (home / "site.pcap").unlink()
     assert [one.names for one in recent.recent()] == [("ssh://root@router/br-lan",)], "what is gone is not offered"
+    for agent in ("agent://root@router", "agent://"):
+        recent.remember([agent], 5.0)
+        (latest, *_) = recent.recent()
+        assert latest.names == (agent,)
+        assert latest.there, "an agent is asked again, not looked for among the files"
     kept = Path(os.environ["XDG_STATE_HOME"]) / "fieldkit" / "recent.json"
     assert kept.stat().st_mode & 0o077 == 0
     for number in range(40):

@@ -22,11 +22,14 @@ from fieldkit.tui.screens.compare import CompareScreen
 from fieldkit.tui.settings import Settings
 from fieldkit.tui.themes import CHOICES
 from tests.tui.driving import CAPTURES, SMALL, WIDE
+from tests.tui.odd import odd
 from tests.tui.ready import loaded
 from tests.tui.test_compare import capture, day
 from tests.tui.test_links import TOLD
 
 FAILOVER = str(Path(__file__).parents[1] / "data" / "failover" / "failover_lan.pcap")
+ODD = "odd"
+"""No file: what ``tests.tui.odd`` makes of the demo."""
 TLS13 = str(CAPTURES / "ocpp16j_vcp_ocpprpc_wss_tls13.pcap")
 SCREENS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     # Name of the picture: source, screen, keys.
@@ -36,6 +39,7 @@ SCREENS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "findings": ("demo", "findings", ("down",)),
     "tls": (TLS13, "tls", ()),
     "links": (FAILOVER, "links", ("down", "down")),
+    "detector": (ODD, "detector", ("end",)),
 }
 ACTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "pair": ("demo", "live", ("n", "enter")),
@@ -46,6 +50,8 @@ ACTS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     "find": ("demo", "live", ("l",)),
     "replay": ("demo", "live", ("r",)),
     "jump": ("demo", "live", ("n", "x")),
+    "incident": (ODD, "detector", ("end", "enter")),
+    "watched": (ODD, "detector", ("d",)),
     "help": ("demo", "findings", ("question_mark",)),
 }
 
@@ -76,7 +82,7 @@ def picture(
 ) -> bool:
     """``is_there``: what is drawn has come, where a thread fetches it."""
     source, start_at, keys = shown
-    engine = loaded(source, routers=TOLD if source == FAILOVER else ()) if source else None
+    engine = odd() if source == ODD else loaded(source, routers=TOLD if source == FAILOVER else ()) if source else None
     app = FieldkitApp(engine, settings=Settings(utc=True, theme=theme), glyphs=glyphs, period=3600, start_at=start_at)
 
     async def press(pilot: Pilot[object]) -> None:

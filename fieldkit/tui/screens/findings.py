@@ -331,30 +331,13 @@ class FindingsScreen(FieldScreen):
             return
         finding = self._by_key.get(event.key)
         if finding is not None:
-            self._show_evidence(evidence_of(finding))
+            self.fieldkit.show_evidence(evidence_of(finding))
 
     def on_text_page_opened(self, event: TextPage.Opened) -> None:
         """One piece of evidence, in the traffic."""
         piece = self._targets.get(event.target)
         if piece is not None:
-            self._show_evidence([piece])
-
-    def _show_evidence(self, pieces: list[Event]) -> None:
-        engine = self.engine
-        with engine.lock:
-            rows = [engine.judged.row_of(piece) for piece in pieces]
-            row = next((row for row in rows if row is not None), None)
-            # Pings and what TCP repeats have no line of their own: what passed at that time says as much.
-            near = engine.history.at_time(pieces[0].time) if row is None and pieces and pieces[0].time > 0 else None
-            if near is not None and near >= engine.history.end:
-                near = engine.history.end - 1 if len(engine.history) else None
-        if row is not None:
-            self.fieldkit.show_row(row)
-        elif near is not None:
-            self.fieldkit.show_row(near)
-            self.fieldkit.say("it has no line of its own: this was at the same time")
-        else:
-            self.fieldkit.say("there is nothing of it in the traffic")
+            self.fieldkit.show_evidence([piece])
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Words to look for."""

@@ -291,7 +291,7 @@ class LinksScreen(FieldScreen):
             case "connection" if isinstance(value, int):
                 self.fieldkit.show_only(Scope(connection=value))
             case "finding":
-                self._show_finding(str(value))
+                self.fieldkit.show_finding(str(value))
             case "charger":
                 self.action_charger()
 
@@ -304,18 +304,6 @@ class LinksScreen(FieldScreen):
             self.fieldkit.say("its messages are not kept any more")
         else:
             self.fieldkit.show_row(number)
-
-    def _show_finding(self, id_: str) -> None:
-        from fieldkit.tui.screens.findings import FindingsScreen
-
-        app = self.fieldkit
-        app.action_go("findings")
-
-        def show() -> None:
-            if isinstance(app.screen, FindingsScreen):
-                app.screen.show_kind(id_)
-
-        app.call_after_refresh(show)
 
     # --------------------------------------------------------------------------------------------------------- actions
 
@@ -352,18 +340,14 @@ class LinksScreen(FieldScreen):
         if row is None:
             self.fieldkit.say("there is no outage")
             return
-        from fieldkit.tui.screens.charger import ChargerScreen
-
-        app, key = self.fieldkit, row.station
-        app.action_go("chargers")
-        app.call_after_refresh(lambda: app.push_screen(ChargerScreen(key)))
+        self.fieldkit.show_charger(row.station)
 
     def action_finding(self) -> None:
         """The worst that tells of this outage."""
         row = self.row
         found = findings_of(row, self._findings) if row is not None else []
         if found:
-            self._show_finding(found[0].kind.id)
+            self.fieldkit.show_finding(found[0].kind.id)
         else:
             self.fieldkit.say("no finding tells of it: nobody has to do anything about it, or it is not sure enough")
 

@@ -96,20 +96,16 @@ class ReplayScreen(FieldDialog):
 
     def _begin(self, speed: int) -> None:
         from fieldkit.sources.file import SourceError
-        from fieldkit.tui.engine import Engine
-        from fieldkit.tui.feeds import open_feed
+        from fieldkit.tui.again import again
 
-        app, feed = self.fieldkit, self.engine.feed
-        names = getattr(feed, "names", ())
-        if feed.live or not names or any(name.startswith("/dev/fd/") for name in names):
-            app.say("only a file can be replayed")
-            return
+        app = self.fieldkit
         try:
-            engine = Engine(
-                open_feed(names, utc_offset=getattr(feed, "utc_offset", None)), **self.engine.wishes, speed=speed
-            )
+            engine = again(self.engine, speed=speed)
         except SourceError as error:
             app.say(str(error))
+            return
+        if engine is None:
+            app.say("only a file can be replayed")
             return
         self.dismiss(None)
         app.call_after_refresh(app.open, engine)
