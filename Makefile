@@ -20,7 +20,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls soak soak-serial soak-agent \
+.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls bench-detect soak soak-serial soak-agent \
 	lab-failover packages test-packages lock clean
 .DELETE_ON_ERROR:
 
@@ -36,6 +36,7 @@ help:
 	@echo 'make bench-proxy  what the proxy adds: latency, memory'
 	@echo 'make bench-live   what a live capture takes and loses, beside tcpdump (root on Linux, tcpdump, tcpreplay)'
 	@echo 'make bench-tls    fieldkit tls beside sslyze, nmap and testssl.sh, where they are (nginx, openssl)'
+	@echo 'make bench-detect what the detector costs: time a window, memory; BENCH_DETECT="--python ~/litert/bin/python"'
 	@echo 'make soak         eight hours of a site in two minutes: memory must stay where it is'
 	@echo 'make soak-serial  an hour of listening to serial devices: no byte sent, none lost; SOAK_SECONDS=330 is a short one'
 	@echo 'make lab-failover  outages made on purpose, and what is said of them (root on Linux, nftables, tcpdump; 8 minutes)'
@@ -144,6 +145,10 @@ bench-live: $(VENV)/.installed $(BENCH_CAPTURES)/site.pcap
 # BENCH_TLS="--sslyze PATH": sslyze in an environment of its own (it wants an older cryptography). Two minutes a testssl.
 bench-tls: $(VENV)/.installed
 	@$(RUN)python $(BENCH_TOOLS)/tls_bench.py $(RUN)fieldkit $(BENCH_TLS)
+
+# BENCH_DETECT="--python PATH": another interpreter with a runtime for the model. A minute.
+bench-detect: $(VENV)/.developing
+	@PYTHONPATH=. $(RUN)python $(BENCH_TOOLS)/detect_bench.py $(BENCH_DETECT)
 
 soak: $(VENV)/.installed
 	@$(RUN)python $(BENCH_TOOLS)/live_soak.py -- $(RUN)fieldkit

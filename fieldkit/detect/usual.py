@@ -89,8 +89,10 @@ class Usual:
         if not kept:
             return
         median = kept[len(kept) // 2]
-        deviations = sorted(abs(value - median) for value in kept)
-        spread = MAD_TO_SIGMA * deviations[len(deviations) // 2]
+        spread = 0.0
+        if kept[0] != kept[-1]:  # most counts have never been anything but zero
+            deviations = sorted([abs(value - median) for value in kept])
+            spread = MAD_TO_SIGMA * deviations[len(deviations) // 2]
         if self.prior is not None and self.count < 8 * PRIOR_WEIGHT:
             share = self.count / (self.count + PRIOR_WEIGHT)
             median, spread = mixed(share, (median, spread), self.prior)
