@@ -52,8 +52,9 @@ class Consent:
         return f"it wants to {wants}: if you trust it, run: fieldkit plugins allow {found.name}"
 
     def seen(self, found: Found) -> None:
-        """It has been introduced."""
-        self._note(found, "seen")
+        """It has been introduced. Fieldkit's own are not, and leave nothing behind: a router's flash wears."""
+        if found.origin != "shipped":
+            self._note(found, "seen")
 
     def allow(self, found: Found) -> None:
         """The user trusts it with what it wants now."""

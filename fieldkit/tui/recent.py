@@ -20,7 +20,7 @@ MAX_KEPT: Final = 20
 MAX_FILE: Final = 1 << 18
 """Bytes of the file that are read."""
 _NOT_KEPT: Final = ("demo", "-")
-_SCHEMES: Final = ("ssh://", "tzsp://", "proxy://")
+_SCHEMES: Final = ("ssh://", "tzsp://", "proxy://", "agent://")
 
 
 @dataclass(frozen=True, slots=True)

@@ -110,7 +110,9 @@ def apk(wish: Wish) -> list[Artefact]:
         "origin": "fieldkit",
         "license": "MIT",
     }
-    scripts = {"post-install": _template("openwrt/postinst"), "pre-deinstall": _template("openwrt/prerm")}
+    # An upgrade runs neither post-install nor pre-deinstall.
+    scripts = {name: _template("openwrt/postinst") for name in ("post-install", "post-upgrade")}
+    scripts["pre-deinstall"] = _template("openwrt/prerm")
     data = apks.built(tree, about, _DEPENDS, scripts)
     return [Artefact(f"fieldkit-{version}-r1.apk", version, data, sbom.parts(part.wheels), tree.size)]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,6 +10,14 @@ import pytest
 
 from tests.agent.lab import Broker, broker
 from tests.traffic.netlab import Cable, cable
+
+
+@pytest.fixture(autouse=True)
+def swept(tmp_path: Path) -> Iterator[None]:
+    """A root takes 300 MB, and pytest keeps what three runs have made."""
+    yield
+    for name in ("root", "new"):
+        shutil.rmtree(tmp_path / name, ignore_errors=True)
 
 
 @pytest.fixture

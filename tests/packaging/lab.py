@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tarfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, Final
@@ -168,14 +168,22 @@ def files(root: Path) -> set[str]:
 class Root:
     """Somewhere to chroot to. Mounts are made in a namespace of the command's own and go when it ends."""
 
-    def __init__(self, path: Path, *, read_only: bool = False, binds: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        read_only: bool = False,
+        binds: Mapping[str, Path] | None = None,
+        more: Sequence[str] = (),
+    ) -> None:
+        """``more``: lines of shell that mount something besides, below ``$root``."""
         self.path = path
         lines = ["set -e", 'root=$1; shift; mount --bind "$root" "$root"']
         lines += [f'mount --bind "{source}" "$root{target}"' for target, source in (binds or {}).items()]
         lines += ['mount --bind /dev "$root/dev"', 'mount -t proc proc "$root/proc"', 'mount --rbind /sys "$root/sys"']
         if read_only:
             lines.append('mount -o remount,bind,ro "$root"')
-        self._script = "; ".join([*lines, 'exec "$@"'])
+        self._script = "; ".join([*lines, *more, 'exec "$@"'])
 
     def command(self, *words: str, run_as: tuple[str, ...] = (CHROOT,)) -> list[str]:
         """``run_as``: what enters the root, up to where its path stands."""

@@ -28,7 +28,7 @@ OCPP = Path(str(util.find_spec("ocpp").origin)).parent  # type: ignore[union-att
 NEVER = ("scapy", "smllib")
 """Under the GPL: what carries them would be, too."""
 HEAVY = ("numpy", "cryptography", "textual", "orjson", "ai_edge_litert", "tflite_runtime", "rich")
-SHELL = ["etc/init.d/fieldkit"]
+SHELL = ["etc/init.d/fieldkit", "etc/hotplug.d/net/90-fieldkit"]
 
 
 @pytest.fixture(scope="module", params=["ipk", "apk"])
@@ -87,6 +87,7 @@ def test_what_the_router_is_told(lite: tuple[str, Path, dict[str, str]]) -> None
         assert "arch = noarch" in info
         depends = re.findall(r"depend = (\S+)", said[".PKGINFO"])
         scripts = [said[".post-install"], said[".pre-deinstall"]]
+        assert said[".post-upgrade"] == said[".post-install"], "an upgrade runs nothing else"
     assert {"python3-light", "python3-asyncio", "python3-openssl", "python3-sqlite3", "python3-email"} <= set(depends)
     assert all(script.startswith("#!/bin/sh\n") for script in scripts)
     assert (root / "etc/init.d/fieldkit").stat().st_mode & 0o111
@@ -101,7 +102,7 @@ def test_scripts_are_what_busybox_understands(lite: tuple[str, Path, dict[str, s
         if text.startswith("#!/bin/sh"):
             scripts.append(tmp_path / name.lstrip("."))
             scripts[-1].write_text(text)
-    assert len(scripts) == 3
+    assert len(scripts) == len(SHELL) + (2 if "postinst" in said else 3)
     for script in scripts:
         done = subprocess.run(["busybox", "ash", "-n", str(script)], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
@@ -109,12 +110,12 @@ def test_scripts_are_what_busybox_understands(lite: tuple[str, Path, dict[str, s
 
 @needs("shellcheck")
 @pytest.mark.parametrize(
-    "path", sorted(str(p.relative_to(lab.ROOT)) for p in (lab.ROOT / "packaging").rglob("*") if "init.d/" in str(p)
-                   or p.name in ("postinst", "prerm", "postrm", "start.sh"))
+    "path", sorted(str(p.relative_to(lab.ROOT)) for p in (lab.ROOT / "packaging").rglob("*")
+                   if p.name in ("postinst", "prerm", "postrm", "start.sh") or p.parent.name in ("init.d", "net"))
 )  # fmt: skip
 def test_shellcheck_finds_nothing_in_our_scripts(path: str) -> None:
     # rc.common is OpenWrt's: its `local` is busybox', its functions are called by name.
-    options = ["-s", "dash", "-e", "SC3043,SC2317"] if "/openwrt/" in path else []
+    options = ["-s", "dash", "-e", "SC3043,SC2317,SC2154"] if "/openwrt/" in path else []
     done = subprocess.run(["shellcheck", *options, str(lab.ROOT / path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
@@ -134,7 +135,7 @@ done
 def test_the_init_script_starts_what_is_enabled_and_right(
     enabled: str, right: bool, started: bool, tmp_path: Path
 ) -> None:
-    """Its logic alone: procd itself is not here."""
+    """Its logic alone; test_lite.py has it start an agent."""
     program = tmp_path / "fieldkit"
     program.write_text(f"#!/bin/sh\necho 'fieldkit:3: agent.site is wrong' >&2\nexit {0 if right else 2}\n")
     program.chmod(0o755)

@@ -1,4 +1,4 @@
-"""The lite package, installed where there is a bare Python and nothing else, and run as its init script runs it."""
+"""The lite package on a router: installed, configured as docs/packages.md says, run by procd, upgraded, taken off again."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.agent.lab import Broker, Listening, needs_mosquitto
-from tests.packaging import lab
-from tests.packaging.lab import FINDING, PENDING, Root, needs, needs_root, until
-from tests.traffic.netlab import Cable, needs_network, needs_tcpreplay
+from tests.packaging import lab, router
+from tests.packaging.lab import FINDING, PENDING, needs, needs_root, until
+from tests.packaging.router import Router
+from tests.traffic.netlab import Cable, cable, needs_network, needs_tcpreplay
 
+DOCUMENT = (lab.ROOT / "docs/packages.md").read_text()
 HIDDEN = ("numpy", "cryptography", "textual", "rich", "scapy", "orjson", "smllib", "ai_edge_litert", "tflite_runtime")
 MEMORY = 48_000_000
 """Bytes that the agent may be resident with, after traffic and with two sinks: Debian's Python alone takes fourteen, which
@@ -26,112 +28,118 @@ is linked statically against all that a router's shares."""
 pytestmark = [pytest.mark.packages, needs_root, needs("unshare", "chroot")]
 
 
-def python313() -> Path | None:
-    """OpenWrt 25.12 has a 3.13."""
-    kept = sorted((Path.home() / ".pyenv" / "versions").glob("3.13.*"))
-    return kept[-1] if kept else None
+def documented(beginning: str) -> str:
+    """The commands of docs/packages.md that begin so."""
+    (found,) = re.findall(rf"```\n({re.escape(beginning)}.*?)```", DOCUMENT, re.DOTALL)
+    return str(found)
 
 
-def router(kind: str, to: Path) -> Root:
-    """A root with Python and its standard library alone; the package's tree laid into it as an installer does."""
-    subprocess.run(["cp", "-a", str(lab.debian("amd64")), str(to)], check=True)
-    binds: dict[str, Path] = {}
-    if kind == "apk":
-        python = python313()
-        if python is None:
-            pytest.skip("needs Python 3.13 (pyenv)")
-        (to / str(python)[1:]).mkdir(parents=True)
-        binds[str(python)] = python
-        (to / "usr/bin/python3").unlink()
-        (to / "usr/bin/python3").symlink_to(python / "bin" / "python3.13")
-        hidden = python / "lib/python3.13/site-packages"
-        binds[str(hidden)] = to.parent / "nothing"  # what pyenv has been given besides
-        (to.parent / "nothing").mkdir()
-    unpack = lab.unpacked_ipk if kind == "ipk" else lab.unpacked_apk
-    unpack(lab.built(kind), to)
-    return Root(to, binds=binds)
-
-
-def configured(root: Root, wire: Cable, port: int) -> None:
-    path = root.path / "etc/config/fieldkit"
-    text = path.read_text().replace("option enabled '0'", "option enabled '1'")
-    text = text.replace("# option site", "option site").replace("'br-lan'", f"'{wire.there}'")
-    text = re.sub(r"config links.*?\n\n", "", text, flags=re.DOTALL)  # there is no ubus to ask
-    text += f"\nconfig sink 'home'\n\toption type 'mqtt'\n\toption url 'mqtt://127.0.0.1:{port}'\n"
-    path.write_text(text)
-
-
-def procd_command(root: Root) -> tuple[list[str], dict[str, str]]:
-    """What the init script has procd run."""
-    text = (root.path / "etc/init.d/fieldkit").read_text()
-    words = re.search(r"procd_set_param command (.*)", text)
-    variables = re.search(r"procd_set_param env (.*)", text)
-    assert words is not None
-    assert variables is not None
-    values = dict(re.findall(r"^(HOME_OF|CONFIG)=(\S+)$", text, re.MULTILINE))
-    command = re.sub(r'"?\$(\w+)([^" ]*)"?', lambda found: values[found[1]] + found[2], words[1]).split()
-    return command, dict(one.split("=", 1) for one in variables[1].split())
-
-
-def warming(root: Root) -> str:
-    """What it has compiled before."""
-    found = re.search(r"-P -c \\\n\s*'([^']+)'", (root.path / "etc/init.d/fieldkit").read_text())
-    assert found is not None
-    return found[1]
+def status(root: Router) -> dict[str, Any]:
+    """Asked without being told where it is: /etc/config/fieldkit says it."""
+    told: dict[str, Any] = json.loads(root.run("fieldkit", "agent", "status", "--json").stdout or "{}")
+    return told
 
 
 @needs_mosquitto
 @needs_network
 @needs_tcpreplay
+@needs("busybox", "prlimit")
 @pytest.mark.parametrize("kind", ["ipk", "apk"])
-def test_a_router_with_a_bare_python(kind: str, tmp_path: Path, wire: Cable, mosquitto: Broker) -> None:
-    root = router(kind, tmp_path / "root")
-    command, variables = procd_command(root)
-    python = command[0]
-    for name in HIDDEN:
-        assert root.run(python, "-P", "-c", f"import {name}").returncode == 1, f"{name} is there"
-    assert root.run("fieldkit", "agent", "check-config", "/etc/config/fieldkit").returncode == 2, "no site yet"
-    configured(root, wire, mosquitto.port)
-    assert "listens on" in root.good("fieldkit", "agent", "check-config", "/etc/config/fieldkit")
+def test_the_whole_way(kind: str, tmp_path: Path, wire: Cable, mosquitto: Broker) -> None:
     heard = Listening(mosquitto.port)
     log = tmp_path / "log"
-    begun = time.monotonic()
-    warmed = root.run(python, "-P", "-c", warming(root), environment=variables)
-    assert warmed.returncode == 0, warmed.stderr
-    warm = time.monotonic() - begun
-    begun = time.monotonic()
-    with root.service(log, *command, environment=variables) as process:
-        until(lambda: "listening on" in log.read_text(), log)
-        first = time.monotonic() - begun
+    with router.running(kind, tmp_path) as (root, procd), cable("fkq") as other:
+        before = router.files(root)
+        root.install(lab.built(kind))
+        for name in HIDDEN:
+            assert root.run("/usr/lib/fieldkit/bin/python3", "-P", "-c", f"import {name}").returncode, (
+                f"{name} is there"
+            )
+        assert (root.path / "etc/rc.d/S95fieldkit").is_symlink(), "it starts with the router"
+        assert procd.triggers == {"fieldkit"}, "procd knows whom a change concerns"
+        assert not procd.instances, "nothing listens before it is told where"
+
+        # Enabled, and no site yet: it is not started, and the system log says why.
+        root.sh("uci set fieldkit.agent.enabled=1; uci commit fieldkit; service fieldkit start")
+        assert not procd.instances
+        said = (root.path / "tmp/syslog").read_text()
+        assert "agent: site is missing" in said
+
+        # As the documentation has it, on this test's wires and broker.
+        config = root.path / "etc/config/fieldkit"
+        config.write_text(config.read_text().replace("'br-lan'", f"'{wire.there}'"))
+        commands = documented("uci set fieldkit.agent.site").replace("eth1", other.there)
+        begun = time.monotonic()
+        root.sh(commands.replace("mqtts://mqtt.example.org", f"mqtt://127.0.0.1:{mosquitto.port}"))
         until(lambda: {"online": True} in heard.of("status"), log)
-        lab.replay(wire.here)
+        first = time.monotonic() - begun
+        assert (root.path / "run/fieldkit-py").is_dir(), "bytecode is kept in memory"
+        assert not list((root.path / "usr/lib/fieldkit").rglob("__pycache__")), "and not on flash"
+        lab.replay(other.here)
         until(lambda: any(one["id"] == FINDING for one in heard.of("finding")), log)
-        mine = next(
-            int(line.split()[1]) * 1024
-            for line in Path(f"/proc/{process.pid}/status").read_text().splitlines()
-            if line.startswith("VmRSS")
-        )
-        # Asked without being told where it is: /etc/config/fieldkit says it.
-        told = json.loads(root.good("fieldkit", "agent", "status", "--json"))
-        assert told["site"] == "depot-north"
-        # What procd sends when `uci commit` has changed the file: another source, taken without an end.
-        path = root.path / "etc/config/fieldkit"
-        path.write_text(path.read_text().replace(f"'{wire.there}'", "'lo'"))
-        process.send_signal(signal.SIGHUP)
-        until(
-            lambda: json.loads(root.good("fieldkit", "agent", "status", "--json"))["listening"] == ["lo"],
-            log,
-        )
-        assert lab.stopped(process) == 0, log.read_text()
+        told = json.loads(root.sh("fieldkit agent status --json"))
+        assert (told["site"], told["listening"]) == ("depot-north", [wire.there, other.there])
+        assert FINDING in root.sh("fieldkit agent findings")
+        agent = procd.only.process
+        assert agent is not None
+        mine = resident(agent.pid)
+        print(f"{kind}: with the broker {first:.2f} s after the first command; {mine / 1e6:.1f} MB resident")
+        assert mine <= MEMORY
+
+        # Save & Apply: another source, taken without an end.
+        root.sh("uci add_list fieldkit.capture.sources=lo; uci commit fieldkit; reload_config")
+        until(lambda: "lo" in status(root)["listening"], log)
+        # A mistake: what runs goes on, and tells.
+        root.sh("uci set fieldkit.agent.health=often; uci commit fieldkit; reload_config")
+        until(lambda: any(one["id"] == "agent.reload-failed" for one in heard.of("finding")), log)
+        root.sh("uci set fieldkit.agent.health=5m; uci commit fieldkit; reload_config")
+        # An interface comes; one that is none of ours comes, too.
+        late = f"fkzb{os.getpid() % 10_000}"
+        root.sh(f"uci add_list fieldkit.capture.sources={late}; uci commit fieldkit; reload_config")
+        until(lambda: late in status(root)["not_listening"], log)
+        with cable("fkz"):
+            anew = log.read_text().count("read anew")
+            plugged(root, wire.here)
+            plugged(root, late)
+            until(lambda: late in status(root)["listening"], log)
+            assert log.read_text().count("read anew") == anew + 1
+        assert procd.only.process is agent, "all of this was one process"
+        assert agent.poll() is None
+
+        # It is killed, and comes back by itself.
+        agent.kill()
+        until(lambda: procd.only.starts == 2 and status(root).get("site") == "depot-north", log)
+
+        # Upgraded: the new one runs, with the configuration that there was.
+        second = procd.only.process
+        written = config.read_bytes()
+        root.install(lab.built(kind))
+        until(lambda: procd.only.process is not second and status(root).get("site") == "depot-north", log)
+        assert config.read_bytes() == written
+
+        third = procd.only.process
+        assert third is not None
+        root.remove()
+        assert third.poll() == 0, "it has ended by itself before its files went"
+        assert not procd.instances
+        root.sh(documented("rm -r /etc/fieldkit"))
+        assert router.files(root) == before
     heard.close()
-    print(f"{kind}: compiled in {warm:.2f} s, listening after {first:.2f} s; {mine / 1e6:.1f} MB resident")
-    assert mine <= MEMORY
-    assert (root.path / "run/fieldkit-py").is_dir(), "bytecode is kept in memory"
-    assert not list((root.path / "usr/lib/fieldkit").rglob("__pycache__")), "and not on flash"
+
+
+def plugged(root: Router, interface: str) -> None:
+    """What the kernel says of an interface that appears."""
+    root.sh(f"ACTION=add INTERFACE={interface} DEVPATH=/devices/virtual/net/{interface} /sbin/hotplug-call net")
+
+
+def resident(process: int) -> int:
+    lines = Path(f"/proc/{process}/status").read_text().splitlines()
+    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
 
 
 def test_what_needs_more_says_so_in_one_line(tmp_path: Path) -> None:
-    root = router("ipk", tmp_path / "root")
+    root = Router("ipk", tmp_path / "root")
+    lab.unpacked_ipk(lab.built("ipk"), root.path)
     shutil.copy(PENDING, root.path / "tmp/site.pcap")
     done = root.run("fieldkit", "report", "/tmp/site.pcap", "-o", "/tmp/report.json")
     assert FINDING in (root.path / "tmp/report.json").read_text(), done.stderr

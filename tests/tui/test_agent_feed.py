@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from contextlib import closing
@@ -25,9 +26,11 @@ def test_an_agents_packets_come_to_the_screen(tmp_path: Path, monkeypatch: pytes
     """The agent's own socket and hub, the program that asks it, and the feed that the screen reads."""
     monkeypatch.setenv("FIELDKIT_AGENT_RUN", str(tmp_path))
     hub = Hub()
-    control = Control(
-        tmp_path, {"packets": lambda question: {"listening": ["br-lan"]}}, {"packets": lambda way, _: hub.serve(way)}
-    )
+
+    def serve(way: socket.socket, question: object) -> None:
+        hub.serve(way)
+
+    control = Control(tmp_path, {"packets": lambda question: {"listening": ["br-lan"]}}, {"packets": serve})
     control.open()
     feed = open_feed(["agent://"])
     assert isinstance(feed, LiveFeed)
