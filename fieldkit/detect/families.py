@@ -146,21 +146,21 @@ _ALL: Final = (
         "fraud",
         "An energy register went backwards",
         "Read the meter's own display. A replaced meter explains it; otherwise bills of this connector are wrong.",
-        frozenset({"under-reporting-meter", "energy-outside-transaction", "unusual-energy"}),
+        frozenset({"under-reporting-meter", "energy-outside-transaction", "unusual-energy", "unusual-metering"}),
     ),
     Family(
         "under-reporting-meter",
         "fraud",
         "The energy that is billed is not the energy that flows",
         "Compare the station's register with a second meter during one charge, and look at the meter's seals.",
-        frozenset({"unusual-energy"}),
+        frozenset({"unusual-energy", "unusual-metering"}),
     ),
     Family(
         "energy-outside-transaction",
         "fraud",
         "Energy flows that no transaction accounts for",
         "See whether a vehicle is connected. If not, find out what else hangs behind this meter.",
-        frozenset({"unusual-energy"}),
+        frozenset({"unusual-energy", "unusual-metering"}),
     ),
     Family(
         "cloned-tag",
@@ -181,6 +181,12 @@ _ALL: Final = (
         "A station's clock was moved",
         "Set the clock right (a heartbeat does), and check what was billed by time of day since.",
         frozenset({"unusual-timing"}),
+    ),
+    Family(
+        "unusual-metering",
+        "fraud",
+        "A meter does not add up as it used to",
+        "Read the meter's own display, and compare it with what was billed for the last charges.",
     ),
     # ---------------------------------------------------------------------------------------------------- maintenance
     Family(

@@ -68,7 +68,8 @@ FEATURES: Final[tuple[Feature, ...]] = (
     Feature("spread", "energy", "most", "difference between phases", "%", floor=0.5),
     Feature("temperature", "energy", "most", "temperature", "°C", floor=0.18),
     Feature("voltage", "energy", "most", "voltage off 230 V", "%", floor=0.3),
-    Feature("over", "energy", "most", "power over the limit", "%", floor=0.3),
+    # Beyond all that controls and meters need: hardly ever is there anything to learn from, and little is much.
+    Feature("over", "energy", "most", "power over the limit", "%", floor=0.17),
     Feature("opened", "transport", "count", "connections opened"),
     Feature("closed", "transport", "count", "connections ended"),
     Feature("failed", "transport", "count", "attempts to connect that failed"),
@@ -214,5 +215,5 @@ class Steps:
 
 
 def squeeze(window: Window) -> list[float]:
-    """Logarithms of what may be of any size; all of it is positive."""
-    return [log1p(abs(value)) if value else 0.0 for value in window.values]
+    """Logarithms of what may be of any size; none of it is negative."""
+    return [log1p(value) if value > 0 else 0.0 for value in window.values]

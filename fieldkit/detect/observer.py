@@ -50,6 +50,7 @@ ROUNDED: Final = 10.0
 """Wh by which a register may lie below an earlier reading: the two may have been rounded otherwise."""
 GIVEN: Final = 50.0
 """Wh: less than that is no charge."""
+MAX_DENIED: Final = 5000
 MAX_PLACES: Final = 64
 """Connectors of one station."""
 
@@ -152,6 +153,8 @@ class Observer(Tracker):
             Unanswered: self._unanswered,
         }
         self._at_address: dict[str, str] = {}
+        self._denied: set[int] = set()
+        """Connections that were turned away: they end with that, and no way is interrupted."""
 
     def see(self, event: Event) -> None:
         self._handlers[event.__class__](event)
@@ -429,7 +432,9 @@ class Observer(Tracker):
         self._transport(event, "opened")
 
     def _closed(self, event: ConnectionClosed) -> None:
-        if event.how != "end-of-capture":
+        if event.connection.number in self._denied:
+            self._denied.discard(event.connection.number)
+        elif event.how != "end-of-capture":
             self._transport(event, "failed" if event.how in ("refused", "no-answer") else "closed")
 
     def _retransmission(self, event: Retransmission) -> None:
@@ -450,6 +455,10 @@ class Observer(Tracker):
         watched = self.watched.get(name)
         if watched is not None:
             watched.steps.note(event.time, "denied")
+            watched.steps.count(event.time, "opened", -1.0)
+            if len(self._denied) >= MAX_DENIED:
+                self._denied.clear()
+            self._denied.add(event.connection.number)
             self._seen(name, watched, event)
 
     def _control(self, event: WsControl) -> None:

@@ -52,6 +52,7 @@ _FAMILY: Final[dict[Group, str]] = {
     "transport": "unusual-transport",
     "condition": "unusual-condition",
 }
+_BILLED: Final = frozenset(INDEX[name] for name in ("balance", "backwards"))
 TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
 """Of the others only more is odd: silence is looked for elsewhere."""
 _OF_GROUP: Final[dict[Group, tuple[int, ...]]] = {
@@ -193,7 +194,7 @@ class Windows(Observer):
                 continue
             which = GROUPS[max(range(len(shares)), key=shares.__getitem__)] if group == "model" and shares else group
             self.context.tell(
-                _FAMILY[which],  # type: ignore[index]  # a name in GROUPS
+                self._family(which, scores),
                 name,
                 0.62 if score > 1.25 * limit else 0.45,
                 self._words(known, scores, squeezed, group),
@@ -203,6 +204,13 @@ class Windows(Observer):
                 sign=f"window-{group}",
             )
         return odd
+
+    def _family(self, group: str, scores: list[float]) -> str:
+        """What to call it: by the group, and where that is ambiguous by what stands out most of it."""
+        limits = self.prior.limits
+        if group == "energy" and max(_OF_GROUP["energy"], key=lambda at: scores[at] / limits[at]) in _BILLED:
+            return "unusual-metering"
+        return _FAMILY[group]  # type: ignore[index]  # a name in GROUPS
 
     def _counts(self, group: str, scores: list[float]) -> bool:
         """Is what stands out most a count? Many events are many at once."""
@@ -264,7 +272,8 @@ class Windows(Observer):
         if odd or time - known.learnt < LEARN_EVERY:
             return
         known.learnt = time
-        for at, usual in enumerate(known.usual):
+        # What counts for hours stays for hours: one restart would be learnt as usual from sixty windows.
+        for at, usual in enumerate(known.usual[:MINUTE]):
             if mask[at]:
                 usual.add(squeezed[at])
         known.settle()

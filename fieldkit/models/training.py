@@ -188,7 +188,7 @@ def _prior(collection: Collection) -> Prior:
 def _scores(rows: list[Row], prior: Prior) -> Iterator[Scored]:
     """Each window in spreads from its station's usual, as ``windows`` will have it."""
     medians, spreads = [], []
-    for at in range(SIZE):
+    for at in range(MINUTE):
         values = sorted(squeezed[at] for _, squeezed, bits in rows[::3] if bits >> at & 1)
         share = min(len(values), 96) / (min(len(values), 96) + 12.0)
         median = values[len(values) // 2] if values else prior.medians[at]
@@ -196,6 +196,8 @@ def _scores(rows: list[Row], prior: Prior) -> Iterator[Scored]:
         median, spread = mixed(share, (median, 1.4826 * deviation), (prior.medians[at], prior.spreads[at]))
         medians.append(median)
         spreads.append(max(spread, floor_of(at, prior.spreads[at])))
+    medians += prior.medians[MINUTE:]
+    spreads += prior.spreads[MINUTE:]
     for number, (time, squeezed, bits) in enumerate(rows):
         middle, wide = (prior.medians, prior.spreads) if number < COLD else (medians, spreads)
         mask = [bool(bits >> at & 1) for at in range(SIZE)]
