@@ -15,7 +15,7 @@ _EXAMPLES = """
 Examples:
   fieldkit agent findings
   fieldkit agent findings --severity critical ssh://root@192.168.1.1
-  fieldkit agent findings --json | jq -r .title
+  fieldkit agent findings --json --last 50 | jq -r .title
 
 \b
 Exit codes: 0, 2 wrong command line, 4 there is no agent or no way to it.
@@ -26,11 +26,12 @@ Exit codes: 0, 2 wrong command line, 4 there is no agent or no way to it.
 @router
 @click.option("--severity", type=click.Choice(["critical", "warning", "info"]), default="info", help="The least shown.")
 @click.option("--station", default="", help="Of this station only.")
+@click.option("--last", type=click.IntRange(min=1), metavar="N", help="These many, the latest.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, as sinks get them.")
-def command(router: str, severity: str, station: str, as_json: bool) -> ExitCode:
+def command(router: str, severity: str, station: str, last: int | None, as_json: bool) -> ExitCode:
     """See what it has found since it began, also what has been sent already."""
     told, _ = ask(router, {"ask": "findings", "severity": severity, "station": station})
-    for one in told.get("findings", []):
+    for one in told.get("findings", [])[-(last or 0) :]:
         if as_json:
             click.echo(json.dumps(one))
             continue

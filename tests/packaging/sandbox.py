@@ -13,6 +13,7 @@ import functools
 import json
 import os
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -140,8 +141,7 @@ class Unit:
             binds[f"/{place}/{self[key]}"] = own
         more: list[str] = []
         if self.yes("PrivateTmp"):
-            binds["/tmp"] = folder / "private-tmp"
-            binds["/tmp"].mkdir(exist_ok=True)
+            binds["/tmp"] = Path(tempfile.mkdtemp(dir=folder))
             binds["/tmp"].chmod(0o1777)
         if self.yes("ProtectHome"):
             more += [f'mount -t tmpfs -o ro,mode=000 none "$root/{home}"' for home in ("home", "root")]
@@ -165,6 +165,7 @@ def refused(what, *numbers):
     else:
         raise AssertionError(what)
 refused(lambda: open("/etc/fieldkit/mine", "w"), errno.EROFS)
+refused(lambda: open("/usr/mine", "w"), errno.EROFS)
 refused(lambda: open("/proc/sys/net/ipv4/ip_forward", "w"), errno.EROFS, errno.EACCES)
 refused(lambda: os.listdir("/root"), errno.EACCES)
 refused(lambda: socket.socket(socket.AF_VSOCK), errno.EAFNOSUPPORT)

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Callable
@@ -102,6 +104,40 @@ def watched(root: Root, folder: Path, heard: Listening, replay: Callable[[], obj
     print(f"listening after {took:.2f} s")
 
 
+def helped(root: Root, folder: Path, wire: Cable) -> None:
+    """fieldkit-capture.socket and its service: who has no right at all captures by them."""
+    assert Unit(UNITS / "fieldkit-agent.service")["RuntimeDirectoryPreserve"] == "yes", "the socket is in there"
+    unit, log = Unit(UNITS / "fieldkit-capture@.service"), folder / "helper.log"
+    sandboxed = unit.root(root.path, folder, 0)
+    nobody_else = 61_184  # of those that systemd gives to a DynamicUser=
+    bites(sandboxed, unit, unit.rights(nobody_else))
+    user = root.good("id", "-u", "fieldkit").strip()
+    path = root.path / "run/fieldkit/capture.sock"
+    with socket.socket(socket.AF_UNIX) as listening, log.open("ab") as out:
+        listening.bind(str(path))
+        path.chmod(0o660)
+        os.chown(path, 0, int(user))
+        listening.listen()
+        listening.settimeout(lab.PATIENCE)
+        capture = root.command(
+            "setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all",
+            "fieldkit", "capture", "-i", wire.there, "--for", "8s", "--fail-on", "never", "-o", "/tmp/captured.json",
+        )  # fmt: skip
+        environment = {"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "HOME": "/var/lib/fieldkit"}
+        captures = subprocess.Popen(capture, stdout=out, stderr=out, env=environment)
+        way, _ = listening.accept()
+        command = sandboxed.command(*unit.rights(nobody_else), *unit.filtered(*shlex.split(unit["ExecStart"])))
+        helper = subprocess.Popen(command, stdin=way, stdout=way, stderr=out, env=environment)
+        way.close()
+        until(lambda: "listening on" in log.read_text(), log)
+        lab.replay(wire.here)
+        assert captures.wait(lab.PATIENCE) == 0, log.read_text()
+        assert helper.wait(lab.PATIENCE) == 0, log.read_text()
+    assert FINDING in (root.path / "tmp/captured.json").read_text(), log.read_text()
+    (root.path / "tmp/captured.json").unlink()
+    path.unlink()
+
+
 def capabilities(process: int) -> str:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
     return next(line.split()[1] for line in lines if line.startswith("CapEff"))
@@ -129,6 +165,7 @@ def test_on_a_pc(tmp_path: Path, wire: Cable, mosquitto: Broker) -> None:
         watched(root, tmp_path, heard, lambda: lab.replay(wire.here), wire.there, mosquitto.port)
     finally:
         heard.close()
+    helped(root, tmp_path, wire)
     for path in ("tmp/demo.html", "tmp/demo.json"):
         (root.path / path).unlink()
     install(root, lab.built("deb", "amd64"))  # again: what an upgrade does, too

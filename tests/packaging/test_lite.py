@@ -80,6 +80,7 @@ def test_the_whole_way(kind: str, tmp_path: Path, wire: Cable, mosquitto: Broker
         told = json.loads(root.sh("fieldkit agent status --json"))
         assert (told["site"], told["listening"]) == ("depot-north", [wire.there, other.there])
         assert FINDING in root.sh("fieldkit agent findings")
+        assert len(root.sh("fieldkit agent findings --json --last 1").splitlines()) == 1
         agent = procd.only.process
         assert agent is not None
         mine = resident(agent.pid)

@@ -25,6 +25,7 @@ import pytest
 from tests.packaging import lab
 from tests.packaging.lab import FINDING, PENDING
 from tests.traffic.diagnosed import diagnose_file, found
+from tests.traffic.netlab import Cable, needs_network, needs_tcpdump, needs_tcpreplay
 
 
 def python38() -> str:
@@ -57,9 +58,23 @@ class Playing(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/vnd.tcpdump.pcap")
         self.send_header("Connection", "close")
         self.end_headers()
+        if site.captures:
+            self._capture(site.asked[-1])
+            return
         data = PENDING.read_bytes()
         for start in range(0, len(data), 1000):
             self.wfile.write(data[start : start + 1000])
+
+    def _capture(self, asked: dict[str, str]) -> None:
+        """As NCOS does: its tcpdump, with what was asked for, for as long as that."""
+        command = [lab.program("tcpdump"), "-i", asked["iface"], "-w", "-", *asked["args"].split()]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, bufsize=0) as tcpdump:
+            ends = threading.Timer(float(asked["timeout"]), tcpdump.terminate)
+            ends.start()
+            assert tcpdump.stdout is not None
+            while piece := tcpdump.stdout.read(1 << 16):
+                self.wfile.write(piece)
+            ends.cancel()
 
     def do_PUT(self) -> None:
         site = self.server
@@ -83,6 +98,7 @@ class Site(ThreadingHTTPServer):
         self.asked: list[dict[str, str]] = []
         self.taken: dict[str, tuple[bytes, str]] = {}
         self.answer = 201
+        self.captures = False
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -170,6 +186,47 @@ def test_what_the_router_captures_arrives_and_is_diagnosed(
     running[0].send_signal(signal.SIGTERM)
     running[0].wait(10)
     assert not app.said("Traceback")
+
+
+@pytest.mark.packages
+@needs_network
+@needs_tcpdump
+@needs_tcpreplay
+def test_the_whole_way(app: App, site: Site, wire: Cable, tmp_path: Path) -> None:
+    """Unpacked, started by its start.sh as NCOS starts it, what passes recorded by a real tcpdump, taken away again."""
+    programs = tmp_path / "programs"
+    programs.mkdir()
+    (programs / "cppython").symlink_to(python38())
+    site.captures = True
+    app.settings["router"].update(interface=wire.there, filter="tcp")
+    app.write(seconds="3")
+    before = lab.files(tmp_path)
+    with app.log.open("ab") as log:
+        process = subprocess.Popen(
+            ["sh", "start.sh"], cwd=app.folder, stdout=log, stderr=log, start_new_session=True,
+            env={"PATH": f"{programs}:/usr/bin:/bin", "PYTHONDONTWRITEBYTECODE": "1"},
+        )  # fmt: skip
+    came = tmp_path / "came.pcap"
+    try:
+        lab.until(lambda: site.asked, app.log)
+
+        def arrived() -> bool:
+            lab.replay(wire.here)  # again and again: pieces are three seconds long, and tcpdump takes a moment
+            time.sleep(0.5)
+            for body, _ in site.taken.values():
+                came.write_bytes(body)
+                if FINDING in found(diagnose_file(came)):
+                    return True
+            return False
+
+        lab.until(arrived, app.log)
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(10)
+    assert not app.said("Traceback")
+    came.unlink()
+    new = {path for path in lab.files(tmp_path) - before if not path.startswith("fieldkit_capture/tmp")}
+    assert not new, "it writes below its own tmp only, and goes with its folder"
 
 
 @lab.needs("curl")

@@ -6,10 +6,12 @@
 /* One page: how the agent is, what it has found, and /etc/config/fieldkit. What packets said is shown as text only. */
 
 const PROGRAM = '/usr/bin/fieldkit';
-const SHOWN = 50;
+/* Word for word what acl.d/fieldkit.json allows. rpcd takes 256 KB of output: all that was found could be more. */
+const STATUS = ['agent', 'status', '--json'];
+const FINDINGS = ['agent', 'findings', '--json', '--last', '50'];
 
-function asked(what) {
-	return fs.exec(PROGRAM, ['agent', what, '--json']).then(function (done) {
+function asked(words) {
+	return fs.exec(PROGRAM, words).then(function (done) {
 		return done.stdout || '';
 	}).catch(function () {
 		return '';
@@ -45,7 +47,7 @@ function statusOf(text) {
 }
 
 function findingsOf(text) {
-	const found = text.split('\n').filter(Boolean).map(JSON.parse).slice(-SHOWN).reverse();
+	const found = text.split('\n').filter(Boolean).map((line) => JSON.parse(line)).reverse();
 	if (!found.length)
 		return E('p', {}, [_('Nothing so far.')]);
 	const rows = found.map((one) => E('tr', { 'class': 'tr' }, [
@@ -112,7 +114,7 @@ function settings() {
 
 return view.extend({
 	load: function () {
-		return Promise.all([asked('status'), asked('findings')]);
+		return Promise.all([asked(STATUS), asked(FINDINGS)]);
 	},
 
 	render: function (told) {
