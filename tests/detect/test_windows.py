@@ -37,13 +37,18 @@ class Site(talk.Site):
         self.windows.append(Windows(context, load_prior(), layers=frozenset({"statistics"})))
         return self.windows[0]
 
+    def after(self, seconds: float) -> Site:
+        """``wait``, and go on."""
+        self.wait(seconds)
+        return self
+
     def charge(self, name: str) -> None:
         """An ordinary one."""
         self.status(name, "Preparing")
         self.start(name, "CARD", 0, 99)
         self.status(name, "Charging")
         for minute in range(1, 31):
-            self.wait(60).sample(name, power(11_000), {"value": f"{minute * 183}"}, number=99)
+            self.after(60).sample(name, power(11_000), {"value": f"{minute * 183}"}, number=99)
         self.stop(name, 5_500, 99)
         self.status(name, "Available")
         self.pass_time(600)
@@ -87,7 +92,7 @@ def test_power_over_a_limit_that_has_held_for_a_while(watts: float, *, told: boo
     site.status("CP_A", "Charging")
     limit(site, watts)
     for _ in range(8):
-        site.wait(60).sample("CP_A", power(11_000))
+        site.after(60).sample("CP_A", power(11_000))
     found = site.incidents()
     assert [(one.family_name, one.connector) for one in found] == ([("unusual-energy", "")] if told else [])
     assert not told or "Power over the limit" in found[0].explanation
@@ -98,7 +103,7 @@ def test_a_phase_that_is_gone_in_the_middle_of_a_charge() -> None:
     for name in ("CP_A", "CP_B"):
         site.start(name, "TAG", 0)
     for turn in range(10):
-        site.wait(60).sample("CP_A", *(amperes(16.0, 0.0, 16.1) if turn > 4 else amperes(16.0, 16.2, 16.1)))
+        site.after(60).sample("CP_A", *(amperes(16.0, 0.0, 16.1) if turn > 4 else amperes(16.0, 16.2, 16.1)))
         site.sample("CP_B", *amperes(15.9, 16.0, 0.0))  # a car with two phases
     (found,) = site.incidents()
     assert found.station == "CP_A"
@@ -111,9 +116,9 @@ def test_a_charge_in_which_nothing_ever_flows(flows: float, *, told: bool) -> No
     site = Site("CP_A")
     site.start("CP_A", "TAG", 0)
     site.status("CP_A", "Charging")
-    site.wait(30).sample("CP_A", power(flows))
+    site.after(30).sample("CP_A", power(flows))
     for _ in range(10):
-        site.wait(60).sample("CP_A", power(0.0))
+        site.after(60).sample("CP_A", power(0.0))
     found = site.incidents()
     assert [one.family_name for one in found] == (["unusual-energy"] if told else [])
     assert not told or "without any current" in found[0].explanation
@@ -182,7 +187,7 @@ def test_many_connectors_that_tell_often() -> None:
         site.wait(400)
     for _ in range(60):
         for connector in range(1, 5):
-            site.wait(2.5).sample("CP_A", power(50_000), connector=connector, number=connector)
+            site.after(2.5).sample("CP_A", power(50_000), connector=connector, number=connector)
     assert site.incidents() == []
 
 
