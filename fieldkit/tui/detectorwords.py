@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from fieldkit.checks.words import SECOND, counted, duration, listed
 from fieldkit.detect.symptom import LAYERS, SITE, Category, Layer, Symptom
 from fieldkit.reports import outagewords
+from fieldkit.reports.model_evidence import EvidenceWriter
 from fieldkit.safetext import terminal
 from fieldkit.tui.findingwords import evidence_line
 from fieldkit.tui.glyphs import Level
 from fieldkit.tui.linkwords import Said
-from fieldkit.tui.words import clock, day
+from fieldkit.tui.words import clock, day, spaced
 
 if TYPE_CHECKING:  # whoever runs without the detector need not load it
     from fieldkit.detect.incident import Incident
@@ -40,6 +41,8 @@ _LAYERS: Final[dict[Layer, str]] = {
     "model": "the trained model, which sees values together",
 }
 _RUNTIMES: Final = {"python": "Python itself", "numpy": "numpy"}
+_ALIKE: Final = 2
+"""So many pieces of evidence between two that say the same are not told one by one."""
 _HOUR: Final = 3600 * SECOND
 _TEXT: Final = 2000
 _NAME: Final = 60
@@ -146,16 +149,12 @@ def anatomy(row: Row, incident: Incident, *, running: bool, show_ids: bool, utc:
     said = [Said(f"{incident.family.title} ({CATEGORIES[row.category]}, {sure(row.confidence)})", "strong")]
     said.append(Said(_place(incident), "text"))
     said.append(Said(_when(row, incident, running=running, utc=utc), "text"))
-    explanation = terminal(incident.explanation, _TEXT)
-    said.append(Said(explanation, "text"))
+    said += [Said(terminal(part, _TEXT), "text", None, "  ") for part in reasons(incident)]
     said.append(Said("What to check next" if not row.benign else "Named harmless", "strong"))
     said.append(Said(terminal(incident.advice, _TEXT), "text"))
-    said += _signs(incident, explanation, utc=utc)
+    said += _signs(incident, utc=utc)
     said.append(Said("Evidence (Enter shows it in the traffic)", "strong"))
-    said += [
-        Said(f"  {evidence_line(event, show_ids=show_ids, utc=utc)}", "text", ("evidence", place), " " * 6)
-        for place, event in enumerate(incident.evidence)
-    ]
+    said += _evidence(incident, show_ids=show_ids, utc=utc)
     if not incident.evidence:
         said.append(Said("  none: it is told by what did not come", "quiet"))
     said.append(Said("See also", "strong"))
@@ -179,7 +178,7 @@ def _when(row: Row, incident: Incident, *, running: bool, utc: bool) -> str:
     begins = f"{day(incident.first, utc=utc)} {clock(incident.first, utc=utc)}".strip()
     raised = f"raised {clock(incident.raised, utc=utc)}"
     if row.open:
-        ends = f"goes on since {duration(row.lasts)}" if running else "not over when the recording ends"
+        ends = f"has gone on for {duration(row.lasts)}" if running else "not over when the recording ends"
     elif row.lasts < SECOND:
         ends = "seen once"
     else:
@@ -187,18 +186,50 @@ def _when(row: Row, incident: Incident, *, running: bool, utc: bool) -> str:
     return f"When: {begins}, {raised}; {ends}"
 
 
-def _signs(incident: Incident, explanation: str, *, utc: bool) -> Iterator[Said]:
+def reasons(incident: Incident) -> list[str]:
+    """The explanation, each sign a paragraph: three sentences in a row are hard to tell apart."""
+    explanation = incident.explanation
+    parts: list[str] = []
+    while explanation:
+        # The longest first: what one sign says may be how another one begins.
+        fits = [sign.text for sign in incident.signs.values() if sign.text and explanation.startswith(sign.text)]
+        if not fits:
+            return [*parts, explanation]
+        parts.append(max(fits, key=len))
+        explanation = explanation[len(parts[-1]) :].lstrip()
+    return parts
+
+
+def _signs(incident: Incident, *, utc: bool) -> Iterator[Said]:
     """By layer; what the explanation has said already is not said again."""
+    explanation = incident.explanation
     signs = sorted(incident.signs.values(), key=lambda sign: sign.time)
     layers = [layer for layer in LAYERS if any(sign.layer == layer for sign in signs)]
-    times = "" if incident.count == 1 else f" ({incident.count} signs)"
+    times = "" if incident.count == 1 else f"; seen {spaced(incident.count)} times"
     yield Said(f"Told by: {' and '.join(_LAYERS[layer] for layer in layers)}{times}", "text")
     for layer in layers:
-        rest = [sign for sign in signs if sign.layer == layer and terminal(sign.text, _TEXT) not in explanation]
+        rest = [sign for sign in signs if sign.layer == layer and sign.text not in explanation]
         if rest:
             yield Said(f"More signs, by {_LAYERS[layer]}", "strong")
         for sign in rest:
             yield Said(f"  {_sign(sign, utc=utc)}", "text", None, " " * 6)
+
+
+def _evidence(incident: Incident, *, show_ids: bool, utc: bool) -> Iterator[Said]:
+    """What says the same again and again is told by its first and its last."""
+    writer = EvidenceWriter(show_ids=show_ids)
+    texts = [writer.one(event)["text"] for event in incident.evidence]
+    begin = 0
+    for place, text in enumerate(texts):
+        if place + 1 < len(texts) and texts[place + 1] == text:
+            continue
+        between = place - begin - 1
+        for shown in range(begin, place + 1) if between < _ALIKE else (begin, place):
+            line = evidence_line(incident.evidence[shown], show_ids=show_ids, utc=utc)
+            if shown == place and between >= _ALIKE:
+                yield Said(f"    … {between} more of the same", "quiet")
+            yield Said(f"  {line}", "text", ("evidence", shown), " " * 6)
+        begin = place + 1
 
 
 def _sign(sign: Symptom, *, utc: bool) -> str:

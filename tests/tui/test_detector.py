@@ -94,7 +94,7 @@ async def test_enter_tells_why_with_what_was_seen_what_is_usual_and_what_to_chec
         assert "sent 40 Heartbeats within a minute; 2 are usual." in d.text
         assert "What to check next" in d.text
         assert "Look which action repeats" in d.text
-        assert "rules that hold for any charger and comparison with what is usual here (2 signs)" in " ".join(
+        assert "rules that hold for any charger and comparison with what is usual here; seen 2 times" in " ".join(
             d.text.split()
         )
         await d.press("escape")
@@ -199,6 +199,31 @@ async def test_what_a_station_sends_is_drawn_as_text() -> None:
     assert "\x1b" not in text
     assert "\u202e" not in text
     assert "[red]bold[/]" in text
+
+
+def test_each_reason_is_a_paragraph() -> None:
+    flood = incident("message-flood")
+    assert words.reasons(flood) == [
+        "CP-21601 sent 40 Heartbeats within a minute; 2 are usual.", "Its CSMS refused 12 of them."
+    ]  # fmt: skip
+    assert " ".join(words.reasons(flood)) == flood.explanation
+
+
+def test_evidence_that_says_the_same_again_and_again_is_told_by_its_first_and_its_last() -> None:
+    site, history = detector(), odd().history
+    rows = [number for number in range(history.first, history.end) if history.row(number).action == "Heartbeat"]
+    asked = [history.event(number) for number in rows if history.row(number).sender == "station"][:6]
+    assert len(asked) == 6
+    site.detector.context.tell("message-flood", "CP", 0.9, "Six Heartbeats.", tuple(asked), time=10**18)
+    (row,) = words.told(site, 10**18, {}).values()
+    copied = words.copied(site, row.key)
+    assert copied is not None
+    said = words.anatomy(row, copied, running=True, show_ids=False, utc=True)
+    assert [one.target for one in said if one.target and one.target[0] == "evidence"] == [
+        ("evidence", 0),
+        ("evidence", 5),
+    ]
+    assert [one.text for one in said if "more of the same" in one.text] == ["    … 4 more of the same"]
 
 
 # ------------------------------------------------------------------------------------------------ the detector itself
