@@ -15,6 +15,8 @@ from typing import Any, Final, NamedTuple
 PREFIX: Final = 0x14
 """Ctrl-T: as tio has it; screen and minicom have Ctrl-A."""
 _PASTE, _PASTE_END = b"\x1b[200~", b"\x1b[201~"
+MOST_PASTED: Final = 1 << 16
+"""Bytes of a paste; without its end no key would mean anything any more."""
 _KEYS: Final = 16
 """Bytes of one key at most; what is longer and came in one go was pasted."""
 
@@ -72,10 +74,11 @@ class Keyboard:
         found: list[Keys] = []
         while data:
             if self._pasted is not None:
-                inside, end, data = data.partition(_PASTE_END)
-                self._pasted += inside
-                if end:
-                    found.append(Keys("paste", bytes(self._pasted)))
+                # Its end may come in two pieces: terminals hand over some thousand bytes at a time.
+                inside, end, rest = (bytes(self._pasted) + data).partition(_PASTE_END)
+                self._pasted, data = bytearray(inside), rest
+                if end or len(inside) > MOST_PASTED:
+                    found.append(Keys("paste", inside))
                     self._pasted = None
                 continue
             before, begin, data = data.partition(_PASTE)

@@ -8,6 +8,7 @@ import sys
 import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 from struct import pack, unpack
 from typing import TYPE_CHECKING, Any, Final
 
@@ -136,7 +137,8 @@ class _Reading:
         self._passes = 0
         self._lacking = False
         self._heard_any = False
-        self._document: list[str] = []
+        self._begun = False
+        """The file of one document a line is this run's."""
         self._writer: Any = None
 
     def run(self) -> ExitCode:
@@ -158,7 +160,6 @@ class _Reading:
             raise serialoptions.PortFailure(str(error)) from error
         except RefusedError as error:
             raise serialoptions.PortFailure(f"nothing more is sent: {error}") from error
-        self._save()
         if not self._passes:
             return ExitCode.INTERRUPTED
         if not self._heard_any:
@@ -267,14 +268,24 @@ class _Reading:
         text = json.dumps(document, ensure_ascii=False, indent=None if one_a_line else 2)
         if self._given["json_to"] == "-":
             click.echo(text)
+        elif one_a_line:
+            self._append(text)
         else:
-            self._document.append(text + "\n")
+            from fieldkit.cli.output import save
 
-    def _save(self) -> None:
-        from fieldkit.cli.output import save
+            save(self._given["json_to"], (text + "\n").encode())
 
-        if self._document:
-            save(self._given["json_to"], "".join(self._document).encode())
+    def _append(self, text: str) -> None:
+        """As it comes: whoever reads for days neither keeps them in memory nor loses them with the power."""
+        from fieldkit.cli.output import OutputError
+
+        name = self._given["json_to"]
+        try:
+            with Path(name).open("a" if self._begun else "w", encoding="utf-8") as file:
+                file.write(text + "\n")
+        except OSError as error:
+            raise OutputError(name, error) from error
+        self._begun = True
 
     def _csv(self, done: Pass) -> None:
         from fieldkit.safetext import csv_cell

@@ -253,6 +253,14 @@ def test_a_meter_as_table_json_and_csv(fieldkit: Fieldkit, tmp_path: Path) -> No
         )
         assert run.lines[0].startswith("time,port,device,name,value")
         assert len(run.lines) == 7
+        told = tmp_path / "told.jsonl"
+        told.write_text("of another run\n")
+        run = fieldkit(
+            *("serial", "read", device.path, "--device", "modbus:sdm630", "--json", told, "--every", "0.2s"),
+            *("--count", "2", *common),
+        )
+        passes = [json.loads(line) for line in told.read_text().splitlines()]
+        assert [len(one["readings"]) for one in passes] == [2, 2]
     # Every byte that went out was a read.
     heard = bytes(device.heard)
     assert heard

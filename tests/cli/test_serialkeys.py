@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from fieldkit.cli.serialkeys import Keyboard, Keys
+from fieldkit.cli.serialkeys import MOST_PASTED, Keyboard, Keys
 
 
 def _keyboard() -> Keyboard:
@@ -27,3 +27,19 @@ def test_pastes_with_and_without_marks() -> None:
     # What is pasted is no command, whatever is in it.
     assert keyboard.split(b"two\x1b[201~y") == [Keys("paste", b"one\n\x14qtwo"), Keys("typed", b"y")]
     assert keyboard.split(b"a line\nand another one\n") == [Keys("paste", b"a line\nand another one\n")]
+
+
+def test_a_paste_whose_end_comes_in_two_pieces() -> None:
+    for cut in range(1, 6):
+        keyboard = _keyboard()
+        data = b"\x1b[200~one\ntwo\x1b[201~"
+        assert keyboard.split(data[:-cut]) == []
+        assert keyboard.split(data[-cut:] + b"\x14q") == [Keys("paste", b"one\ntwo"), Keys("command", b"q")]
+
+
+def test_a_paste_without_an_end_does_not_swallow_everything() -> None:
+    keyboard = _keyboard()
+    keyboard.split(b"\x1b[200~")
+    pasted = [keys for _ in range(100) for keys in keyboard.split(b"x" * 1000)]
+    assert pasted[0].kind == "paste"
+    assert MOST_PASTED < len(pasted[0].data) <= MOST_PASTED + 1000

@@ -242,3 +242,12 @@ def test_a_line_without_end_is_bounded() -> None:
 def test_an_imei_beside_the_model_is_masked_too() -> None:
     (value,) = plain_values("ATI", "IMEI: 861234567890123")
     assert (value.value, value.raw) == ("IMEI: 86…23", "IMEI: 86…23")
+
+
+def test_digits_of_other_scripts_are_no_numbers() -> None:
+    for final in ("+CME ERROR: \u00b2", "+CMS ERROR: \u0663"):
+        assert error_words(final)
+    session = AtSession(("AT+CREG?",))
+    session.poll(NOW)
+    session.feed("\r\n+CREG: \u00b2,\u00b2\r\n+CME ERROR: \u00b2\r\n".encode(), NOW + 1)
+    assert session.outcomes[0].cause is AtCause.REFUSED

@@ -245,6 +245,9 @@ def test_what_went_wrong_is_named() -> None:
         (reply("OK 1", 1).replace(b"1 ", b"2 "), RapiCause.CHECKSUM),
         (read_command("G0", 1), RapiCause.ECHO),
         (reply("NK"), RapiCause.REFUSED),
+        (b"\xf8\x00\x7e\x81\x00", RapiCause.UNREADABLE),
+        (reply("OK 1", 1)[:-4], RapiCause.UNREADABLE),
+        (b"\x00", RapiCause.SILENCE),
     ):
         session = RapiSession(("G0",))
         session.poll(NOW)

@@ -125,7 +125,7 @@ def _qcsq(fields: list[str], line: str) -> Iterator[AtValue]:
 def _registration(name: str) -> Callable[[list[str], str], Iterator[AtValue]]:
     def read(fields: list[str], line: str) -> Iterator[AtValue]:
         # Asked: n,stat[,tac,ci,act]; unasked: stat[,tac,ci,act], where what follows is quoted.
-        asked = len(fields) >= 2 and not line.partition(",")[2].strip().startswith('"') and fields[1].isdigit()
+        asked = len(fields) >= 2 and not line.partition(",")[2].strip().startswith('"') and fields[1].isdecimal()
         rest = fields[1:] if asked else fields
         if not rest or rest[0] not in REGISTRATION:
             return

@@ -9,7 +9,7 @@ like something modems say on their own is that.
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, NamedTuple, TypeAlias
+from typing import Final, Literal, TypeAlias
 
 from fieldkit.devices.at.commands import AtCommand
 
@@ -69,15 +69,6 @@ CME_ERRORS: Final = {
 """27.007 §9.2."""
 
 
-class AtLine(NamedTuple):
-    """One line."""
-
-    time: int
-    text: str
-    """Not yet safe to show."""
-    role: Role
-
-
 class LineSplitter:
     """Bytes → lines; empty ones are left out."""
 
@@ -131,7 +122,7 @@ def _fields_fit(prefix: str, text: str) -> bool:
     if prefix == "+QSIMSTAT":
         return True
     # n and stat are numbers; +CEREG: 1,"D6E7","844D92A",7 is stat, tac, ci, act: nobody asked for it.
-    return fields[0].isdigit() and fields[1].isdigit() and not text.partition(",")[2].startswith('"')
+    return fields[0].isdecimal() and fields[1].isdecimal() and not text.partition(",")[2].startswith('"')
 
 
 def split_fields(text: str) -> list[str]:
@@ -157,6 +148,6 @@ def error_words(final: str) -> str:
         return ""
     kind, _, code = final.partition(":")
     code = code.strip()
-    if kind == "+CME ERROR" and code.isdigit() and len(code) < 5:
+    if kind == "+CME ERROR" and code.isdecimal() and len(code) < 5:
         return CME_ERRORS.get(int(code), f"error {code}")
     return code or final.lower()

@@ -85,9 +85,17 @@ class Register:
         scale = self.fine_scale if self.fine_from and value >= self.fine_from else self.scale
         scaled = value if scale == 1.0 else float(f"{value * scale:.12g}")
         if (self.low is not None and scaled < self.low) or (self.high is not None and scaled > self.high):
-            doubt = f"{scaled:g} {self.unit} is not between {self.low} and {self.high}: wrong profile, scale or wiring"
-            return Value(scaled, doubt, data)
+            return Value(scaled, f"{self._shown(scaled)} is {self._bounds}: wrong profile, scale or wiring", data)
         return Value(scaled, "", data)
+
+    def _shown(self, value: float) -> str:
+        return f"{value:g} {self.unit}".strip()
+
+    @property
+    def _bounds(self) -> str:
+        if self.high is None:
+            return f"less than {self.low:g}"
+        return f"more than {self.high:g}" if self.low is None else f"not between {self.low:g} and {self.high:g}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,11 @@ class Framer:
         """Bytes outside of messages, and of messages that were cut off or too long."""
         self._buffer: bytearray | None = None
 
+    @property
+    def pending(self) -> int:
+        """Bytes of a message that has not ended yet."""
+        return len(self._buffer or b"")
+
     def feed(self, data: bytes, time: int) -> list[Message]:
         found: list[Message] = []
         for byte in data:

@@ -27,6 +27,8 @@ QUIET: Final = 200 * _MS
 LONG_QUIET: Final = 2000 * _MS
 """The same where answers have no numbers: until then, a late one could be anybody's."""
 
+GLITCH: Final = 2
+"""Bytes that a line which is not terminated makes by itself."""
 MOST_ASKED: Final = 16
 FORGOTTEN: Final = 1_000 * _MS
 """An answer comes within half a second, for so long do OpenEVSE's own partners wait, or not at all."""
@@ -43,6 +45,8 @@ class RapiCause(StrEnum):
     """Something like an answer came, with a wrong check or none."""
     ECHO = "echo-only"
     """Only the command itself came back."""
+    UNREADABLE = "unreadable"
+    """Bytes came, and they are no message: another speed, another device, or an answer that was cut off."""
 
 
 class RapiOutcome(NamedTuple):
@@ -123,6 +127,8 @@ class RapiSession:
         self._command = b""
         self._near: Message | None = None
         self._echoed = False
+        self._strange = 0
+        """Bytes of no message before the command was sent."""
         self._ready = 0
         self._numbered = False
         """This firmware repeats sequence numbers."""
@@ -149,6 +155,7 @@ class RapiSession:
         self._command = read_command(self._word, self._sequence)
         self._sent = now
         self._near, self._echoed = None, False
+        self._strange = self._framer.garbage + self._framer.pending
         return self._command
 
     def feed(self, data: bytes, time: int) -> None:
@@ -186,6 +193,8 @@ class RapiSession:
             cause, raw = RapiCause.CHECKSUM, self._near.raw
         elif self._echoed:
             cause, raw = RapiCause.ECHO, self._command
+        elif self._framer.garbage + self._framer.pending - self._strange > GLITCH:
+            cause, raw = RapiCause.UNREADABLE, b""
         else:
             cause, raw = RapiCause.SILENCE, b""
         self.outcomes.append(RapiOutcome(self._word, cause, (), -1, raw))

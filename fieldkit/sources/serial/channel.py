@@ -112,7 +112,10 @@ class DescriptorChannel:
             _release(self._fd)
         with suppress(OSError, TypeError):  # what is unplugged may fail to close, and is closed
             self._held.close()
-        for descriptor in (self._lock, self._ears, self._mouth):
+        descriptors = (self._lock, self._ears, self._mouth)
+        # Whoever wakes it just now must not write into a file that gets the number next.
+        self._lock = self._ears = self._mouth = -1
+        for descriptor in descriptors:
             if descriptor >= 0:
                 with suppress(OSError):
                     os.close(descriptor)

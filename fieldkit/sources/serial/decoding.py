@@ -66,8 +66,6 @@ class Decoder:
         self.view: View = view
         """"auto" until there is something to decide by."""
         self.settings = settings
-        self.at_password = False
-        """What is typed now is a password."""
         self._port, self._expected, self._gap = port, expected, gap
         self._fixed = view != "auto"
         self._recogniser = Recogniser()
@@ -234,7 +232,6 @@ class Decoder:
                 continue  # the prompt that is shown already, now with its line end or at the end of all
             rows.append(Row(line.time, "in" if line.complete else "prompt", discreet(line.text), event=line))
             found = self._recogniser.feed(line)
-            self.at_password = any(sighting.kind == "login.password" for sighting in found)
             for sighting in found:
                 values = ", ".join(f"{name} {discreet(value)}" for name, value in sighting.values.items() if value)
                 text = f"{sighting.kind}{': ' if values else ''}{values}"

@@ -245,7 +245,9 @@ class Asker:
             done.answered = 1
         else:
             done.failed = 1
-            done.problems.append(_READOUT_WORDS[readout.cause or iec62056.ReadoutCause.SILENCE])
+            named = readout.identification is not None and readout.cause is iec62056.ReadoutCause.SILENCE
+            words = _NAMED_ONLY if named else _READOUT_WORDS[readout.cause or iec62056.ReadoutCause.SILENCE]
+            done.problems.append(words)
         return done
 
 
@@ -282,8 +284,10 @@ def _count(done: Pass, name: str, answered: bool, refused: bool, trouble: str) -
 _RAPI_WORDS: Final = {
     RapiCause.SILENCE: "no answer: check power, wires and that this is the controller's port",
     RapiCause.CHECKSUM: "the answer came damaged",
+    RapiCause.UNREADABLE: "what came is no message: another speed, another device, or an answer that was cut off",
     RapiCause.ECHO: "only the command itself came back: is this a loop, or a console?",
 }
+_NAMED_ONLY: Final = "the meter said who it is, and nothing after that: can the head do the speed that it asked for?"
 _READOUT_WORDS: Final = {
     iec62056.ReadoutCause.SILENCE: "the meter did not answer: move the optical head, or it only talks by itself (sml)",
     iec62056.ReadoutCause.NOT_A_METER: "what came is no meter's identification: wrong speed, or another device",
