@@ -20,7 +20,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls bench-detect soak soak-serial soak-agent \
+.PHONY: help demo test format lint types contracts check check-model fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls bench-detect soak soak-serial soak-agent \
 	lab-failover packages test-packages lock clean
 .DELETE_ON_ERROR:
 
@@ -29,6 +29,7 @@ help:
 	@echo 'make test     everything that must pass before a change goes in (FUZZ_SECONDS=0: without fuzzing)'
 	@echo 'make format   put the code in its form'
 	@echo 'make check    the tests alone; PYTEST="-k tcp" chooses'
+	@echo 'make check-model  would training give the model that is shipped? A minute; python -m tests.detect.shipped makes it'
 	@echo 'make fuzz     all fuzz targets, FUZZ_SECONDS=$(FUZZ_SECONDS) in all'
 	@echo 'make bench    speed and completeness against tshark (needs tshark)'
 	@echo 'make bench-tui  how soon the screen is there and answers, and what it costs'
@@ -95,6 +96,9 @@ contracts: $(VENV)/.developing
 
 check: $(VENV)/.developing
 	$(RUN)python -m pytest -q -n auto --dist loadfile $(PYTEST)
+
+check-model: $(VENV)/.developing
+	@PYTHONPATH=. $(RUN)python -m tests.detect.shipped --check
 
 # Every tests/fuzz/fuzz_*.py is a target for libFuzzer; they share the time, their start-up included. What is worth
 # keeping of a run is kept: the inputs that reached new code under build/fuzz/NAME, the one that broke it as

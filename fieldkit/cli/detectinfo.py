@@ -52,7 +52,7 @@ def gathered() -> tuple[dict[str, Any], bool]:
     """The document, and whether the model can be used."""
     from fieldkit.detect.families import FAMILIES
     from fieldkit.detect.features import FEATURES
-    from fieldkit.models.manifest import UntrustedError, load_model, load_prior, manifest
+    from fieldkit.models.manifest import UntrustedError, ablation, load_model, load_prior, manifest
     from fieldkit.models.opening import Site
 
     families: dict[str, list[str]] = {}
@@ -82,6 +82,7 @@ def gathered() -> tuple[dict[str, Any], bool]:
     document["limits_of_features"] = {
         feature.name: round(limit, 1) for feature, limit in zip(FEATURES, prior.limits, strict=True)
     }
+    document["ablation"] = ablation()
     document["limit_of_model"] = round(prior.model, 2)
     return document, bool(document["runtime"])
 
@@ -104,7 +105,23 @@ def lines(document: dict[str, Any]) -> list[str]:
     told.append(f"Features   {document['features']}, and a mask")
     for category, names in document["families"].items():
         told.append(f"{category.capitalize():<13}{', '.join(names)}")
-    told.append("What each layer adds on sites that nothing was trained on: docs/detector.md")
+    told += _adds(document.get("ablation") or {})
     told += [f"Limit      {limit}" for limit in document["limits"]]
     told += [f"Note       {note}" for note in document["notes"]]
     return [terminal(line) for line in told]
+
+
+def _adds(judged: dict[str, Any]) -> list[str]:
+    """What each layer found, and so what the model is worth."""
+    layers = judged.get("layers", {})
+    found = {name: one["found"] for name, one in layers.items() if one.get("found") is not None}
+    if not {"rules", "statistics", "model", "rules and statistics", "all"} <= set(found):
+        return ["What each layer adds on sites that nothing was trained on: docs/detector.md"]
+    share = {name: f"{100 * value:.0f} %" for name, value in found.items()}
+    more = 100 * (found["all"] - found["rules and statistics"])
+    worth = f"adds {more:.1f} points to them" if more > 0 else "adds nothing to them there: it is a second opinion"
+    return [
+        f"Finds      of {judged['episodes']} episodes on simulated sites that nothing was trained on: rules alone "
+        f"{share['rules']}, statistics {share['statistics']},",
+        f" the model {share['model']}; rules and statistics {share['rules and statistics']}. The model {worth}.",
+    ]

@@ -21,6 +21,8 @@ SHIPPED: Final = Path(__file__).with_name("shipped")
 NAME: Final = "manifest.json"
 MODEL: Final = "anomaly.tflite"
 PRIOR: Final = "prior.json"
+ABLATION: Final = "ablation.json"
+"""What each layer found where the shipped model was judged; only to be shown."""
 MAX_MANIFEST: Final = 64 << 10
 MAX_PRIOR: Final = 1 << 20
 
@@ -101,3 +103,13 @@ def _pinned(folder: Path, name: str, most: int) -> bytes:
     if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
         raise UntrustedError(f"{path} is not the file that the manifest names (its SHA-256 differs)")
     return data
+
+
+def ablation(folder: Path = SHIPPED) -> dict[str, Any]:
+    """What each layer finds, as it was judged; empty where it was not, or for another model."""
+    try:
+        found = json.loads((folder / ABLATION).read_text(encoding="utf-8")[:MAX_MANIFEST])
+        pinned = manifest(folder)["files"][MODEL]["sha256"]
+    except (OSError, ValueError, KeyError, UntrustedError):
+        return {}
+    return found if isinstance(found, dict) and found.get("model") == pinned else {}

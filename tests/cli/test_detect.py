@@ -162,3 +162,23 @@ def test_a_report_has_incidents_when_it_shall(fieldkit: Fieldkit, tmp_path: Path
     assert "-- What is unusual" in (tmp_path / "x.txt").read_text()
     fieldkit("report", source, "-o", tmp_path / "y.json")
     assert json.loads((tmp_path / "y.json").read_text())["detector"] is None
+
+
+def test_what_the_card_says_the_model_adds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fieldkit.cli import detectinfo
+    from fieldkit.models import manifest
+
+    def told(sha256: str, **found: float) -> list[str]:
+        for name in manifest.SHIPPED.iterdir():
+            (tmp_path / name.name).write_bytes(name.read_bytes())
+        layers = {name.replace("_", " "): {"found": share} for name, share in found.items()}
+        judged = {"model": sha256, "episodes": 40, "layers": layers}
+        (tmp_path / manifest.ABLATION).write_text(json.dumps(judged), encoding="utf-8")
+        document, _ = detectinfo.gathered()
+        return detectinfo.lines({**document, "ablation": manifest.ablation(tmp_path)})
+
+    found = {"rules": 0.5, "statistics": 0.8, "model": 0.1, "rules_and_statistics": 0.9, "all": 0.9}
+    shipped = manifest.load_model().sha256
+    assert any("rules and statistics 90 %. The model adds nothing" in line for line in told(shipped, **found))
+    assert any("The model adds 5.0 points" in line for line in told(shipped, **{**found, "all": 0.95}))
+    assert any("docs/detector.md" in line for line in told("another one", **found))

@@ -1,6 +1,7 @@
 """Judge the detector on simulated sites: the protocol, and the table of docs/detector.md.
 
-    python -m tests.simulation.judge --scale 1 --json judged.json --write docs/detector.md
+    python -m tests.simulation.judge --scale 1 --json judged.json --write docs/detector.md \\
+        --card fieldkit/models/shipped/ablation.json
 
 *Split.* Training may use the first generator with seeds below ``FIRST_JUDGED``. Judged is the second generator, which
 shares the wire with the first and none of its habits, with seeds from ``FIRST_JUDGED`` on; no threshold comes from there.
@@ -360,7 +361,8 @@ def judgement(
 
 
 def main() -> int:
-    from tests.simulation.judgetable import put_into
+    from fieldkit.models.manifest import load_model
+    from tests.simulation.judgetable import card, put_into
 
     parser = argparse.ArgumentParser("python -m tests.simulation.judge", description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--scale", type=float, default=1.0, help="1: 600 charger-days and 8 episodes of each family")
@@ -372,6 +374,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="everything that was counted")
     parser.add_argument("--write", type=Path, help="document whose table is replaced, such as docs/detector.md")
+    parser.add_argument("--card", type=Path, help="what `fieldkit detect info` says: fieldkit/models/shipped/ablation.json")
     parser.add_argument("--from", dest="known", type=Path, help="do not judge: take an earlier --json")
     wanted = parser.parse_args()
     if wanted.known is not None:
@@ -392,7 +395,10 @@ def main() -> int:
         wanted.json.write_text(text, "utf-8")
     if wanted.write is not None:
         put_into(wanted.write, result)
-    if wanted.json is None and wanted.write is None:
+    if wanted.card is not None:
+        told = json.dumps(card(result, load_model().sha256), indent=1, sort_keys=True) + "\n"
+        wanted.card.write_text(told, "utf-8")
+    if wanted.json is None and wanted.write is None and wanted.card is None:
         print(text, end="")
     return 0
 

@@ -167,6 +167,24 @@ def _left_out(left: dict[str, Any]) -> list[str]:
     )
 
 
+def card(result: dict[str, Any], model: str) -> dict[str, Any]:
+    """What the model card says of each layer; ``model`` is the SHA-256 of the one that was judged."""
+    settings = result["settings"]
+    any_ = next(iter(settings.values()))
+    return {
+        "model": model,
+        "generator": result["generator"],
+        "first_seed": result["first_seed"],
+        "episodes": any_["episodes"]["episodes"],
+        "benign_charger_days": any_["benign"]["charger_days"],
+        "layers": {
+            name: {"found": one["episodes"]["recall"], "false_a_charger_week": one["benign"]["a_charger_week"]}
+            for name, one in settings.items()
+            if name != "naive"
+        },
+    }
+
+
 def put_into(path: Path, result: dict[str, Any]) -> None:
     """Replace what stands between the marks; where there are none, put them at the end."""
     text = path.read_text("utf-8") if path.exists() else "# The detector\n"

@@ -23,7 +23,7 @@ from tests.simulation.judge import (
     match,
     totals,
 )
-from tests.simulation.judgetable import put_into
+from tests.simulation.judgetable import card, put_into
 from tests.simulation.naive import Naive
 from tests.simulation.scoring import Raised
 from tests.simulation.site import Site
@@ -198,3 +198,7 @@ def test_the_document_gets_one_table_between_its_marks_and_the_same_each_time(tm
     path.write_text(first + "\nAfter.\n", "utf-8")
     put_into(path, result)
     assert path.read_text("utf-8") == first + "\nAfter.\n"
+    assert card(result, "abc")["layers"] == {
+        name: {"found": one["episodes"]["recall"], "false_a_charger_week": one["benign"]["a_charger_week"]}
+        for name, one in result["settings"].items()
+    }
