@@ -11,7 +11,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.packaging.lab import FINDING, PENDING, Notified, Root, files, mirror,
 from tests.packaging.sandbox import Unit, bites
 from tests.traffic.netlab import Cable, needs_network, needs_tcpreplay
 
+README = (lab.ROOT / "README.md").read_text()
 UNITS = lab.ROOT / "packaging" / "systemd"
 PURGED_BUT_LOGGED = re.compile(
     # What apt and dpkg write down for themselves, whatever is installed, and the copies that useradd makes.
@@ -52,13 +54,36 @@ def purge(root: Root) -> None:
 
 
 def configured(root: Root, source: str, port: int) -> None:
-    (root.path / "etc/fieldkit/agent.toml").write_text(
-        f'[agent]\nsite = "depot"\nname = "gateway"\n[capture]\nsources = ["{source}"]\n'
-        f'[sinks.home]\ntype = "mqtt"\nurl = "mqtt://127.0.0.1:{port}"\n'
-        '[sinks.disk]\ntype = "file"\npath = "/var/lib/fieldkit/findings.jsonl"\n'
-        '[links]\n[ring]\nfolder = "/run/fieldkit/ring"\n[[posture]]\ntarget = "wss://127.0.0.1:1/ocpp"\n'
-    )
-    assert "right" in root.good("fieldkit", "agent", "check-config")
+    """As the README has it, up to where systemd is asked; ``editor`` is this test."""
+    (commands,) = re.findall(r"```\n(apt install .*?)```", README, re.DOTALL)
+    before, systemd, after = re.split(r"^(systemctl enable --now fieldkit-agent)$", commands, flags=re.MULTILINE)
+    assert systemd
+    assert after.startswith("\nfieldkit agent status ")
+    lines = [line.partition("#")[0].strip() for line in before.strip().splitlines()]
+    assert [line.split()[0] for line in lines] == ["apt", "cp", "editor", "fieldkit"]
+    root.good(*lines[1].split())
+    config = root.path / "etc/fieldkit/agent.toml"
+    text = config.read_text().replace('"br-lan"', f'"{source}"').replace('"depot-north" ', '"depot" ')
+    # The lines for a broker are in it, to be taken as they are but for its address.
+    text = re.sub(r"^# (\[sinks\.home\]|type = \"mqtt\"|url = )", r"\1", text, flags=re.MULTILINE)
+    text = text.replace("mqtts://mqtt.example.org", f"mqtt://127.0.0.1:{port}")
+    text += '[ring]\nfolder = "/run/fieldkit/ring"\n[[posture]]\ntarget = "wss://127.0.0.1:1/ocpp"\n'
+    config.write_text(text.replace("[agent]\n", '[agent]\nname = "gateway"\n'))
+    assert "right" in root.good(*lines[3].split())
+
+
+@contextmanager
+def collected(root: Root, folder: Path, port: int) -> Iterator[Callable[[], bool]]:
+    """The other end, as the README has it; whether the finding is there."""
+    (commands,) = re.findall(r"```\n(fieldkit collect run .*?)```", README, re.DOTALL)
+    run, query, _ = commands.replace("mqtts://broker.example", f"mqtt://127.0.0.1:{port}").splitlines()
+    inside = ("sh", "-e", "-c", 'cd /tmp; exec "$@"', "sh")
+    log = folder / "collector.log"
+    with root.service(log, *inside, *shlex.split(run)) as process:
+        yield lambda: "depot" in root.run(*inside, *shlex.split(query)).stdout
+        assert lab.stopped(process) == 0, log.read_text()
+    for path in (root.path / "tmp").glob("findings.db*"):
+        path.unlink()
 
 
 def status(root: Root) -> dict[str, Any]:
@@ -80,12 +105,16 @@ def watched(root: Root, folder: Path, heard: Listening, replay: Callable[[], obj
     told = Notified(root.path)
     begun = time.monotonic()
     environment = {"NOTIFY_SOCKET": told.inner, "WATCHDOG_USEC": "9000000", "HOME": "/var/lib/fieldkit"}
-    with sandboxed.service(log, *rights, *words, environment=environment) as process:
+    with (
+        collected(root, folder, port) as arrived,
+        sandboxed.service(log, *rights, *words, environment=environment) as process,
+    ):
         told.wait_for("READY=1")
         took = time.monotonic() - begun
         until(lambda: {"online": True} in heard.of("status"), log)
         replay()
         until(lambda: any(one["id"] == FINDING for one in heard.of("finding")), log, 200)
+        until(arrived, log, 200)
         # Root's question, through the socket that only root and the agent may use.
         until(lambda: status(root)["packets_total"] > 0, log)
         assert (status(root)["site"], status(root)["agent"]) == ("depot", "gateway")
@@ -127,7 +156,7 @@ def helped(root: Root, folder: Path, wire: Cable) -> None:
         captures = subprocess.Popen(capture, stdout=out, stderr=out, env=environment)
         way, _ = listening.accept()
         command = sandboxed.command(*unit.rights(nobody_else), *unit.filtered(*shlex.split(unit["ExecStart"])))
-        helper = subprocess.Popen(command, stdin=way, stdout=way, stderr=out, env=environment)
+        helper = subprocess.Popen(command, stdin=way.fileno(), stdout=way.fileno(), stderr=out, env=environment)
         way.close()
         until(lambda: "listening on" in log.read_text(), log)
         lab.replay(wire.here)
