@@ -34,6 +34,8 @@ LEARN_EVERY: Final = 50 * 1_000_000_000
 """Windows overlap: one a minute says as much as all of them."""
 APART: Final = 65 * 1_000_000_000
 """A single reading stays in the windows of a minute: what is measured must be odd for longer than that."""
+NEARLY: Final = 0.7
+"""Share of its limit from which a group names what the model alone has raised."""
 BEYOND: Final = 1.2
 """A station's own threshold lies at most so much above its highest ordinary score."""
 RUN: Final = 1000 * 1_000_000_000
@@ -192,7 +194,7 @@ class Windows(Observer):
             layer: Layer = "model" if group == "model" else "statistics"
             if layer not in self._layers:
                 continue
-            which = GROUPS[max(range(len(shares)), key=shares.__getitem__)] if group == "model" and shares else group
+            which = _of_model(groups, shares) if group == "model" else group
             self.context.tell(
                 self._family(which, scores),
                 name,
@@ -277,6 +279,14 @@ class Windows(Observer):
             if mask[at]:
                 usual.add(squeezed[at])
         known.settle()
+
+
+def _of_model(groups: dict[str, float], shares: list[float]) -> str:
+    """The group that a verdict of the model is about: one that stands out by itself, else what it gave back worst."""
+    alone = max(GROUPS, key=groups.__getitem__)
+    if groups[alone] >= NEARLY or not shares:
+        return alone
+    return GROUPS[max(range(len(shares)), key=shares.__getitem__)]
 
 
 def floor_of(at: int, spread: float) -> float:
