@@ -20,7 +20,7 @@ INSTALL := $(RUN)python -m pip install --quiet --disable-pip-version-check --no-
 	--constraint constraints.txt --build-constraint constraints.txt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test format lint types contracts check check-model fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls bench-detect soak soak-serial soak-agent \
+.PHONY: help demo test format lint types contracts check check-model fuzz bench bench-tui soak-tui bench-proxy bench-live bench-tls bench-detect soak soak-serial soak-agent bench-agent \
 	lab-failover packages test-packages lock clean
 .DELETE_ON_ERROR:
 
@@ -42,6 +42,7 @@ help:
 	@echo 'make soak-serial  an hour of listening to serial devices: no byte sent, none lost; SOAK_SECONDS=330 is a short one'
 	@echo 'make lab-failover  outages made on purpose, and what is said of them (root on Linux, nftables, tcpdump; 8 minutes)'
 	@echo 'make soak-agent   10,000 findings on their way home while all on it breaks; nothing may be lost (root, mosquitto)'
+	@echo 'make bench-agent  what an agent takes of a router, and how quick it is (root on Linux, mosquitto, openssl)'
 	@echo 'make packages  what routers and laptops install: .deb, .ipk, .apk, containers, NCOS; into build/packages'
 	@echo 'make test-packages  each of them installed and run (root on Linux; debootstrap, qemu-user-static, mosquitto)'
 	@echo 'make lock     resolve all dependencies anew into constraints.txt'
@@ -168,6 +169,10 @@ lab-failover: $(VENV)/.developing
 # Some minutes: processes killed with SIGKILL, a broker that comes and goes, a disk that is full, days that pass.
 soak-agent: $(VENV)/.installed
 	@PYTHONPATH=. $(RUN)python $(BENCH_TOOLS)/agent_soak.py
+
+# Eight minutes with a million findings in the outbox. BENCH_AGENT="lite full --seconds 600": some of it, for longer.
+bench-agent: $(VENV)/.installed
+	@PYTHONPATH=. $(RUN)python $(BENCH_TOOLS)/agent_bench.py $(BENCH_AGENT)
 
 # ---------------------------------------------------------------------------------------------------------- packages
 

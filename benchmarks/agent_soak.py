@@ -27,9 +27,15 @@ import tempfile
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from fieldkit.agent.couriers import Courier
+    from fieldkit.agent.outbox import Outbox
+    from fieldkit.agent.records import Record
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 DAY: Final = 86_400
@@ -44,27 +50,46 @@ AHEAD: Final = 64
 # ------------------------------------------------------------------------------------------- the process that is killed
 
 
-def serve(store: str, stage: str, port: int, forward: float) -> None:
-    """The sending half of an agent: takes numbers from standard input, raises a finding for each, says what is kept."""
+def sending(
+    store: Path, stage: Path, port: int, *, size: int = 1 << 30, now: Callable[[], int] = time.time_ns
+) -> tuple[Outbox, Courier]:
+    """The sending half of an agent: an outbox, and the courier (not yet started) that takes from it to a broker."""
     from fieldkit.agent.couriers import Courier
     from fieldkit.agent.outbox import Limits, Outbox
-    from fieldkit.agent.records import Record, uid_of
     from fieldkit.agent.sinks import open_sink
+    from fieldkit.agent.sinks.mqtt import read
     from fieldkit.agent.sinks.shared import SinkSettings
     from fieldkit.agent.uplinks import Meter
     from fieldkit.config import Document
 
+    options = read(Document({"url": f"mqtt://127.0.0.1:{port}", "keepalive": 5}, "soak", "").root)
+    settings = SinkSettings("home", "mqtt", "info", False, options)
+    outbox = Outbox(store, stage, ["home"], Limits(bytes=size, age=365 * DAY, flush=0.5), now=now)
+    sink = open_sink(settings, ("soak", "agent"), str)
+    return outbox, Courier(settings, sink, outbox, Meter((), ""), lambda *_, **__: None)
+
+
+def soak_record(number: int, padding: int, made: int = 0) -> Record:
+    """A finding with a number, so much longer than it need be."""
+    from fieldkit.agent.records import Record, uid_of
+
+    uid = uid_of("soak", str(number))
+    body = {
+        "schema": 1, "message": f"{uid}.1", "uid": uid, "revision": 1, "category": "finding", "site": "soak",
+        "agent": "agent", "id": f"soak.number-{number}", "severity": ("critical", "warning", "info")[number % 3],
+        "owner": "unknown", "station": f"CP_{number % 20}", "title": "soak", "first": "", "last": "", "count": 1,
+        "explanation": "x" * padding,
+    }  # fmt: skip
+    return Record(uid, 1, "finding", number % 3, made or time.time_ns(), json.dumps(body).encode())
+
+
+def serve(store: str, stage: str, port: int, forward: float) -> None:
+    """Takes numbers from standard input, raises a finding for each, says what is kept."""
+
     def now() -> int:
         return time.time_ns() + int(forward * 1e9)
 
-    from fieldkit.agent.sinks.mqtt import read
-
-    options = read(Document({"url": f"mqtt://127.0.0.1:{port}", "keepalive": 5}, "soak", "").root)
-    settings = SinkSettings("home", "mqtt", "info", False, options)
-    outbox = Outbox(Path(store), Path(stage), ["home"], Limits(bytes=1 << 30, age=365 * DAY, flush=0.5), now=now)
-    courier = Courier(
-        settings, open_sink(settings, ("soak", "agent"), str), outbox, Meter((), ""), lambda *_, **__: None
-    )
+    outbox, courier = sending(Path(store), Path(stage), port, now=now)
     courier.start()
 
     def tick() -> None:
@@ -76,14 +101,7 @@ def serve(store: str, stage: str, port: int, forward: float) -> None:
     threading.Thread(target=tick, daemon=True).start()
     for line in sys.stdin:
         number = int(line)
-        uid = uid_of("soak", str(number))
-        body = {
-            "schema": 1, "message": f"{uid}.1", "uid": uid, "revision": 1, "category": "finding", "site": "soak",
-            "agent": "agent", "id": f"soak.number-{number}", "severity": ("critical", "warning", "info")[number % 3],
-            "owner": "unknown", "station": f"CP_{number % 20}", "title": "soak", "first": "", "last": "", "count": 1,
-            "explanation": "x" * (number % 1500),
-        }  # fmt: skip
-        kept = outbox.put(Record(uid, 1, "finding", number % 3, now(), json.dumps(body).encode()))
+        kept = outbox.put(soak_record(number, number % 1500, now()))
         print(f"kept {number}" if kept else f"held {number}", flush=True)
     while sum(outbox.waiting.values()):
         time.sleep(0.05)
@@ -172,13 +190,14 @@ class Victim:
 class Broker:
     """mosquitto, with its memory on disk."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *lines: str) -> None:
+        """``lines`` of its configuration besides."""
         self.port = _free_port()
         self._config = folder / "mosquitto.conf"
         (folder / "mosquitto").mkdir()
         self._config.write_text(
             f"listener {self.port} 127.0.0.1\nallow_anonymous true\nuser root\npersistence true\n"
-            f"persistence_location {folder}/mosquitto/\nmax_queued_messages 0\n"
+            f"persistence_location {folder}/mosquitto/\nmax_queued_messages 0\n" + "\n".join([*lines, ""])
         )
         self._log = (folder / "mosquitto.log").open("ab")
         self.process: subprocess.Popen[bytes] | None = None

@@ -51,9 +51,11 @@ GUID: Final = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 class Station:
     """One station, its connection and what it has said so far."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, *, begin: int = BEGIN, beat: int = BEAT) -> None:
+        """``begin`` is the time of second 0, ``beat`` the seconds between two Heartbeats."""
         self.number = number
         self.name = f"CP_{number:04}"
+        self._begin, self._beat = begin, beat
         self.phase = Random(number).randrange(LIFE)
         self.messages = 0
         self._random = Random(number)
@@ -69,11 +71,11 @@ class Station:
         packets: list[bytes] = []
         here = moment + self.phase
         if moment == 0 and self.number % 2:
-            packets += self._connect(moment)  # the others are joined midway
+            packets += self.connect(moment)  # the others are joined midway
         elif busy and here % LIFE == 0:
-            packets += self._break() + self._connect(moment)
-        if here % BEAT == 0:
-            packets += self._exchange("Heartbeat", {}, {"currentTime": _iso(moment)})
+            packets += self._break() + self.connect(moment)
+        if here % self._beat == 0:
+            packets += self._exchange("Heartbeat", {}, {"currentTime": self._iso(moment)})
         if here % PING == 7:
             packets += self._ping()
         if busy:
@@ -85,17 +87,17 @@ class Station:
         if here == 11:
             self._transaction = self.number * 10_000 + moment // CHARGE + 1
             start = {"connectorId": 1, "idTag": f"{self._random.getrandbits(32):08X}", "meterStart": self._meter,
-                     "timestamp": _iso(moment)}  # fmt: skip
+                     "timestamp": self._iso(moment)}  # fmt: skip
             return self._exchange("StartTransaction", start, {**accepted, "transactionId": self._transaction})
         if not self._transaction:
             return []
         if here == 11 + CHARGING:
-            stop = {"transactionId": self._transaction, "meterStop": self._meter, "timestamp": _iso(moment)}
+            stop = {"transactionId": self._transaction, "meterStop": self._meter, "timestamp": self._iso(moment)}
             self._transaction = 0
             return self._exchange("StopTransaction", stop, accepted)
         if here % METER == 13:
             self._meter += 120
-            values = [{"timestamp": _iso(moment), "sampledValue": [{"value": str(self._meter), "unit": "Wh"}]}]
+            values = [{"timestamp": self._iso(moment), "sampledValue": [{"value": str(self._meter), "unit": "Wh"}]}]
             said = {"connectorId": 1, "transactionId": self._transaction, "meterValue": values}
             return self._exchange("MeterValues", said, {})
         return []
@@ -115,7 +117,8 @@ class Station:
             self._packet(0),
         ]
 
-    def _connect(self, moment: int) -> list[bytes]:
+    def connect(self, moment: int) -> list[bytes]:
+        """A new connection, up to the answer to its BootNotification."""
         self._port += 1
         self._seq = [self._random.getrandbits(32), self._random.getrandbits(32)]
         shaken = [self._packet(0, flags=0x02), self._packet(1, flags=0x12)]
@@ -129,7 +132,7 @@ class Station:
                  f"Sec-WebSocket-Accept: {accept}\r\nSec-WebSocket-Protocol: ocpp1.6\r\n\r\n")  # fmt: skip
         shaken += [self._packet(0), self._send(0, ask.encode()), self._send(1, agree.encode())]
         boot = {"chargePointVendor": "VendorX", "chargePointModel": "M-1"}
-        booted = {"status": "Accepted", "currentTime": _iso(moment), "interval": BEAT}
+        booted = {"status": "Accepted", "currentTime": self._iso(moment), "interval": self._beat}
         return shaken + self._exchange("BootNotification", boot, booted)
 
     def _break(self) -> list[bytes]:
@@ -154,6 +157,9 @@ class Station:
         tcp = struct.pack("!HHIIBBHHH", out, to, self._seq[side], ack, 0x50, flags, 64_000, 0, 0)
         return b"".join((MACS, ip, tcp, payload))
 
+    def _iso(self, moment: int) -> str:
+        return datetime.fromtimestamp(self._begin + moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
 
 def _frame(opcode: int, payload: bytes, masked: bool) -> bytes:
     size = len(payload)
@@ -164,10 +170,6 @@ def _frame(opcode: int, payload: bytes, masked: bool) -> bytes:
     key = b"\x5a\xc3\x17\x88"
     whole = int.from_bytes(payload, "big") ^ int.from_bytes((key * (size // 4 + 1))[:size], "big")
     return head + key + whole.to_bytes(size, "big")
-
-
-def _iso(moment: int) -> str:
-    return datetime.fromtimestamp(BEGIN + moment, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def seconds_of(stations: list[Station], hours: int, *, busy: bool) -> Iterator[tuple[int, int, bytes]]:

@@ -11,7 +11,6 @@ mistakes at once.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -80,6 +79,8 @@ def text(path: Path) -> str:
 
 def parse(text: str, name: str) -> Document:
     """Of a text; ``name`` is what mistakes are told under."""
+    import tomllib  # not on routers: their configuration is UCI's
+
     try:
         content = tomllib.loads(text)
     except (tomllib.TOMLDecodeError, RecursionError) as error:

@@ -7,8 +7,12 @@ from __future__ import annotations
 
 import sys
 
-from fieldkit.agent.running import WRONG, run
-from fieldkit.safetext import terminal
+from fieldkit.agent.spared import spare
+
+spare("inspect")  # dataclasses wants it for classes without a docstring; with it come a parser and a disassembler
+
+from fieldkit.agent.running import WRONG, run  # noqa: E402
+from fieldkit.safetext import terminal  # noqa: E402
 
 
 def _say(text: str) -> None:

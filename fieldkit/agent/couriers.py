@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import random
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -183,7 +183,7 @@ class Courier(threading.Thread):
         self.why = str(error)
         if self.settings.counted:
             self._meter.spend(HANDSHAKE)
-        wait = max(self._pause * random.uniform(0.8, 1.2), error.pause)
+        wait = max(self._pause * (0.8 + 0.4 * os.urandom(1)[0] / 255), error.pause)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
         self._nudge.wait(wait)
         if not self._ending.is_set():

@@ -119,6 +119,9 @@ class Periodic(threading.Thread):
         self._programs = Programs()
         self._ending = threading.Event()
 
+    def prepare(self) -> None:
+        """Nothing: it needs no rights."""
+
     def run(self) -> None:
         """Until ``end``."""
         while not self._ending.is_set():

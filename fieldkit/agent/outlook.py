@@ -6,13 +6,15 @@ import hashlib
 import json
 import time
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from fieldkit.agent.helpers import Helper, Periodic, Tell
 from fieldkit.agent.records import PRIORITIES
 from fieldkit.agent.settings import LinkSettings, PostureSettings, Settings
 from fieldkit.agent.told import Writer
 from fieldkit.agent.uplinks import Meter
+
+if TYPE_CHECKING:  # an agent without children does without what starts them
+    from fieldkit.agent.helpers import Helper, Periodic, Tell
 
 AGAIN: Final = 7 * 86_400.0
 """Seconds after which a posture that has not changed is told again: whoever collects may have forgotten it."""
@@ -40,8 +42,12 @@ class Outlook:
 
     def helpers(self) -> list[Helper | Periodic]:
         """The children, not yet started."""
-        found: list[Helper | Periodic] = []
         links = self._settings.links
+        if links is None and not self._settings.posture:
+            return []
+        from fieldkit.agent.helpers import Helper, Periodic
+
+        found: list[Helper | Periodic] = []
         if links is not None:
             found.append(Helper("uplinks", link_command(links), self._on_link, self._tell))
         for one in self._settings.posture:

@@ -21,17 +21,15 @@ from fieldkit.agent import captures, sinks
 from fieldkit.agent.clock import Clock
 from fieldkit.agent.control import Control
 from fieldkit.agent.couriers import Courier
-from fieldkit.agent.devices import DeviceLane
 from fieldkit.agent.diagnosis import LEARNT_EVERY, Diagnosis
 from fieldkit.agent.health import Health, resident
-from fieldkit.agent.helpers import Helper, Periodic
 from fieldkit.agent.intake import Bell, Intake
 from fieldkit.agent.notify import Notifier
 from fieldkit.agent.outbox import Outbox
 from fieldkit.agent.outlook import Outlook
 from fieldkit.agent.pace import Pace
 from fieldkit.agent.records import LOWEST, PRIORITIES
-from fieldkit.agent.settings import ConfigError, Settings, load
+from fieldkit.agent.settings import ConfigError, SerialSettings, Settings, load
 from fieldkit.agent.sinks.shared import SinkError, SinkSettings
 from fieldkit.agent.tap import Hub
 from fieldkit.agent.told import Telling, Writer, corrected
@@ -41,7 +39,9 @@ from fieldkit.events import Event
 from fieldkit.sources.listen import Listener
 from fieldkit.sources.privileges import Opener
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # what few agents have: each of these brings modules that the others need not keep in memory
+    from fieldkit.agent.devices import DeviceLane
+    from fieldkit.agent.helpers import Helper, Periodic
     from fieldkit.agent.shipping import Shipper
 
 ENDING: Final = 5.0
@@ -77,11 +77,15 @@ class Agent:
 
     def _prepare_helpers(self) -> None:
         """Children that may need rights are started while there are some."""
-        self._devices = [DeviceLane(one, self._bell.ring, self.tell) for one in self.settings.serial]
+        self._devices = [self._device(one) for one in self.settings.serial]
         self._helpers = [*self._outlook.helpers(), *(lane.helper for lane in self._devices)]
         for helper in self._helpers:
-            if isinstance(helper, Helper):
-                helper.prepare()
+            helper.prepare()
+
+    def _device(self, settings: SerialSettings) -> DeviceLane:
+        from fieldkit.agent.devices import DeviceLane
+
+        return DeviceLane(settings, self._bell.ring, self.tell)
 
     # ------------------------------------------------------------------------------------------------------------ run
 

@@ -12,7 +12,7 @@ from typing import Any, Final
 from fieldkit.agent.records import PRIORITIES, Category, Record, uid_of
 from fieldkit.checks.collector import Collected
 from fieldkit.reports.follow import Follower
-from fieldkit.reports.model import entries
+from fieldkit.reports.model_findings import entries
 from fieldkit.reports.moments import iso
 
 SCHEMA: Final = 1

@@ -236,6 +236,8 @@ def _constant(silences: list[int]) -> int | None:
 
 @dataclass(slots=True)
 class _Repeats:
+    """Segments that are sent again and again."""
+
     from_client: bool
     first: Retransmission
     heard: int

@@ -115,6 +115,8 @@ MAX_REGISTERS: Final = 64
 
 @dataclass(slots=True)
 class _Reading:
+    """What a register said."""
+
     time: int
     seen: int
     """Capture time."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from statistics import median
 from typing import Final
 
 from fieldkit.checks.check import Check
@@ -17,6 +16,7 @@ from fieldkit.checks.words import SECOND, duration
 from fieldkit.events import CaptureDropped, Event, MessageType, OcppMessage
 from fieldkit.site.light import bounded
 from fieldkit.site.meter import Meters
+from fieldkit.site.middle import median
 from fieldkit.site.picture import Picture
 from fieldkit.site.series import Sample
 from fieldkit.site.station import Station

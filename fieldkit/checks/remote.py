@@ -94,6 +94,8 @@ class _Order:
 
 @dataclass(slots=True)
 class _Site:
+    """What is kept of a station."""
+
     waiting: deque[_Order] = field(default_factory=lambda: deque(maxlen=MAX_WAITING))
     due: int = 0
     """Earliest deadline."""

@@ -59,6 +59,8 @@ class _Place:
 
 @dataclass(slots=True)
 class _Site:
+    """What is kept of a station."""
+
     places: dict[str, _Place] = field(default_factory=dict)
     waiting: bool = False
     """Some place waits for a start or stop."""

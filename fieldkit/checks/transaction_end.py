@@ -149,12 +149,16 @@ _FAULTS: Final[dict[str, tuple[str, str, Owner]]] = {
 
 @dataclass(slots=True)
 class _Order:
+    """An order to stop."""
+
     call: OcppMessage
     accepted: bool = False
 
 
 @dataclass(slots=True)
 class _Site:
+    """What is kept of a station."""
+
     orders: list[_Order] = field(default_factory=list)
     empty: dict[str, int] = field(default_factory=dict)
     """Sessions without energy in a row, by connector; as many as believable numbers of connectors."""

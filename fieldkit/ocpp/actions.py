@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import lru_cache
 from types import MappingProxyType
 from typing import Final
@@ -201,5 +200,7 @@ def nearest(action: str, version: str = "") -> str:
 @lru_cache(maxsize=128)  # A station repeats its mistake, and comparing with ninety names costs a quarter millisecond.
 def _closest(lowered: str, version: str) -> str:
     names = {name.lower(): name for name in ACTIONS if is_known(name, version)}
+    from difflib import get_close_matches  # for those who mistype: few, and a router has no memory to spare
+
     close = get_close_matches(lowered, names, n=1, cutoff=_SIMILARITY)
     return names[close[0]] if close else ""

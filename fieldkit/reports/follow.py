@@ -13,13 +13,15 @@ import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fieldkit.checks.collector import Collected
 from fieldkit.checks.finding import Severity
-from fieldkit.reports.document import FindingEntry
-from fieldkit.reports.model import entries
+from fieldkit.reports.model_findings import entries
 from fieldkit.safetext import terminal
+
+if TYPE_CHECKING:
+    from fieldkit.reports.document import FindingEntry
 
 FIRST_UPDATE: Final = 10.0
 LONGEST: Final = 600.0
@@ -33,6 +35,8 @@ _END: Final = "\x1b[0m"
 
 @dataclass(slots=True)
 class _Told:
+    """A finding, and when it is told again."""
+
     finding: Collected
     count: int
     severity: Severity

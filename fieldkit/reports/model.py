@@ -17,16 +17,15 @@ from fieldkit.reports import incidents, model_devices, model_links, model_outage
 from fieldkit.reports.document import (
     SCHEMA,
     Capture,
-    FindingEntry,
     Outcomes,
     Report,
     Source,
     StationEntry,
     TransactionEntry,
 )
-from fieldkit.reports.model_evidence import EvidenceWriter
+from fieldkit.reports.model_findings import MAX_NAME, MAX_TEXT, entries
 from fieldkit.reports.model_station import Room, rate
-from fieldkit.reports.moments import iso, iso_or_none, seconds
+from fieldkit.reports.moments import iso_or_none, seconds
 from fieldkit.safetext import mask, shorten
 from fieldkit.session import Session
 from fieldkit.site.hosts import Host
@@ -42,9 +41,6 @@ MAX_TRANSACTIONS: Final = 500
 MAX_FINDINGS: Final = 200
 """The worst of each kind; ``summary.findings`` counts all."""
 MAX_HOSTS: Final = 50
-MAX_TEXT: Final = 2000
-"""Characters of an explanation: three sentences have some hundred."""
-_NAME: Final = 200
 
 
 class SourceRead(Protocol):
@@ -237,34 +233,6 @@ def _headlines(collected: Sequence[Collected], show_ids: bool) -> list[verdict.H
     ]
 
 
-def entries(collected: Sequence[Collected], *, show_ids: bool) -> list[FindingEntry]:
-    """Findings as they stand in documents."""
-    evidence = EvidenceWriter(show_ids=show_ids)
-    found: list[FindingEntry] = []
-    for finding in collected:
-        kind, first = finding.kind, finding.first_seen
-        found.append(
-            {
-                "id": kind.id,
-                "severity": finding.severity,
-                "title": kind.title,
-                "explanation": shorten(finding.explanation(show_ids=show_ids), MAX_TEXT),
-                "advice": shorten(finding.advice(show_ids=show_ids), MAX_TEXT),
-                "owner": finding.owner,
-                "station": shorten(first.station, _NAME),
-                "connector": "" if finding.merged else shorten(first.connector, _NAME),
-                "transaction": "" if finding.merged else shorten(first.transaction, _NAME),
-                "first": iso(finding.first),
-                "last": iso(finding.last),
-                "count": finding.count,
-                "inferred": kind.inferred,
-                "evidence": evidence.all([*finding.evidence, *finding.latest]),
-                "reference": kind.reference,
-            }
-        )
-    return found
-
-
 # ------------------------------------------------------------------------------------------------ stations and the rest
 
 
@@ -315,18 +283,18 @@ def _transaction(made: Transaction, show_ids: bool) -> TransactionEntry:
     if energy is not None and energy < 0:
         energy = None
     return {
-        "station": shorten(made.station, _NAME),
-        "id": shorten(made.id, _NAME),
+        "station": shorten(made.station, MAX_NAME),
+        "id": shorten(made.id, MAX_NAME),
         "version": made.version,
         "connector": made.connector,
         "start": iso_or_none(made.started) if made.begin is not None else None,
         "stop": iso_or_none(made.stopped) if made.end is not None else None,
         "energy_wh": None if energy is None else round(energy, 3),
-        "stop_reason": shorten(made.stop_reason, _NAME) if made.end is not None else "",
+        "stop_reason": shorten(made.stop_reason, MAX_NAME) if made.end is not None else "",
         "reason_sent": made.reason_sent,
-        "id_token": shorten(made.id_token if show_ids else mask(made.id_token), _NAME),
+        "id_token": shorten(made.id_token if show_ids else mask(made.id_token), MAX_NAME),
         "complete": made.complete,
-        "authorized": shorten(made.authorized, _NAME),
+        "authorized": shorten(made.authorized, MAX_NAME),
         "offline": made.offline,
         "events": made.events,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from fieldkit.events import (
     ConnectionClosed,
@@ -31,9 +31,11 @@ from fieldkit.events import (
 from fieldkit.ocpp.gist import gist, without_ids
 from fieldkit.ocpp.secrets import conceal
 from fieldkit.reports import sentences
-from fieldkit.reports.document import Evidence
 from fieldkit.reports.moments import iso
 from fieldkit.safetext import shorten, terminal
+
+if TYPE_CHECKING:
+    from fieldkit.reports.document import Evidence
 
 MAX_FRAMES: Final = 20
 """Frame numbers told of one event."""

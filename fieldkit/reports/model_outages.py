@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
 from typing import Final
 
 from fieldkit.reports.document import LegEntry, LinkEntry, OutageEntry, PathEntry
 from fieldkit.reports.moments import iso, iso_or_none, milliseconds, seconds
 from fieldkit.safetext import shorten
+from fieldkit.site.middle import median
 from fieldkit.site.outage import Outage, PathGuess
 from fieldkit.site.outagebook import Line
 from fieldkit.site.outages import Outages

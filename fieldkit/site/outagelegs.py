@@ -7,9 +7,9 @@ another eighteen, make one outage of twenty-eight. To whom a leg is attributed d
 from __future__ import annotations
 
 from dataclasses import replace
-from statistics import median
 from typing import Final
 
+from fieldkit.site.middle import median
 from fieldkit.site.outage import Attribution, Cause, LegName, Outage, Party
 from fieldkit.site.outageloss import Break, Verdict, milliseconds, seconds
 

@@ -50,6 +50,8 @@ class Share:
 
 @dataclass(slots=True)
 class _Visit:
+    """One person's attempts at one station."""
+
     first: bool | None
     """Success of its first attempt."""
     last: int

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from statistics import median
 from typing import Final
 
+from fieldkit.site.middle import median
 from fieldkit.site.outage import PathGuess
 from fieldkit.site.pathseen import LOCAL_NS
 

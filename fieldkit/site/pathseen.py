@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
-from statistics import median
 from typing import Final, NamedTuple
 
 from fieldkit.events import Connection, PathError, PathSample
+from fieldkit.site.middle import median
 
 MAX_TRIPS: Final = 60
 """Round trips that are remembered of a connection, the latest."""

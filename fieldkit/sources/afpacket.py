@@ -39,6 +39,9 @@ BLOCK: Final = 1 << 19
 """Bytes of a block: what is decoded at once, as with files."""
 RING: Final = 16 << 20
 """Bytes of a ring: 50 ms at 2.5 Gbit/s. Memory that the kernel takes, so a router will want less."""
+SMALL_BLOCK: Final = 1 << 17
+"""The same of a ring that is smaller than two blocks: room for the largest packet that offloading makes (64 KiB)."""
+SMALLEST: Final = 2 * SMALL_BLOCK
 _WAIT_MS: Final = 50
 """A block that is not full is handed over after so long: findings are to appear while they matter."""
 _FRAME: Final = 2048
@@ -127,7 +130,8 @@ class PacketRing:
         self.clock_off = 0
         """Nanoseconds by which that clock was found to be off, so that it is no longer asked."""
         self._numbers = numbers
-        self._blocks = max(size // BLOCK, 2)
+        self._block = BLOCK if size >= 2 * BLOCK else SMALL_BLOCK
+        self._blocks = max(size // self._block, 2)
         self._next = 0
         self._socket = (opener or OpensHere()).socket(interface, wanted)
         try:
@@ -137,9 +141,9 @@ class PacketRing:
             raise SourceError(why(interface, error)) from error
 
     def _prepare(self, interface: str) -> None:
-        size = BLOCK * self._blocks
+        size = self._block * self._blocks
         self._socket.setsockopt(SOL_PACKET, _VERSION, _V3)
-        request = struct.pack("=7I", BLOCK, self._blocks, _FRAME, size // _FRAME, _WAIT_MS, 0, 0)
+        request = struct.pack("=7I", self._block, self._blocks, _FRAME, size // _FRAME, _WAIT_MS, 0, 0)
         self._socket.setsockopt(SOL_PACKET, _RX_RING, request)
         if stamps_in_hardware(interface):
             use_hardware_time(self._socket, True)
@@ -155,12 +159,12 @@ class PacketRing:
         """The blocks that are full or have waited long enough, at most one round of the ring."""
         batches: list[PacketBatch] = []
         for _ in range(self._blocks):
-            at = self._next * BLOCK
+            at = self._next * self._block
             status, packets, first, used = _BLOCK_HEADER(self._ring, at + 8)
             if not status & _OURS:
                 break
             # On a quiet line a block has one packet in it: the rest is not worth copying twenty times a second.
-            block = self._ring[at : at + (min(used, BLOCK) & ~3)]
+            block = self._ring[at : at + (min(used, self._block) & ~3)]
             struct.pack_into("=I", self._ring, at + 8, 0)
             self._next = (self._next + 1) % self._blocks
             batches += self._batches(block, packets, first)

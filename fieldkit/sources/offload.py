@@ -10,9 +10,8 @@ Asking costs rights (nft, the connection table): who is about to give them up as
 
 from __future__ import annotations
 
+import os
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -138,9 +137,12 @@ def _connection_table() -> str:
 
 
 def _output(*command: str) -> str:
-    program = shutil.which(command[0])
+    # Not shutil.which, which brings three compressors: the memory of a router is small, and these tools may be missing.
+    program = next((path for one in os.get_exec_path() if os.access(path := f"{one}/{command[0]}", os.X_OK)), None)
     if program is None:
         return ""
+    import subprocess
+
     try:
         done = subprocess.run(
             [program, *command[1:]], capture_output=True, stdin=subprocess.DEVNULL, timeout=_PATIENCE, check=False

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
-from fieldkit.sources.afpacket import BLOCK, RING, FrameNumbers
+from fieldkit.sources.afpacket import RING, SMALLEST, FrameNumbers
 from fieldkit.sources.bpf import CaptureFilter
 from fieldkit.sources.file import SourceError
 from fieldkit.sources.interface import MAX_INTERFACES, interfaces
@@ -75,7 +75,7 @@ def open_sources(specs: Sequence[str], wishes: Wishes, numbers: FrameNumbers, *,
         opened.notes.append(f"capturing on {', '.join(names)}, and on interfaces that come up later")
     local = sum(not is_elsewhere(name) for name in names)
     size = wishes.buffer or (SMALL_RING if local >= MANY or ANY in specs else RING)
-    open_local = local_opener(wishes.program, wishes.wanted, numbers, size=max(size, 2 * BLOCK), opener=opener)
+    open_local = local_opener(wishes.program, wishes.wanted, numbers, size=max(size, SMALLEST), opener=opener)
     try:
         for name in names:
             opened.sources.append(_open_remote(name, wishes, numbers) if is_elsewhere(name) else open_local(name))

@@ -99,6 +99,8 @@ class _Interface:
 
 @dataclass(slots=True)
 class _File:
+    """One of a ring."""
+
     path: Path
     size: int
     first: int = 0

@@ -6,14 +6,16 @@ when the handshake has ended, before a byte of ours is sent, and counts beside t
 
 from __future__ import annotations
 
-import hashlib
-import ssl
+import sys
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Final
 
 from fieldkit.agent import secretfile
 from fieldkit.agent.sinks.shared import SinkError
 from fieldkit.config import Table
+
+if TYPE_CHECKING:  # OpenSSL takes five megabytes, which an agent without TLS need not have
+    import ssl
 
 PIN: Final = r"(sha256:)?([0-9A-Fa-f]{2}:?){31}[0-9A-Fa-f]{2}"
 
@@ -44,12 +46,12 @@ class TlsSettings:
         return cls(table.text("ca"), table.text("cert"), private, bare)
 
 
-class PinError(ssl.SSLError):
-    """The server is not the one that was pinned."""
-
-
 def context(settings: TlsSettings) -> ssl.SSLContext:
     """Verifying, with TLS 1.2 at least; SinkError when its files cannot be used."""
+    import ssl
+
+    from fieldkit.agent.sinks.pins import checked
+
     try:
         made = ssl.create_default_context(cafile=settings.ca or None)
         made.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -60,7 +62,7 @@ def context(settings: TlsSettings) -> ssl.SSLContext:
         raise SinkError(
             f"{named}: {getattr(error, 'reason', None) or getattr(error, 'strerror', None) or error}"
         ) from None
-    made.sslsocket_class = _checked(frozenset(settings.pins))
+    made.sslsocket_class = checked(frozenset(settings.pins))
     return made
 
 
@@ -69,32 +71,14 @@ def _no_password() -> str:
     raise ValueError("the key is encrypted: give one without a passphrase, readable by the agent alone")
 
 
-def _checked(pins: frozenset[str]) -> type[ssl.SSLSocket]:
-    class Checked(ssl.SSLSocket):
-        """Looks at the certificate when the handshake has ended, whoever shakes hands; what fails is closed."""
-
-        def do_handshake(self, *given: Any, **named: Any) -> None:
-            try:
-                super().do_handshake(*given, **named)
-                if pins:
-                    found = hashlib.sha256(self.getpeercert(binary_form=True) or b"").hexdigest()
-                    if found not in pins:
-                        raise PinError(f"its certificate (SHA-256 {found}) is not the one that was pinned")
-            except BaseException:
-                self.close()
-                raise
-
-    return Checked
-
-
 def explained(error: OSError) -> str:
     """What went wrong with a connection, in words."""
-    if isinstance(error, PinError):
-        return str(error.args[0])
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return f"its certificate is not trusted ({error.verify_message}); ca = names others to trust"
-    if isinstance(error, ssl.SSLError):
-        return f"TLS failed: {error.reason or error}"
+    if "ssl" in sys.modules:
+        from fieldkit.agent.sinks.pins import said
+
+        told = said(error)
+        if told:
+            return told
     if isinstance(error, TimeoutError):
         return "no answer in time"
     return error.strerror or str(error)
