@@ -9,7 +9,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from fieldkit.cli import cli
 from fieldkit.detect.symptom import SITE
 from fieldkit.models import calibrationfile
 from fieldkit.models.opening import Site
@@ -25,6 +27,8 @@ from fieldkit.tui.settings import Settings
 from tests.tui.driving import CAPTURES, SMALL, WIDE, Driver, driving
 from tests.tui.odd import detector, incident, odd
 from tests.tui.ready import seeing
+from tests.tui.terminal import terminal
+from tests.tui.test_themes import assert_readable
 
 PLAIN = CAPTURES / "ocpp16j_vcp_ocpprpc_plain.pcap"
 
@@ -70,7 +74,7 @@ async def test_a_line_says_when_where_what_how_sure_and_how_long_the_newest_firs
         assert "82 % sure" in flood
         assert "39 s" in flood
         assert "2 chargers" in d.line_with("What is sent does not arrive")
-        assert "4 incidents, 1 open, 1 harmless" in d.lines[1]
+        assert "4 incidents + 1 harmless, 1 open" in d.lines[1]
 
 
 async def test_harmless_ones_are_named_and_quiet() -> None:
@@ -179,6 +183,14 @@ async def test_orders() -> None:
         assert "surest first" in d.lines[1]
         await d.press("t")
         assert values("lasts") == sorted(values("lasts"), reverse=True)
+
+
+async def test_on_a_narrow_screen_what_it_is_can_still_be_read() -> None:
+    async with watching(odd(), size=(52, 14)) as d:
+        assert "The charger gives l" in d.line_with("CP-SOAP-15")
+        await d.press("enter")
+        assert "75 % sure" in d.text
+        assert "What to check next" in d.text
 
 
 async def test_plain_signs_only() -> None:
@@ -354,6 +366,33 @@ async def test_a_charger_with_an_open_incident_says_so() -> None:
         await d.until(lambda: isinstance(d.app.screen, ChargerScreen))
         await d.settle()
         assert "incident (7): The charger gives less power than it used to" in d.text
+
+
+@pytest.mark.parametrize("theme", ["field-sun", "field-night"])
+async def test_all_of_it_can_be_read_in_the_sun(theme: str) -> None:
+    async with watching(odd(), size=WIDE, theme=theme) as d:
+        assert_readable(d, 7.0 if theme == "field-sun" else 4.5)
+        await d.press("down", "enter")
+        assert_readable(d, 7.0 if theme == "field-sun" else 4.5)
+
+
+def test_in_a_terminal(tmp_path: Path) -> None:
+    state = tmp_path / "site.calibration"
+    site = detector()
+    assert site.calibration is not None
+    calibrationfile.save(str(state), site.calibration)
+    with terminal("watch", "--state", state, PLAIN) as t:
+        t.until("READ")
+        t.press("7")
+        t.until("Nothing unusual was seen.")
+        t.press("q")
+        assert t.ended() == 0
+
+
+def test_a_calibration_that_is_not_there_is_said_at_once() -> None:
+    result = CliRunner().invoke(cli, ["watch", "--state", "/nowhere/site.calibration", str(PLAIN)])
+    assert result.exit_code == 2
+    assert "'/nowhere/site.calibration' does not exist" in result.output
 
 
 # ------------------------------------------------------------------------------------------------------------- cost

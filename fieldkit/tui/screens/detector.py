@@ -32,6 +32,14 @@ _PAUSE: Final = 1.0
 """Seconds between two looks while more comes: an incident is no matter of a quarter of a second."""
 _DRIFT_EVERY: Final = 30.0
 """Seconds between two looks at what has drifted, which takes days and is not cheap to tell."""
+_MIDDLE: Final = 20
+"""Lines of a screen on which list and text are seen together."""
+_FRAME: Final = 4
+"""Lines for status, title and keys."""
+_ROOMY: Final = 72
+"""Columns of a list that says of each incident how sure it is and how long it lasted; the text says so anyway."""
+_TIGHT: Final = 58
+"""Columns below which it does not say of which kind it is."""
 _SHOWN: Final[tuple[tuple[str, Callable[[Row], bool]], ...]] = (
     ("", lambda row: True),
     ("not the harmless", lambda row: not row.benign),
@@ -174,9 +182,19 @@ class DetectorScreen(FieldScreen):
         rows = self.rows
         rows.empty = self._nothing()
         rows.show([row.key for row in fits], self._line)
+        self._fit()
         self._show_title(len(fits))
         self._show_page()
         self._show_state()
+
+    def _fit(self) -> None:
+        """The list has the height that it needs, within bounds; on low screens, where it is alone, all of it."""
+        most = max((self.size.height - _FRAME) * 2 // 5, 3)
+        self.rows.styles.height = min(max(len(self.rows.keys), 1), most) if self.size.height >= _MIDDLE else "1fr"
+
+    def on_resize(self) -> None:
+        """Another height."""
+        self._fit()
 
     def _passes(self, row: Row) -> bool:
         if not _SHOWN[self.rank][1](row):
@@ -216,12 +234,13 @@ class DetectorScreen(FieldScreen):
         harmless = sum(row.benign for row in every)
         lasting = sum(row.open and not row.benign for row in every)
         number = len(every) - harmless
-        parts = [f"{number} incident{'s' * (number != 1)}" if number else "no incident"]
+        head = f"{number} incident{'s' * (number != 1)}" if number else "no incident"
+        parts = [f"{head} + {harmless} harmless" if harmless else head]
         parts += [f"{lasting} open"] * (lasting > 0)
-        parts += [f"{harmless} harmless"] * (harmless > 0)
         stands = self.standing
         watched = len(stands.hours) + stands.more
-        state = [f"{stands.known} of {watched} chargers known"] * bool(watched)
+        whom = " chargers" if self.size.width >= 100 else ""
+        state = [f"{stands.known} of {watched}{whom} known"] * bool(watched)
         state += [f"{stands.frozen} on hold"] * bool(stands.frozen)
         state += [f"{len(stands.notes)} note{'s' * (len(stands.notes) != 1)} (d)"] * bool(stands.notes)
         limits = [
@@ -243,7 +262,7 @@ class DetectorScreen(FieldScreen):
         row = self._rows.get(key) if isinstance(key, int) else None
         if row is None:
             return []
-        wide = width >= 100
+        wide, roomy = width >= 100, width >= _ROOMY
         status = self.glyphs.status("info" if row.benign else "warn", row.word)
         style = "quiet" if row.benign else "none"
         kind = f"{CATEGORIES[row.category]:<12}" if wide else f"{SHORT[row.category]:<9}"
@@ -251,11 +270,13 @@ class DetectorScreen(FieldScreen):
         parts = [
             Part(f" {clock(row.raised, utc=self.fieldkit.settings.utc)} ", style),
             Part(f"{status!s:<8}", "quiet" if row.benign else row.level),
-            Part(f"{kind} ", style),
+            Part(f"{kind} " if width >= _TIGHT else "", style),
             Part(f"{end(row.where, 20 if wide else 11)} ", style if row.benign else "strong"),
             Part(row.title, style),
-            Part(f" {sure:>9} {row.lasted:>8} " if wide else f" {sure:>4} {row.lasted:>7} ", style, right=True),
         ]
+        if roomy:
+            last = f" {sure:>9} {row.lasted:>8} " if wide else f" {sure:>4} {row.lasted:>7} "
+            parts.append(Part(last, style, right=True))
         return [part._replace(text=self.glyphs.text(part.text)) for part in parts]
 
     # ----------------------------------------------------------------------------------------------------------- text
