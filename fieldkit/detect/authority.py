@@ -28,6 +28,8 @@ REMOTE_KNOWN: Final = 5
 """Starts of transactions at a site before the way in which they come about can be unusual."""
 RARE: Final = 0.15
 """Share of charges that begin from afar below which several new tokens that way are odd."""
+UNPLUGGED: Final = 0.3
+"""Share of starts from afar before the car is plugged in."""
 UNLIKELY: Final = 0.012
 """Probability of a start from afar with a new token below which it is told of."""
 
@@ -74,7 +76,9 @@ class _Station:
     remote: int = 0
     """Transactions that began by a remote start …"""
     local: int = 0
-    """… and otherwise."""
+    """… and otherwise …"""
+    counted: deque[str] = field(default_factory=lambda: deque(maxlen=32))
+    """… of which the latest of 2.x, whose events come one by one."""
     version: str = ""
 
 
@@ -296,13 +300,19 @@ class Authority(Tracker):
         self._tokens[token] = self._tokens.get(token, 0) + 1
 
     def _start(self, message: OcppMessage) -> None:
+        """Who begins a charge, and from where. With 2.x it is told when it is known: a transaction may begin with the
+        plug (Part 2 E02), and the driver come after."""
         station = self.context.picture.stations.get(message.channel.station)
         if station is None or message.sender != "station" or message.type is not MessageType.CALL:
             return
-        if message.action == "TransactionEvent" and text(message.payload, "eventType") != "Started":
-            return
-        made = station.transactions.latest
         state = kept(self._stations, message.channel.station, _Station)
+        made = station.transactions.latest
+        if message.action == "TransactionEvent":
+            id_ = text(message.payload, "transactionInfo", "transactionId") or ""
+            if id_ in state.counted or not text(message.payload, "idToken", "idToken"):
+                return
+            made = station.transactions.open.get(id_, made)
+            state.counted.append(id_)
         if made is not None and made.id_token:
             self._first_seen += made.id_token not in self._tokens
             self._know(made.id_token)
@@ -311,14 +321,24 @@ class Authority(Tracker):
         else:
             state.local += 1
 
+    def _unplugged(self, name: str, where: float | None) -> bool:
+        """Does the station say that no car is plugged in there?"""
+        station = self.context.picture.stations.get(name)
+        states = [
+            place.status
+            for place in (station.connectors.all.values() if station is not None else ())
+            if where and where in (place.evse, 0 if place.evse else place.number)
+        ]
+        return bool(states) and set(states) == {"Available"}
+
     def _remote(self, message: OcppMessage) -> None:
         """A start from afar with a token that nobody knows, where starts from afar are not the custom."""
         if message.type is not MessageType.CALL or message.sender != "csms":
             return
         name, payload = message.channel.station, message.payload
         token = text(payload, "idTag") or text(payload, "idToken", "idToken") or ""
-        states = self._stations.values()
-        remote, local = sum(state.remote for state in states), sum(state.local for state in states)
+        known = self._stations.values()
+        remote, local = sum(state.remote for state in known), sum(state.local for state in known)
         number_of_starts = remote + local
         fresh = token not in self._tokens
         # How often a charge begins this way, and how often with a card that was never seen: each at least as often as
@@ -326,6 +346,10 @@ class Authority(Tracker):
         where = number(payload, "connectorId") or number(payload, "evseId")
         way, new = (remote + 1) / (number_of_starts + 2), (self._first_seen + 1) / (number_of_starts + 2)
         likely = way * (new if fresh else 1.0)
+        # A driver who starts a charge by telephone mostly stands there with the car plugged in. Where starts from afar
+        # are nothing new, their drivers' habits are not either.
+        unplugged = not remote and self._unplugged(name, where)
+        likely *= UNPLUGGED if unplugged else 1.0
         if fresh:
             self._strangers.append((message.time, name, token, message))
         recent = {one[2] for one in self._strangers if message.time - one[0] <= 3600 * SECOND}
@@ -339,10 +363,11 @@ class Authority(Tracker):
             name,
             0.8 if likely < UNLIKELY / 5 else 0.64 if likely < UNLIKELY else 0.45 if likely < 4 * UNLIKELY else 0.35,
             f"A charge is started from afar{f' at connector {where:.0f}' if where else ''} with token {mask(token)}, "
-            f"which was never seen here{others}; of {number_of_starts} charges {remote or 'none'} began from afar.",
+            f"which was never seen here{others}{', where no car is plugged in' if unplugged else ''}; of "
+            f"{number_of_starts} charges {remote or 'none'} began from afar.",
             tuple(one[3] for one in self._strangers)[-4:],
             layer="statistics",
-            sign="custom",
+            sign="custom" if len(recent) == 1 else "custom-others",
         )
 
 

@@ -36,8 +36,16 @@ class Context:
         """Does an incident concern this station, so that nothing must be learnt from it? Set by the detector."""
         self.hosts: dict[str, str] = {}
         """By station: the name by which it called the CSMS."""
+        self.names: dict[str, str] = {}
+        """By address: the station that was last seen there; its address where TLS hides who speaks."""
         self.broken_off = 0
         """When stations last lost their connections together."""
+        self.other_way = 0
+        """When the way to the CSMS last turned out to be another one."""
+        self.greetings: dict[str, int] = {}
+        """By station: time of its last boot that its connection explains: it boots whenever it connects."""
+        self.greeters: set[str] = set()
+        """Stations with that habit."""
         self._take = take
 
     def tell(

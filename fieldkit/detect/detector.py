@@ -11,6 +11,7 @@ from fieldkit.detect import rules
 from fieldkit.detect.authority import Authority
 from fieldkit.detect.context import Context, Tracker
 from fieldkit.detect.drifts import TRACKERS as _DRIFTS
+from fieldkit.detect.farend import FarEnd
 from fieldkit.detect.fusion import Fusion
 from fieldkit.detect.health import Health
 from fieldkit.detect.incident import Incident
@@ -20,6 +21,7 @@ from fieldkit.detect.metering import Metering
 from fieldkit.detect.reach import Reach
 from fieldkit.detect.symptom import LAYERS, SITE, Layer, Symptom
 from fieldkit.detect.timekeeping import Timekeeping
+from fieldkit.detect.way import Way
 from fieldkit.events import Event
 from fieldkit.site.picture import Picture
 
@@ -29,7 +31,17 @@ AHEAD: Final = 7 * 24 * 3600 * SECOND
 """The same forwards: no station is silent for a week and then goes on as if nothing had been."""
 MAX_NOTES: Final = 50
 
-_RULES: Final[tuple[type[Tracker], ...]] = (Reach, Authority, Intruders, Metering, Timekeeping, Health, Load)
+_RULES: Final[tuple[type[Tracker], ...]] = (
+    Way,  # before those that ask it whether the way is another one
+    FarEnd,
+    Reach,
+    Authority,
+    Intruders,
+    Metering,
+    Timekeeping,
+    Health,
+    Load,
+)
 
 
 class Detector:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import islice
 from typing import Final
 
 from fieldkit.checks.words import SECOND
@@ -42,8 +43,19 @@ TOGETHER: Final = 150 * SECOND
 MAX_INCIDENTS: Final = 2000
 """Incidents of one session."""
 MAX_CANDIDATES: Final = 5000
+LASTING: Final = {"unknown-station": 24 * 3600 * SECOND}
+"""What explains the signs of its station for longer than while it is open: whether somebody unknown comes or goes is
+nothing new."""
+VAGUE: Final = "unusual-"
+"""Families that say that something is odd and not what: beside an incident that does, they say nothing more."""
+OUTAGE: Final = "station-offline"
+"""What says no more than that there is no connection."""
+LOOK_BACK: Final = 3600 * SECOND
+"""What they are told by looks back for so long."""
 _REMEMBERED: Final = 400
-"""Incidents that a new sign may belong to."""
+"""Incidents that a sign of the whole site may belong to …"""
+_OF_A_STATION: Final = 48
+"""… and one of a single station: the latest."""
 
 
 @dataclass(slots=True)
@@ -59,16 +71,16 @@ class Fusion:
         self.crowded_out = 0
         """Incidents beyond ``MAX_INCIDENTS``."""
         self._deadlines = deadlines
+        self._number = 0
         self._raised = raised
         self._candidates: dict[tuple[str, str], _Candidate] = {}
-        self._recent: deque[Incident] = deque(maxlen=_REMEMBERED)
-        self._open_at: set[str] | None = None
-        """Stations with an incident that goes on, which every window asks for; None: to be looked up anew."""
+        self._at: dict[str, deque[Incident]] = {}
+        """By station: its latest incidents. A site of hundreds of stations has thousands; a sign concerns few."""
 
     @property
     def open(self) -> list[Incident]:
         """Those that go on."""
-        return [incident for incident in self._recent if not incident.closed]
+        return [incident for incident in self.incidents if not incident.closed]
 
     def add(self, symptom: Symptom) -> None:
         """Take in a sign."""
@@ -91,9 +103,9 @@ class Fusion:
 
     def is_open(self, station: str) -> bool:
         """Does an incident go on that concerns this station? What is named as harmless and lasts is no reason."""
-        if self._open_at is None:
-            self._open_at = {incident.station for incident in self._recent if not incident.closed}
-        return station in self._open_at or SITE in self._open_at
+        return any(not one.closed for one in self._at.get(station, ())) or any(
+            not one.closed for one in self._at.get(SITE, ())
+        )
 
     def finish(self, time: int) -> None:
         """The end: what waited for a cause is told without."""
@@ -102,12 +114,36 @@ class Fusion:
 
     # ------------------------------------------------------------------------------------------------------ decisions
 
+    def _concerning(self, station: str) -> list[Incident]:
+        """The latest incidents of a station and of the site, the newest first."""
+        own, site = self._at.get(station, ()), self._at.get(SITE, ())
+        if station == SITE or not own:
+            return list(reversed(site))
+        return sorted((*own, *site), key=lambda incident: -incident.number) if site else list(reversed(own))
+
+    def _keep(self, incident: Incident) -> None:
+        self._at.setdefault(incident.station, deque(maxlen=_OF_A_STATION)).append(incident)
+
+    def _leave(self, incident: Incident) -> None:
+        of_station = self._at.get(incident.station)
+        if of_station is not None and incident in of_station:
+            of_station.remove(incident)
+            if not of_station:
+                del self._at[incident.station]
+
+    def _move(self, incident: Incident, station: str) -> None:
+        """It turns out to be of another station, or of the site."""
+        if incident.station != station:
+            self._leave(incident)
+            incident.station = station
+            self._keep(incident)
+
     def _joins(self, symptom: Symptom) -> bool:
         """Is it a sign of an incident that there is?"""
         explained: Incident | None = None
-        for incident in reversed(self._recent):
-            if not _concerns(incident, symptom.station):
-                continue
+        vague = symptom.family.startswith(VAGUE)
+        told = False
+        for incident in self._concerning(symptom.station):
             same = incident.family_name == symptom.family
             quiet = symptom.time - incident.last
             if same and quiet <= (SLOW_COOL_DOWN if symptom.family in SLOW else COOL_DOWN):
@@ -115,29 +151,37 @@ class Fusion:
                 return True
             if symptom.insists or same:
                 continue
-            if explained is None and quiet <= OPEN and symptom.family in incident.family.explains:
+            lasting = quiet <= LASTING.get(incident.family_name, OPEN)
+            if lasting and explained is None and symptom.family in incident.family.explains:
                 explained = incident
+            told |= vague and quiet <= LOOK_BACK and _says_more(incident, symptom.station)
         if explained is not None:
             if symptom.confidence >= SURE:
                 explained.take(symptom)
             return True
-        return False
+        return told
 
     def _takes_over(self, symptom: Symptom) -> bool:
         """Is it the cause of what was raised a moment ago?"""
         if symptom.confidence < SURE:
             return False
         explains = FAMILIES[symptom.family].explains
+        benign = FAMILIES[symptom.family].category == "benign"
+        late = LATE_BENIGN if benign or symptom.insists else LATE_CAUSE
         taken: Incident | None = None
-        for incident in reversed(tuple(self._recent)):
-            benign = FAMILIES[symptom.family].category == "benign"
-            late = LATE_BENIGN if benign or symptom.insists else LATE_CAUSE
+        of_site = symptom.station == SITE
+        latest = list(islice(reversed(self.incidents), _REMEMBERED)) if of_site else self._concerning(symptom.station)
+        for incident in latest:
             fresh = symptom.time - incident.raised <= late
-            concerns = incident.station == symptom.station or symptom.station == SITE
+            # That the site is offline is told first; why, its stations tell.
+            outage = incident.family_name == OUTAGE and FAMILIES[symptom.family].category == "connectivity"
+            concerns = incident.station == symptom.station or of_site or outage
             if not fresh or not concerns or incident.family_name not in explains:
                 continue
             if taken is None:
-                incident.family_name, incident.station = symptom.family, symptom.station
+                if not outage:
+                    self._move(incident, symptom.station)
+                incident.family_name = symptom.family
                 incident.confidence = max(incident.confidence, symptom.confidence)
                 taken = incident
             else:
@@ -153,8 +197,7 @@ class Fusion:
         into.stations |= other.stations
         into.count += other.count
         other.closed = True
-        self._open_at = None
-        self._recent.remove(other)
+        self._leave(other)
         self.incidents.remove(other)
 
     def _raise(self, key: tuple[str, str], time: int) -> None:
@@ -169,15 +212,15 @@ class Fusion:
             self.crowded_out += 1
             return
         confidence = self._confidence(candidate, last.time)
-        incident = Incident(len(self.incidents) + 1, key[0], key[1], last.first or last.time, time, last.time,
+        self._number += 1
+        incident = Incident(self._number, key[0], key[1], last.first or last.time, time, last.time,
                             confidence, last.connector)  # fmt: skip
         for symptom in candidate.signs:
             if last.time - symptom.time <= CANDIDATE:
                 incident.take(symptom)
         incident.confidence = confidence
         self.incidents.append(incident)
-        self._recent.append(incident)
-        self._open_at = None
+        self._keep(incident)
         self._ends(incident)
         if self._raised is not None:
             self._raised(incident)
@@ -186,10 +229,10 @@ class Fusion:
         """The second station with the same trouble of its connection: it is the site's."""
         if FAMILIES[symptom.family].category != "connectivity" or symptom.station == SITE:
             return False
-        for incident in reversed(self._recent):
+        for incident in islice(reversed(self.incidents), _REMEMBERED):
             together = incident.family_name == symptom.family and symptom.time - incident.raised <= TOGETHER
             if together and not incident.closed:
-                incident.station = SITE
+                self._move(incident, SITE)
                 self._take(incident, symptom)
                 return True
         return False
@@ -198,13 +241,11 @@ class Fusion:
         incident.take(symptom)
         incident.confidence = min(1 - (1 - incident.confidence) * (1 - REPEATED * symptom.confidence), 0.99)
         incident.closed = False
-        self._open_at = None
         self._ends(incident)
 
     def _ends(self, incident: Incident) -> None:
         def close(time: int) -> None:
             incident.closed = True
-            self._open_at = None
 
         self._deadlines.at(("incident", incident.number), incident.last + OPEN, close)
 
@@ -220,5 +261,7 @@ class Fusion:
         return 1 - doubt
 
 
-def _concerns(incident: Incident, station: str) -> bool:
-    return incident.station in (station, SITE)
+def _says_more(incident: Incident, station: str) -> bool:
+    """Does it name what a vague sign of this station is about? What is harmless may hide something that is not."""
+    vague = incident.family_name.startswith(VAGUE)
+    return incident.station == station and not vague and incident.category != "benign"

@@ -20,7 +20,7 @@ MAX_RAW: Final = 2048
 """Characters of a message that is kept whole as evidence."""
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Incident:
     """One incident; times in ns."""
 

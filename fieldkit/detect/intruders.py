@@ -1,12 +1,9 @@
-"""Somebody who does not belong there: floods, unknown and double identities, guessed passwords and cards, another far
-end."""
+"""Somebody who does not belong there: floods, unknown and double identities, guessed passwords and cards."""
 
 from __future__ import annotations
 
-import hashlib
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from ipaddress import ip_address, ip_network
 from typing import ClassVar, Final
 
 from fieldkit.checks.words import SECOND, counted, duration, listed
@@ -20,7 +17,6 @@ from fieldkit.events import (
     MessageType,
     OcppMessage,
     Orphan,
-    TlsCertificates,
 )
 from fieldkit.ocpp.identity import identity_of
 from fieldkit.safetext import mask, shorten
@@ -58,8 +54,6 @@ MAX_TABLE: Final = 4000
 _ASKED_FOR: Final = frozenset({"NotifyReport", "NotifyMonitoringReport", "NotifyCustomerInformation", "NotifyEvent",
                                "LogStatusNotification", "StatusNotification"})  # fmt: skip
 """Actions that come in bursts by themselves: parts of reports, all connectors after a boot."""
-_PRIVATE: Final = tuple(map(ip_network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7", "fe80::/10")))
-"""RFC 1918, RFC 4193 and link-local: what a site has inside (documentation addresses are no such thing)."""
 _GRAVE: Final = ("json.", "framing.")
 """Rules that say that a frame is broken, not merely its content."""
 
@@ -89,9 +83,7 @@ class _Station:
 class Intruders(Tracker):
     """Who speaks, how much of it, and with which key."""
 
-    wants: ClassVar[frozenset[type[Event]]] = frozenset(
-        {OcppMessage, HttpRequest, HttpResponse, TlsCertificates, DecodeError, Orphan}
-    )
+    wants: ClassVar[frozenset[type[Event]]] = frozenset({OcppMessage, HttpRequest, HttpResponse, DecodeError, Orphan})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -99,18 +91,12 @@ class Intruders(Tracker):
         self._known: dict[str, int] = {}
         """Identities that took part: since when."""
         self._guesses: dict[str, deque[tuple[int, str, Event]]] = {}
-        self._chains: dict[tuple[str, str], str] = {}
-        """By server and name: digest of the certificate that it shows."""
         self._secure: dict[str, int] = {}
         """By station: 1 for a password, 2 for TLS, 3 for both, as it last connected."""
-        self._servers: dict[str, str] = {}
-        self._old_servers: set[str] = set()
-        self._chain_since: dict[tuple[str, str], int] = {}
         self._handlers = {
             OcppMessage: self._message,
             HttpRequest: self._request,
             HttpResponse: self._response,
-            TlsCertificates: self._certificates,
             DecodeError: self._damaged,
             Orphan: self._orphan,
         }
@@ -321,7 +307,6 @@ class Intruders(Tracker):
         if name in self.context.hosts or len(self.context.hosts) < MAX_TABLE:
             self.context.hosts[name] = request.headers.get("host", "").rpartition(":")[0][:200].lower()
         self._weaker(name, request)
-        self._server(name, request)
         if credentials is not None and credentials.user and name in self._known and credentials.user != name:
             self.context.tell(
                 "cloned-station",
@@ -354,33 +339,6 @@ class Intruders(Tracker):
             layer="statistics",
             sign="weaker",
         )  # fmt: skip
-
-    def _server(self, name: str, request: HttpRequest) -> None:
-        """A station that goes to another server than before, while the others stay where they are."""
-        address = request.connection.server.address
-        before = self._servers.get(name)
-        if before is None and len(self._servers) >= MAX_TABLE:
-            return
-        self._servers[name] = address
-        if before is None or before == address or address in self._old_servers:
-            return
-        usual = set(self._servers.values()) - {address}
-        many = len(self._old_servers) > 3
-        if len(self._old_servers) < 64:
-            self._old_servers |= usual | {before}
-        inside = _is_private(address) and not _is_private(before)
-        self.context.tell(
-            "man-in-the-middle",
-            name,
-            0.8 if inside else 0.2 if many else 0.62,
-            f"{shorten(name, 60)} goes to {address} now"
-            + (", an address inside the site's own network" if inside else "")
-            + f"; it has always gone to {before} so far"
-            + (", as all others do." if usual == {before} and len(self._servers) > 2 else "."),
-            (request,),
-            layer="statistics",
-            sign="server",
-        )
 
     def _response(self, response: HttpResponse) -> None:
         request = response.request
@@ -426,49 +384,12 @@ class Intruders(Tracker):
             sign="refused",
         )
 
-    def _certificates(self, event: TlsCertificates) -> None:
-        if event.from_client or not event.chain:
-            return
-        link = self.context.picture.links.get(event.connection)
-        server_name = link.tls.server_name if link is not None and link.tls is not None else ""
-        server = event.connection.server
-        key = (f"{server.address}:{server.port}", server_name)
-        digest = hashlib.sha256(event.chain[0]).hexdigest()
-        known = self._chains.get(key)
-        if known is None:
-            if len(self._chains) < MAX_TABLE:
-                self._chains[key] = digest
-                self._chain_since[key] = event.time
-            return
-        if known == digest:
-            return
-        address = event.connection.client.address
-        station = (link.station if link is not None else "") or address
-        self.context.tell(
-            "man-in-the-middle",
-            station,
-            0.72,
-            f"{server_name or key[0]} shows another certificate than it has shown here for "
-            f"{duration(event.time - self._chain_since[key])} (fingerprint {digest[:16]} instead of {known[:16]}).",
-            (event,),
-            layer="statistics",
-            sign="certificate",
-        )
-
 
 def _is_old(message: OcppMessage) -> bool:
     told = moment(message.payload, "timestamp")
     if told is None:
         told = next((moment(reading, "timestamp") for reading in objects(message.payload, "meterValue")), None)
     return told is not None and message.time - told > OLD
-
-
-def _is_private(address: str) -> bool:
-    try:
-        found = ip_address(address)
-    except ValueError:
-        return False
-    return any(found in network for network in _PRIVATE if network.version == found.version)
 
 
 def _shape_of(id_: str) -> str:

@@ -10,7 +10,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from fieldkit.checks.finding import Finding, Identity
+from fieldkit.checks.words import SECOND
 from fieldkit.detect.context import Context
+from fieldkit.detect.families import FAMILIES
 from fieldkit.detect.symptom import SITE
 from fieldkit.safetext import mask
 
@@ -21,6 +23,9 @@ class Meaning(NamedTuple):
     family: str
     confidence: float
 
+
+STALE: Final = 900 * SECOND
+"""What a check says of connections only when all is read was told while it happened, if it was worth it."""
 
 MEANINGS: Final[dict[str, Meaning]] = {
     # Intrusion
@@ -56,12 +61,12 @@ MEANINGS: Final[dict[str, Meaning]] = {
     "energy.phase-lost": Meaning("phase-loss", 0.9),
     "energy.supply-phase-lost": Meaning("phase-loss", 0.9),
     # Connectivity
-    "connection.unanswered": Meaning("csms-unreachable", 0.5),
     "connection.refused": Meaning("csms-unreachable", 0.5),
     "handshake.unavailable": Meaning("csms-unreachable", 0.5),
     "handshake.not-websocket": Meaning("captive-portal", 0.8),
     "handshake.redirected": Meaning("captive-portal", 0.7),
     "connection.no-acknowledgement": Meaning("blackhole", 0.45),
+    "connection.unanswered": Meaning("blackhole", 0.5),
     "connection.ping-unanswered": Meaning("blackhole", 0.3),
     "answer.csms-unresponsive": Meaning("blackhole", 0.6),
     "connection.idle-timeout": Meaning("nat-idle-kill", 0.8),
@@ -83,13 +88,17 @@ def told(finding: Finding, context: Context) -> None:
     meaning = MEANINGS.get(finding.kind.id)
     if meaning is None:
         return
-    if finding.station and context.expects_restart(finding.station) and meaning.family == "reboot-loop":
+    station = finding.station or _only_station(finding, context)
+    if meaning.family == "reboot-loop" and (context.expects_restart(station) or station in context.greeters):
+        return
+    newest = max((event.time for event in finding.evidence), default=0)
+    if newest and context.now - newest > STALE and FAMILIES[meaning.family].category == "connectivity":
         return
     values = {name: mask(value) if isinstance(value, Identity) else value for name, value in finding.values.items()}
     text = finding.kind.explanation.format(**values)
     context.tell(
         meaning.family,
-        finding.station or SITE,
+        station,
         meaning.confidence,
         text,
         finding.evidence,
@@ -98,3 +107,13 @@ def told(finding: Finding, context: Context) -> None:
         first=min((event.time for event in finding.evidence if event.time > 0), default=0),
         time=max(finding.time, context.now),
     )
+
+
+def _only_station(finding: Finding, context: Context) -> str:
+    """Whom a finding without a name concerns: where TLS hides who speaks, the address says which device it is."""
+    clients = {
+        connection.client.address
+        for event in finding.evidence
+        if (connection := getattr(event, "connection", None)) is not None
+    }
+    return context.names.get(address := clients.pop(), address) if len(clients) == 1 else SITE

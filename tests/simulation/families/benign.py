@@ -9,7 +9,7 @@ from tests.simulation.cars import Car, dc_car
 from tests.simulation.engine import Process
 from tests.simulation.episodes import Episode, family
 from tests.simulation.families.common import between, lines, seconds_left
-from tests.simulation.families.connectivity import _keep, _other, _renew
+from tests.simulation.families.connectivity import _elsewhere, _keep, _other, _renew, _some_hops
 from tests.simulation.families.intrusion import ask_update, tell_update
 from tests.simulation.station import Station
 
@@ -100,8 +100,11 @@ def planned_switch(site: Site, station: Station, episode: Episode, random: Rando
     fresh = _other(site, back.kind, random)
     fresh.rtt_median = back.rtt_median * random.uniform(0.8, 1.3)
     site.uplink.become(fresh)
+    hops = _some_hops(Random(fresh.address))
+    _elsewhere(site, hops)
     yield seconds_left(site, episode)
     site.uplink.become(back)
+    _elsewhere(site, -hops)
     yield from _renew(site, random)
 
 

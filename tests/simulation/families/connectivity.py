@@ -25,6 +25,17 @@ def _keep(site: Site) -> Uplink:
     return copy(site.uplink)
 
 
+def _elsewhere(site: Site, hops: int) -> None:
+    """Another way has another number of routers on it, which shows in the time to live of what comes."""
+    for line in lines(site):
+        line.far_ttl -= hops
+
+
+def _some_hops(random: Random) -> int:
+    """Ways of two operators differ by a few routers, and now and then by none."""
+    return random.randrange(-4, 5)
+
+
 @family("uplink-switch", "connectivity", (0.5, 4), wide=True, encrypted=True)
 def switch(site: Site, station: Station, episode: Episode, random: Random) -> Process:
     """The router goes over to another uplink; the connections break, and come again by the new way."""
@@ -38,11 +49,14 @@ def switch(site: Site, station: Station, episode: Episode, random: Random) -> Pr
         episode.shows(site.engine.now)
         yield random.uniform(1, 12)
     site.uplink.become(_other(site, random.choice(kinds), random))
+    hops = 0 if kept else _some_hops(Random(site.uplink.address))
+    _elsewhere(site, hops)
     site.engine.spawn(_first_word(site, episode))
     if not kept:
         yield from _renew(site, random)
     yield seconds_left(site, episode)
     site.uplink.become(back)
+    _elsewhere(site, -hops)
     if not kept:
         yield from _renew(site, random)
 
@@ -179,10 +193,13 @@ def sim_switch(site: Site, station: Station, episode: Episode, random: Random) -
     fresh = _other(site, "lte", random)
     fresh.rtt_median = back.rtt_median * between(1.8, 6, episode.magnitude)
     site.uplink.become(fresh)
+    hops = _some_hops(Random(fresh.address))
+    _elsewhere(site, hops)
     episode.shows(site.engine.now)
     yield from _renew(site, random)
     yield seconds_left(site, episode)
     site.uplink.become(back)
+    _elsewhere(site, -hops)
     yield from _renew(site, random)
     site.calm = True
 

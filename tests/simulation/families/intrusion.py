@@ -61,8 +61,7 @@ def unknown_station(site: Site, station: Station, episode: Episode, random: Rand
     """A device that was never there connects and behaves as a station."""
     name = random.choice((f"CP-{random.randrange(70, 99)}", f"{random.getrandbits(40):010X}"))
     line = _stranger(site, station, random, name, _neighbour(station, random.randrange(120, 250)))
-    episode.station = "*"
-    episode.note = name
+    episode.station = episode.note = name  # what happens to the others meanwhile is not about this one
     episode.shows(site.engine.now)
     yield line.dial() + 0.1
     if line.version == "1.6":
