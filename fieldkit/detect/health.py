@@ -112,6 +112,8 @@ class Health(Tracker):
         reason = text(message.payload, "reason") or ""
         if self.context.expects_restart(name) or reason in ("Triggered", "RemoteReset", "ScheduledReset"):
             return
+        if self.context.greetings.get(name) == message.time:
+            return  # it boots whenever it connects
         state.boots.append(message)
         recent = [boot for boot in state.boots if message.time - boot.time <= BOOT_TIME]
         if len(recent) >= BOOTS:
