@@ -79,7 +79,7 @@ def run(
         keys = reading.keys(keylog, opened)
         schemas = reading.schemas() if validate else None
         with VisibleProgress(opened, quiet=quiet) as progress:
-            found = reading.events(opened, keys, schemas, full=False, progress=progress)
+            found = reading.events_ahead(opened, keys, schemas, full=False, progress=progress)
             for events in beside(found) if beside else found:
                 session.feed(decoding.through(events) if decoding else events)
     except SourceError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from functools import partial
+from typing import TYPE_CHECKING, ClassVar, Final
 
 import click
 
@@ -29,6 +30,7 @@ _OWN_REPORT: Final = re.compile(
 class Source(FileSource):
     """A source that remembers what passed."""
 
+    COUNTED: ClassVar = (*FileSource.COUNTED, "first", "last", "packets")
     first = 0
     """Time of its first packet or frame …"""
     last = 0
@@ -115,17 +117,34 @@ def events(
     sources: Sequence[FileSource], keys: KeyLog, schemas: Schemas | None, *, full: bool, progress: Progress
 ) -> Iterator[list[Event]]:
     """What happened in all sources, in the order of time."""
+    return _events(sources, keys, schemas, full, progress.step)
+
+
+def events_ahead(
+    sources: Sequence[FileSource], keys: KeyLog, schemas: Schemas | None, *, full: bool, progress: Progress
+) -> Iterator[list[Event]]:
+    """The same for somebody who takes long over them: of large captures decoded by a second process meanwhile."""
+    from fieldkit.sources.ahead import read_ahead, suits
+
+    if not suits(sources):
+        return _events(sources, keys, schemas, full, progress.step)
+    return read_ahead(partial(_events, sources, keys, schemas, full, lambda: None), sources, progress.step)
+
+
+def _events(
+    sources: Sequence[FileSource], keys: KeyLog, schemas: Schemas | None, full: bool, step: Callable[[], None]
+) -> Iterator[list[Event]]:
     from fieldkit.pipeline import Pipeline
     from fieldkit.sources.merge import read_merged, read_one
 
     if len(sources) == 1:
         pipeline = Pipeline(sources[0].name, keys=keys, schemas=schemas, full=full)
-        return read_one(sources[0], pipeline, progress.step)
+        return read_one(sources[0], pipeline, step)
 
     def make(name: str, first: int) -> Pipeline:
         return Pipeline(name, keys=keys, schemas=schemas, full=full, first_connection=first)
 
-    return read_merged(list(sources), make, progress.step)
+    return read_merged(list(sources), make, step)
 
 
 # ----------------------------------------------------------------------------------------------------------- options

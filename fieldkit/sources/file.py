@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import FileIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import ClassVar, TypeAlias
 
 from fieldkit.events import CaptureComment, CaptureDropped, DecodeError, LoggedFrame, PacketBatch, TlsSecrets
 
@@ -52,6 +52,9 @@ class SourceError(Exception):
 
 class FileSource:
     """One file, or standard input for ``-``."""
+
+    COUNTED: ClassVar[tuple[str, ...]] = ("read",)
+    """Attributes that tell what was read so far …"""
 
     def __init__(self, name: str, *, utc_offset: int | None = None) -> None:
         """``utc_offset``: seconds east of UTC for log lines that do not name their time zone."""
@@ -105,6 +108,16 @@ class FileSource:
                 break
             head += block
         return head
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """… and their values, for somebody who has the same source in another process."""
+        return tuple(getattr(self, name) for name in self.COUNTED)
+
+    @counts.setter
+    def counts(self, counts: tuple[int, ...]) -> None:
+        for name, count in zip(self.COUNTED, counts, strict=True):
+            setattr(self, name, count)
 
     @property
     def is_plain_capture(self) -> bool:

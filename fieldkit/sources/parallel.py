@@ -10,27 +10,23 @@ Only whole records can travel so: the trace format. Text output depends on what 
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
 import struct
-import sys
 from array import array
 from collections.abc import Callable
-from contextlib import suppress
+from functools import partial
 from itertools import accumulate, chain
 from typing import Any, BinaryIO, Protocol
 
 from fieldkit.events import Event, OcppMessage
 from fieldkit.pipeline import Pipeline
+from fieldkit.sources import forked
 from fieldkit.sources.file import FileSource, SourceError
 from fieldkit.sources.merge import feed
 
 MIN_BYTES = 32 << 20
 """Captures smaller than this are decoded before a second process has started."""
 MAX_WORKERS = 8
-_PIPE_BYTES = 1 << 20
-"""What Linux allows anybody (pipe-max-size)."""
 
 _HEADER = struct.Struct("!IIIQ")
 """Number of records, bytes of their text, bytes of the final report (0 but for the last one), bytes read so far."""
@@ -50,10 +46,10 @@ class Worker(Protocol):
 
 def suits(source: FileSource, jobs: int | None) -> int:
     """How many workers this source is worth (1: it is not). ``jobs`` is what the user asked for."""
-    if not hasattr(os, "fork") or sys.platform == "darwin" or not source.size or not source.is_plain_capture:
+    if not forked.possible() or not source.size or not source.is_plain_capture:
         return 1
     if jobs is None:
-        return min(len(os.sched_getaffinity(0)), MAX_WORKERS) if source.size >= MIN_BYTES else 1
+        return min(forked.cores(), MAX_WORKERS) if source.size >= MIN_BYTES else 1
     return jobs
 
 
@@ -62,57 +58,23 @@ def decode_parallel(
     progress: Callable[[], None],
 ) -> list[Any]:  # fmt: skip
     """Decode ``source`` with as many ``workers``, write the records in order, return the workers' reports."""
-    pipes: list[BinaryIO] = []
-    children: list[int] = []
+    helpers: list[forked.Helper] = []
     try:
         for number in range(workers):
-            reading, writing = _roomy_pipe()
-            child = os.fork()
-            if not child:
-                for pipe in pipes:
-                    pipe.close()
-                os.close(reading)
-                _work(source.name, make, number, writing)
-            os.close(writing)
-            children.append(child)
-            pipes.append(os.fdopen(reading, "rb", 1 << 20))
-        reports = _collect(pipes, write, source, progress)
+            helpers.append(forked.Helper(partial(_work, source.name, make, number), tuple(helpers)))
+        return _collect([helper.pipe for helper in helpers], write, source, progress)
     finally:
-        for pipe in pipes:
-            pipe.close()
-        for child in children:
-            _end(child)
-    return reports
+        for helper in helpers:
+            helper.close()
 
 
-def _roomy_pipe() -> tuple[int, int]:
-    """A pipe that holds the records of several blocks, so that a worker can run ahead of the others."""
-    import fcntl  # not on Windows, where there is no fork either
-
-    reading, writing = os.pipe()
-    with suppress(OSError, AttributeError):  # not on this system, or beyond the user's limit: slower, that is all
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-    return reading, writing
-
-
-def _work(name: str, make: Callable[[int], Worker], number: int, writing: int) -> None:
-    """The life of a worker process; it never returns."""
-    status = 1
-    try:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        worker = make(number)
-        with os.fdopen(writing, "wb", 1 << 20) as pipe:
-            source = FileSource(name)
-            for item in source.items():
-                _send(pipe, worker.records(feed(worker.pipeline, item)), b"", source.read)
-            _send(pipe, worker.records(worker.pipeline.finish()), pickle.dumps(worker.report()), source.read)
-        status = 0
-    except BrokenPipeError:
-        status = 0  # the parent has had enough
-    except BaseException:
-        sys.excepthook(*sys.exc_info())
-    finally:
-        os._exit(status)
+def _work(name: str, make: Callable[[int], Worker], number: int, pipe: BinaryIO) -> None:
+    """What a worker process does."""
+    worker = make(number)
+    source = FileSource(name)
+    for item in source.items():
+        _send(pipe, worker.records(feed(worker.pipeline, item)), b"", source.read)
+    _send(pipe, worker.records(worker.pipeline.finish()), pickle.dumps(worker.report()), source.read)
 
 
 def _send(pipe: BinaryIO, records: tuple[list[OcppMessage], list[bytes]], report: bytes, read: int) -> None:
@@ -161,11 +123,3 @@ def _exactly(pipe: BinaryIO, size: int) -> bytes:
     if len(data) < size:
         raise SourceError("a worker process ended unexpectedly (its message stands above); try --jobs 1")
     return data
-
-
-def _end(child: int) -> None:
-    try:
-        os.kill(child, signal.SIGTERM)
-    except ProcessLookupError:
-        return
-    os.waitpid(child, 0)

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from fieldkit.cli.exitcodes import ExitCode
+from fieldkit.sources import ahead, forked
 from tests.traffic.capture import Packet, write_pcap
 from tests.traffic.commandline import ROOT, Fieldkit, ended, spawn
 from tests.traffic.conversation import Session, merged
@@ -56,6 +57,26 @@ def test_text_is_what_one_gets_without_asking(fieldkit: Fieldkit) -> None:
     assert "handshake.unauthorized" in run.out
     assert "\x1b" not in run.out, "colours are for terminals"
     assert run.err == ""
+
+
+def test_large_captures_are_decoded_beside_and_the_report_is_the_same(
+    fieldkit: Fieldkit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fieldkit("report", PLAIN, "-o", tmp_path / "here.html", "-o", tmp_path / "here.json")
+    began: list[int] = []
+
+    class Counted(forked.Helper):
+        def __init__(self, *given: Any) -> None:
+            began.append(os.getpid())
+            super().__init__(*given)
+
+    monkeypatch.setattr(forked, "Helper", Counted)
+    monkeypatch.setattr(forked, "cores", lambda: 2)
+    monkeypatch.setattr(ahead, "MIN_BYTES", 1000)
+    fieldkit("report", PLAIN, "-o", tmp_path / "there.html", "-o", tmp_path / "there.json")
+    assert began == ([os.getpid()] if forked.possible() else [])
+    assert (tmp_path / "there.json").read_bytes() == (tmp_path / "here.json").read_bytes()
+    assert (tmp_path / "there.html").read_bytes() == (tmp_path / "here.html").read_bytes()
 
 
 def test_several_documents_in_one_go(fieldkit: Fieldkit, tmp_path: Path) -> None:
