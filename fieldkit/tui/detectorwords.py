@@ -133,7 +133,7 @@ def copied(site: Site, key: int) -> Incident | None:
         if id(incident) == key:
             taken = copy.copy(incident)
             taken.signs = dict(incident.signs)
-            taken.evidence = list(incident.evidence)
+            taken.evidence = sorted(incident.evidence, key=lambda event: event.time)
             taken.stations = set(incident.stations)
             return taken
     return None
