@@ -7,7 +7,7 @@ from typing import Final, Literal, TypeAlias
 
 from fieldkit.trust import oids
 from fieldkit.trust.certificate import Certificate
-from fieldkit.trust.names import by_clients, by_ocpp, host_names, is_host_name, packed_address
+from fieldkit.trust.names import by_clients, by_ocpp, is_host_name, packed_address
 from fieldkit.trust.posture import MAX_PEM, MAX_PEM_21
 from fieldkit.trust.requirements import CERTIFICATE_REQUIREMENTS
 from fieldkit.trust.verdict import Answer, Edition, Verdict, check, failed, inapplicable, passed, unknown
@@ -187,8 +187,3 @@ _RULES: Final[dict[str, Callable[[Certificate, Context], Answer]]] = {
     "online-check": _online_check,
     "size": _size,
 }
-
-
-def names_of(certificate: Certificate) -> str:
-    """For whom it is, in a phrase."""
-    return listed([quoted(name) for name in host_names(certificate)]) or quoted(certificate.label)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
 
-from fieldkit.trust import oids
 from fieldkit.trust.certificate import Certificate
 from fieldkit.trust.distinguished import Name
 from fieldkit.trust.extensions import Names, show_address
@@ -80,8 +79,3 @@ def _uri(uri: str, constraint: str) -> bool:
 
 def _directory(name: Name, constraint: Name) -> bool:
     return name.key[: len(constraint.key)] == constraint.key
-
-
-def restricts(certificate: Certificate) -> bool:
-    """Whether it has such constraints."""
-    return oids.NAME_CONSTRAINTS in certificate.extensions.present

@@ -65,7 +65,6 @@ class Extensions:
     subject_key_id: bytes = b""
     authority_key_id: bytes = b""
     authority_serial: int | None = None
-    authority_issuer: tuple[Name, ...] = ()
     ocsp: tuple[str, ...] = ()
     issuers: tuple[str, ...] = ()
     """Addresses of the issuer's certificate (caIssuers)."""
@@ -172,8 +171,6 @@ def _authority_key(found: Extensions, node: Node) -> None:
     for part in node.expect(der.SEQUENCE, "authorityKeyIdentifier").each():
         if part.context == 0:
             found.authority_key_id = part.content[:64]
-        elif part.context == 1:
-            found.authority_issuer = read_names(part).directory
         elif part.context == 2:
             found.authority_serial = der.integer(part)
 

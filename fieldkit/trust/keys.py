@@ -13,8 +13,6 @@ MIN_RSA: Final = 2048
 """Bits, also of DSA (A00.FR.502)."""
 MIN_EC: Final = 224
 """Bits (A00.FR.503)."""
-SAFE_EXPONENT: Final = 65_537
-"""BSI TR-02102-1 §3.5 asks for nothing smaller."""
 
 
 @dataclass(frozen=True, slots=True)

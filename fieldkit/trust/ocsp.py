@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
@@ -11,7 +10,7 @@ from fieldkit.trust.certificate import Certificate, read_certificate
 from fieldkit.trust.der import DerError, Node
 from fieldkit.trust.distinguished import Name, read_name
 from fieldkit.trust.hashdata import HashData, hash_data, means
-from fieldkit.trust.signatures import Algorithm, Verified, read_algorithm, verify
+from fieldkit.trust.signatures import Algorithm, read_algorithm, verify
 from fieldkit.trust.words import DAY, SECOND, date, quoted
 
 MAX_SIZE: Final = 256 << 10
@@ -248,13 +247,3 @@ def _unauthorised(signer: Certificate, issuer: Certificate, at: int) -> str:
 def _signs_ocsp(signer: Certificate) -> bool:
     # RFC 6960 §4.2.2.2: must be there by name, "anything" does not do.
     return oids.OCSP_SIGNING in (signer.extensions.purposes or ())
-
-
-def verified_by(response: OcspResponse, signers: Iterable[Certificate]) -> Verified:
-    """Whether one of these (or those inside) signed it, without asking whether it was allowed to."""
-    if response.algorithm is None:
-        return Verified("unknown", "it is not signed")
-    for signer in [*signers, *response.certificates]:
-        if _is_responder(response, signer):
-            return verify(signer.key, response.algorithm, response.signature, response.signed)
-    return Verified("unknown", "the certificate of the responder is not there")

@@ -10,11 +10,6 @@ Level: TypeAlias = Literal["shall", "should"]
 Edition: TypeAlias = Literal["1.6", "2.0.1", "2.1"]
 
 EDITIONS: Final[tuple[Edition, ...]] = ("1.6", "2.0.1", "2.1")
-DOCUMENTS: Final[dict[str, str]] = {
-    "1.6": "Improved security for OCPP 1.6-J, edition 3",
-    "2.0.1": "OCPP 2.0.1 edition 3, Part 2",
-    "2.1": "OCPP 2.1, Part 2",
-}
 
 
 class Answer(NamedTuple):

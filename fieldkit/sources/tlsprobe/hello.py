@@ -26,11 +26,9 @@ P521: Final = 25
 X448: Final = 30
 GROUPS: Final = (X25519, P256, P384, P521, X448)
 """Elliptic curves that somebody still uses (RFC 8446 §4.2.7, RFC 8422 §5.1.1)."""
-OLD_GROUPS: Final = (*GROUPS, 22, 21, 19)
-"""With secp256k1, secp224r1 and secp192r1: certificates with such keys exist, and a TLS 1.2 server shows one only to
-clients that know its curve."""
-OTHER_GROUPS: Final = (256, 257, 258, 259, 260, 0x11EC, 0x11EB, 0x11ED)
-"""Finite fields (RFC 7919) and the hybrids of X25519 or P-256 with ML-KEM: asked for by name only."""
+OLD_GROUPS: Final = (*GROUPS, 22, 21, 19, 26, 27, 28)
+"""With secp256k1, secp224r1, secp192r1 and brainpool's (RFC 7027; Germany's metering has them): certificates with such
+keys exist, and a TLS 1.2 server shows one only to clients that know its curve."""
 
 SIGNATURES: Final = (
     0x0403, 0x0503, 0x0603, 0x0807, 0x0808, 0x0804, 0x0805, 0x0806, 0x0809, 0x080A, 0x080B, 0x0401, 0x0501, 0x0601,

@@ -99,7 +99,8 @@ def judge(posture: Posture, roots: Roots | None, *, at: int, fetched: Fetched | 
             judged.chains.append(_chain(shown, roots, judged.faults, posture.target.name, at, fetched))
         judged.faults = [_told_apart(fault, judged.chains) for fault in judged.faults]
         judged.faults += _server_name(posture, judged, server)
-    judged.faults += upgrade_faults(posture, server)
+    keys = [chain.leaf.key for chain in judged.chains if chain.leaf is not None]
+    judged.faults += upgrade_faults(posture, server, keys)
     judged.faults = _once(judged.faults)
     judged.observed = _observed(posture, judged)
     return judged

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -12,18 +12,21 @@ from fieldkit.sources.tlsprobe.hello import TLS10, TLS11
 from fieldkit.sources.tlsprobe.posture import Posture, Spoken
 from fieldkit.sources.tlsprobe.speak import wants_certificate
 from fieldkit.trust.fault import Fault
+from fieldkit.trust.keys import PublicKey
 from fieldkit.trust.words import listed, quoted
 from fieldkit.wire.tlsnames import TLS12, TLS13
 
 _LONGEST: Final = 200
 _PORTAL_STATUS: Final = 511
 """Network Authentication Required (RFC 6585 §6)."""
+_CURVES: Final = frozenset({"secp256r1", "secp384r1", "secp521r1"})
+"""Of certificates, that OpenSSL offers unless it is told to offer others."""
 
 
-def upgrade_faults(posture: Posture, server: str) -> Iterator[Fault]:
-    """Of all connections that tried."""
+def upgrade_faults(posture: Posture, server: str, keys: Sequence[PublicKey] = ()) -> Iterator[Fault]:
+    """Of all connections that tried. ``keys``: of the server's own certificates."""
     tried = [posture.plain] if posture.plain is not None else list(posture.spoken)
-    yield from _handshakes(posture, server)
+    yield from _handshakes(posture, server, keys)
     answered = [spoken for spoken in tried if spoken.status is not None]
     if not answered:
         return
@@ -36,7 +39,7 @@ def upgrade_faults(posture: Posture, server: str) -> Iterator[Fault]:
     yield from _refused(posture, answered[-1], server)
 
 
-def _handshakes(posture: Posture, server: str) -> Iterator[Fault]:
+def _handshakes(posture: Posture, server: str, keys: Sequence[PublicKey]) -> Iterator[Fault]:
     for spoken in posture.spoken:
         if spoken.trusted is False:
             yield Fault("ws.password-not-sent", {"server": server, "why": spoken.error})
@@ -46,15 +49,17 @@ def _handshakes(posture: Posture, server: str) -> Iterator[Fault]:
             why = f"TLS lets it pass, and the request is answered with {spoken.status} {spoken.reason}".rstrip()
             yield Fault("tls.client-cert-refused", {"server": server, "why": shorten(why, _LONGEST)})
         elif spoken.error and not spoken.handshake and posture.client_certificate != "required":
-            if _should_succeed(posture):
+            if _should_succeed(posture, keys):
                 yield Fault("tls.handshake-failed", {"server": server, "why": spoken.error})
         else:
             continue
         return
 
 
-def _should_succeed(posture: Posture) -> bool:
+def _should_succeed(posture: Posture, keys: Sequence[PublicKey]) -> bool:
     """There is something that OpenSSL has in common with it; where it has nothing, that is told otherwise."""
+    if keys and all(key.kind == "EC" and key.curve not in _CURVES for key in keys):
+        return False  # that its key is unusual is said of the certificate
     versions = (TLS10, TLS11, TLS12, TLS13)
     common = any(not suites.is_weak(number) for version in versions for number in posture.accepted(version))
     return common and not posture.name_refused

@@ -156,8 +156,12 @@ class Session:
             if not self.spoken.handshake and not self._shake():
                 return self._out.read()
             while not self.done:
-                answer = self._upgrade.feed(self._tls.read(_READ))
+                data = self._tls.read(_READ)
                 self._remember()
+                if not data:  # Python tells close_notify like this, and as an error only once both have said it
+                    self._closed()
+                    break
+                answer = self._upgrade.feed(data)
                 if answer:
                     self._tls.write(answer)
                 if self._upgrade.done:
@@ -167,9 +171,7 @@ class Session:
             if not self._wishes.upgrade and self.session is not None and self.session.has_ticket:
                 self._leave()
         except ssl.SSLZeroReturnError:
-            self.done = True
-            if self.spoken.status is None:
-                self.spoken.error = "the server closed the connection after the handshake"
+            self._closed()
         except (ssl.SSLError, ssl.CertificateError) as error:
             self._failed(error)
         return self._out.read()
@@ -206,6 +208,11 @@ class Session:
             self._tls.unwrap()
         except ssl.SSLError:
             self.done = True  # close_notify is written; the answer to it is not waited for
+
+    def _closed(self) -> None:
+        self.done = True
+        if self.spoken.status is None:
+            self.spoken.error = "the server closed the connection after the handshake"
 
     def _failed(self, error: ssl.SSLError) -> None:
         self.done = True

@@ -5,7 +5,6 @@ The registry's names tell all of it: key exchange and authentication before "_WI
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import cache
 from typing import Final
 
@@ -150,11 +149,6 @@ def _group(name: str) -> str:
     if "CBC" not in name:
         return "aead"
     return "cbc-rsa" if name.startswith("TLS_RSA_") else "cbc"
-
-
-def with_certificate(kind: str, numbers: Iterable[int]) -> tuple[int, ...]:
-    """Those that need a certificate with a key of this kind: "rsa" or "ecdsa"."""
-    return tuple(number for number in numbers if kind in classes_of(number))
 
 
 def key_kind(number: int | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import ssl
 import struct
 import time
 import tracemalloc
@@ -21,7 +22,17 @@ from fieldkit.sources.tlsprobe.session import Wishes
 from fieldkit.wire.tlsnames import TLS12
 from tests.sources.tlsprobe import pki
 from tests.sources.tlsprobe.probing import ids, look
-from tests.sources.tlsprobe.servers import Canned, Web, alert, message, python_server, record, serving, trusted
+from tests.sources.tlsprobe.servers import (
+    Canned,
+    Web,
+    alert,
+    good_pairs,
+    message,
+    python_server,
+    record,
+    serving,
+    trusted,
+)
 
 SHORT = Limits(seconds=2.3)
 """Enough for all ways of asking those who never answer, and no more."""
@@ -55,6 +66,20 @@ def _resetting(connection: socket.socket) -> None:
 
 def _closing(connection: socket.socket) -> None:
     connection.recv(4096)
+
+
+@pytest.mark.parametrize("newest", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_one_that_says_goodbye_in_place_of_an_answer(tmp_path: Path, newest: ssl.TLSVersion) -> None:
+    def goodbye(secured: ssl.SSLSocket) -> None:
+        secured.unwrap()
+
+    with python_server(tmp_path, *good_pairs(tmp_path), newest=newest, web=goodbye) as port:
+        begun = time.monotonic()
+        found = look(port, ca=trusted(tmp_path))
+        assert time.monotonic() - begun < Limits().seconds + LATE_S
+    assert {spoken.error for spoken in found.postures[0].spoken} == {
+        "the server closed the connection after the handshake"
+    }
 
 
 def _banner(connection: socket.socket) -> None:
