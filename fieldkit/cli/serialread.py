@@ -239,7 +239,8 @@ class _Reading:
 
         self._passes += 1
         self._heard_any = self._heard_any or not done.silent
-        self._lacking = self._lacking or bool(done.failed)
+        # A device that refuses everything has told nothing.
+        self._lacking = self._lacking or bool(done.failed) or not done.readings
         if done.silent:
             self._say_error(f"{self._spec} on {self._name} does not answer")
             if not self._heard_any and not self._given["probe"] and len(self._spec.lines) > 1:

@@ -57,8 +57,10 @@ def command(recording: Path, **given: Any) -> ExitCode:
         decoder = Decoder(parse_line(about.settings), about.port, view=given["view"], expected=expected, gap=gap)
     except OSError as error:
         raise serialoptions.PortFailure(f"{recording}: {error.strerror or error}") from error
-    except (RecordingError, ValueError) as error:
+    except RecordingError as error:
         raise serialoptions.PortFailure(str(error)) from error
+    except ValueError as error:
+        raise serialoptions.PortFailure(f"{recording}: {error}") from error
     events = given["form"] == "events"
     coloured = not events and wants_color(given["color"], sys.stdout)
     lines = RowLines(stamps=given["stamps"], utc=given["utc"], coloured=coloured)

@@ -50,8 +50,6 @@ class Receiver(Protocol):
     """Collects what is heard during one exchange."""
 
     heard: bytearray
-    overrun: bool
-    """More came than is kept."""
 
     def watch(self, head: bytes, length: int) -> None:
         """Look for frames that begin like this; ``length``: of the PDU (0: its own first bytes tell)."""
@@ -68,7 +66,6 @@ class RtuReceiver:
 
     def __init__(self) -> None:
         self.heard = bytearray()
-        self.overrun = False
         self._watched: list[tuple[bytes, int, list[int]]] = []
         """Head, length, places where the head was seen and whose frame is not complete yet."""
         self._searched = 0
@@ -77,10 +74,7 @@ class RtuReceiver:
         self._watched.append((head, length, []))
 
     def feed(self, data: bytes) -> list[Frame]:
-        room = MAX_HEARD - len(self.heard)
-        if len(data) > room:
-            self.overrun = True
-            data = data[:room]
+        data = data[: MAX_HEARD - len(self.heard)]
         self.heard += data
         heard = self.heard
         found: list[Frame] = []
@@ -159,7 +153,6 @@ class AsciiReceiver:
 
     def __init__(self) -> None:
         self.heard = bytearray()
-        self.overrun = False
         self._heads: list[tuple[bytes, int]] = []
         self._start = -1
         """Of the colon whose frame is being collected."""
@@ -168,10 +161,7 @@ class AsciiReceiver:
         self._heads.append((head, length))
 
     def feed(self, data: bytes) -> list[Frame]:
-        room = MAX_HEARD - len(self.heard)
-        if len(data) > room:
-            self.overrun = True
-            data = data[:room]
+        data = data[: MAX_HEARD - len(self.heard)]
         begin = len(self.heard)
         self.heard += data
         return [frame for frame in self._lines(begin) if self._wanted(frame)]

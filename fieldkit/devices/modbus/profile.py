@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from fieldkit.devices.modbus.line import Patience, patience
-from fieldkit.devices.modbus.pdu import READ_BITS
 from fieldkit.devices.modbus.timing import MILLISECOND, LineSettings, line_settings
 from fieldkit.devices.modbus.values import WordOrder, absent, number, text
 
@@ -188,8 +187,3 @@ class Profile:
             if register.name == name:
                 return register
         raise KeyError(f"{self.id} has no register {name!r}")
-
-
-def is_bits(register: Register) -> bool:
-    """Read with functions 1 or 2."""
-    return register.function in READ_BITS

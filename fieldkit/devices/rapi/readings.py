@@ -155,12 +155,6 @@ def _value(field: Field, raw: str) -> RapiValue:
             return told(None if absent else float(f"{number * field.scale:.12g}"))
 
 
-def fault_words(raw: str) -> str:
-    """``07`` → "no ground"; empty for what is no fault."""
-    number = _number(raw, 16)
-    return STATES.get(number, ("", ""))[1] if number is not None and 0x05 <= number <= 0x0E else ""
-
-
 def _named(number: int, names: Mapping[int, str]) -> str:
     return ", ".join(name for bit, name in names.items() if number & bit) or "none"
 

@@ -7,12 +7,14 @@ the processes one may look into, who has it open; older programs leave lock file
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from fieldkit.sources.serial.ports import Roots
 
+MOST_NAMED: Final = 4
 _MODEM_MANAGER: Final = "ModemManager"
 
 
@@ -38,6 +40,12 @@ def holders(device: str, roots: Roots | None = None) -> list[Holder]:
         if pid != os.getpid() and pid not in found:
             found[pid] = Holder(pid, _name(pid, roots), how)
     return sorted(found.values(), key=lambda holder: holder.pid)
+
+
+def named(found: Sequence[Holder]) -> str:
+    """The first of them: what everybody has open (/dev/null) is no list to read."""
+    more = len(found) - MOST_NAMED
+    return ", ".join(map(str, found[:MOST_NAMED])) + (f" and {more} more" if more > 0 else "")
 
 
 def modem_manager(device: str, roots: Roots | None = None) -> str:

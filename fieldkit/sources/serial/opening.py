@@ -29,7 +29,7 @@ from fieldkit.sources.serial.channel import (
     configure,
     is_pseudo,
 )
-from fieldkit.sources.serial.holders import holders
+from fieldkit.sources.serial.holders import holders, named
 from fieldkit.sources.serial.ports import Port, Roots, list_ports
 from fieldkit.sources.serial.settings import PortSettings
 from fieldkit.sources.serial.trouble import PortError, Reason
@@ -108,7 +108,7 @@ def _open_terminal(name: str, settings: PortSettings, *, sending: bool, roots: R
         # Who made a pseudo terminal often keeps both ends open: only a lock is a claim.
         others = [one for one in others if one.how != "open"]
     if others:
-        raise PortError(Reason.BUSY, f"{name} is in use by {', '.join(map(str, others))}: end that first")
+        raise PortError(Reason.BUSY, f"{name} is in use by {named(others)}: end that first")
     lock = _lock(name, roots)
     try:
         _calm(lock, settings)
@@ -148,7 +148,7 @@ def _lock(name: str, roots: Roots | None) -> int:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         os.close(descriptor)
-        who = ", ".join(map(str, holders(name, roots))) or "another program"
+        who = named(holders(name, roots)) or "another program"
         raise PortError(Reason.BUSY, f"{name} is locked by {who}: end that first") from error
     except PortError:
         os.close(descriptor)
@@ -227,7 +227,7 @@ def trouble_of(name: str, error: Exception) -> PortError:
     if number in (errno.EACCES, errno.EPERM):
         return PortError(Reason.PERMISSION, f"{name}: {permission(name)}")
     if number in (errno.EBUSY, errno.EAGAIN):
-        who = ", ".join(map(str, holders(name))) or "another program"
+        who = named(holders(name)) or "another program"
         return PortError(Reason.BUSY, f"{name} is in use by {who}: end that first")
     if number == errno.EINVAL:
         return PortError(Reason.SETTINGS, f"{name} cannot be set like this: another speed or format is needed")
