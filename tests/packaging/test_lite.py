@@ -83,29 +83,46 @@ def test_the_whole_way(kind: str, tmp_path: Path, wire: Cable, mosquitto: Broker
         assert len(root.sh("fieldkit agent findings --json --last 1").splitlines()) == 1
         agent = procd.only.process
         assert agent is not None
-        mine = resident(agent.pid)
+        mine = int(of_process(agent.pid, "VmRSS")) * 1024
+        assert int(of_process(agent.pid, "CapEff"), 16) == 0, "its rights are gone"
+        if kind == "ipk":  # nobody may not read the other one's Python, which is in somebody's home
+            assert of_process(agent.pid, "Uid") == root.good("id", "-u", "nobody").strip()
         print(f"{kind}: with the broker {first:.2f} s after the first command; {mine / 1e6:.1f} MB resident")
         assert mine <= MEMORY
 
         # Save & Apply: another source, taken without an end.
-        root.sh("uci add_list fieldkit.capture.sources=lo; uci commit fieldkit; reload_config")
-        until(lambda: "lo" in status(root)["listening"], log)
+        root.sh(f"uci add_list fieldkit.capture.sources={wire.here}; uci commit fieldkit; reload_config")
+        until(lambda: wire.here in status(root)["listening"], log)
         # A mistake: what runs goes on, and tells.
         root.sh("uci set fieldkit.agent.health=often; uci commit fieldkit; reload_config")
         until(lambda: any(one["id"] == "agent.reload-failed" for one in heard.of("finding")), log)
         root.sh("uci set fieldkit.agent.health=5m; uci commit fieldkit; reload_config")
+        until(lambda: log.read_text().count("read anew") == 2, log)
         # An interface comes; one that is none of ours comes, too.
         late = f"fkzb{os.getpid() % 10_000}"
         root.sh(f"uci add_list fieldkit.capture.sources={late}; uci commit fieldkit; reload_config")
         until(lambda: late in status(root)["not_listening"], log)
         with cable("fkz"):
-            anew = log.read_text().count("read anew")
-            plugged(root, wire.here)
+            until(lambda: log.read_text().count("read anew") == 3, log)
+            plugged(root, other.here)
             plugged(root, late)
             until(lambda: late in status(root)["listening"], log)
-            assert log.read_text().count("read anew") == anew + 1
+            until(lambda: log.read_text().count("read anew") == 4, log)  # of two that came one is a source
         assert procd.only.process is agent, "all of this was one process"
         assert agent.poll() is None
+
+        # Another sink, whose token is root's: the agent is nobody by now, and a restart takes it.
+        root.sh(
+            "umask 077; echo t0ken >/etc/fieldkit/token; uci set fieldkit.calls=sink; uci set fieldkit.calls.type=webhook"
+        )
+        root.sh(
+            "uci set fieldkit.calls.url=https://127.0.0.1:1/; uci set fieldkit.calls.token_file=/etc/fieldkit/token"
+        )
+        root.sh("uci commit fieldkit; service fieldkit restart")
+        until(lambda: "calls" in status(root).get("sinks", {}), log)
+        assert agent.poll() == 0
+        agent = procd.only.process
+        assert agent is not None
 
         # It is killed, and comes back by itself.
         agent.kill()
@@ -133,9 +150,9 @@ def plugged(root: Router, interface: str) -> None:
     root.sh(f"ACTION=add INTERFACE={interface} DEVPATH=/devices/virtual/net/{interface} /sbin/hotplug-call net")
 
 
-def resident(process: int) -> int:
+def of_process(process: int, name: str) -> str:
     lines = Path(f"/proc/{process}/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS"))
+    return next(line.split()[1] for line in lines if line.startswith(f"{name}:"))
 
 
 def test_what_needs_more_says_so_in_one_line(tmp_path: Path) -> None:
