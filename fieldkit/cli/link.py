@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from fieldkit import __version__
-from fieldkit.cli import linkoutages, linkprobe, options
+from fieldkit.cli import linkoutages, linkprobe, options, routeroptions
 from fieldkit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -57,8 +57,7 @@ _TURN: Final = 0.1
 @click.option("--record", metavar="FILE", help="Write the router's answers down, identities masked, for replay:FILE.")
 @linkprobe.options
 @options.plugin
-@click.option("--ca", metavar="FILE", default="", help="Certificate that the router's must match (PEM).")
-@click.option("--insecure", is_flag=True, help="Do not verify the router's certificate.")
+@routeroptions.certificate
 @options.color
 @options.quiet
 def command(
@@ -96,8 +95,7 @@ def command(
         raise click.UsageError("--every goes with --watch")
     if lasting and not watch:
         raise click.UsageError("--for goes with --watch")
-    if (ca or insecure) and not router.startswith(("ubus+https:", "ncos+https:")):
-        raise click.UsageError(f"{'--ca' if ca else '--insecure'} goes with a router that is asked over https")
+    routeroptions.check((router,), ca, insecure=insecure)
     pause = max(seconds("--every", every), SHORTEST) if every else EVERY
     for name in (record, json_to if json_to != "-" else None):
         if name:

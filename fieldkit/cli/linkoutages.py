@@ -134,7 +134,7 @@ def take(names: tuple[str, ...], session: Session, offset: int, outcome: Outcome
 
 
 def _document(sources: tuple[str, ...], links: list[LinkEntry], session: Session) -> dict[str, Any]:
-    from fieldkit.reports.model import entries
+    from fieldkit.reports.model_findings import entries
 
     found: list[FindingEntry] = [
         finding

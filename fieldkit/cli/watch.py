@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from fieldkit.cli import config, options, reading, watchadded
+from fieldkit.cli import config, options, reading, routeroptions, watchadded
 from fieldkit.cli.exitcodes import ExitCode
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ Over ssh use `ssh -C`: the screen then takes a twentieth of the line.
     multiple=True,
     help="Uplinks: a router to ask every 10 s (as for fieldkit link), or a file with what one told meanwhile.",
 )
+@routeroptions.certificate
 @options.plugin
 @click.option("--detect", is_flag=True, help="Look for what is unusual in files, too, as in live traffic.")
 @click.option(
@@ -91,6 +92,8 @@ def command(
     zone: str | None,
     min_profile: int | None,
     routers: tuple[str, ...],
+    ca: str,
+    insecure: bool,
     plugins: tuple[str, ...],
     detect: bool,
     state: str | None,
@@ -140,7 +143,7 @@ def command(
         if target is None and not no_record and any(map(is_live, names)):
             target = user.state_folder() / "captures" / time.strftime("%Y%m%d-%H%M%S.pcapng")
         try:
-            plugged = watchadded.Added(plugins, routers, offset or 0)
+            plugged = watchadded.Added(plugins, routers, offset or 0, ca=ca, insecure=insecure)
             feed = open_feed(names, utc_offset=offset, record=target)
         except SourceError as error:
             click.echo(f"fieldkit: {error}", err=True)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from fieldkit.cli import routeroptions
 from fieldkit.safetext import terminal
 
 if TYPE_CHECKING:
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
 class Added:
     """Made before the screen is: what plugins may do is shown on the terminal as it is, and what is wrong ends it."""
 
-    def __init__(self, plugins: tuple[str, ...], routers: tuple[str, ...], offset: int) -> None:
-        """UsageError for what cannot be meant, SourceError for a file that cannot be used. Nobody is asked yet."""
+    def __init__(
+        self, plugins: tuple[str, ...], routers: tuple[str, ...], offset: int, *, ca: str = "", insecure: bool = False
+    ) -> None:
+        """``ca``, ``insecure``: for routers that are asked over https.
+
+        UsageError for what cannot be meant, SourceError for a file that cannot be used. Nobody is asked yet.
+        """
         self.checks: list[type[Check]] = []
         self.decoding: Callable[[list[PluginFailed]], Decoding] | None = None
         self.routers: Routers | None = None
         self._asked: tuple[str, ...] = ()
+        self._verify, self._authority = not insecure, ca
+        routeroptions.check(routers, ca, insecure=insecure)
         if plugins:
             from fieldkit.cli.plugged import Plugged
 
@@ -46,7 +54,7 @@ class Added:
         self._asked = tuple(name for name in names if is_router(name))
         for name in self._asked:
             try:
-                open_runner(name).close()
+                open_runner(name, verify=self._verify, authority=self._authority).close()
             except SourceError as error:
                 raise click.UsageError(f"--router {error}") from None
 
@@ -54,7 +62,7 @@ class Added:
             # Each has adapters of its own: they run in threads of their own.
             host = everything()
             chosen(plugins, host)
-            return survey_of(open_runner(name), host)
+            return survey_of(open_runner(name, verify=self._verify, authority=self._authority), host)
 
         if self._asked:
             # Loaded once here, so that each is introduced where it can be read.

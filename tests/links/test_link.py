@@ -143,7 +143,8 @@ def test_a_router_that_cannot_be_reached(fieldkit: Fieldkit) -> None:
 
 def test_wrong_command_lines(fieldkit: Fieldkit, rutos: str) -> None:
     for arguments in (("link", "gopher://x"), ("link", "--every", "5s", rutos), ("link", "--plugin", "nope", rutos),
-                      ("link", "--record", rutos.removeprefix("replay:"), rutos), ("link", "ssh://a:b@c")):  # fmt: skip
+                      ("link", "--record", rutos.removeprefix("replay:"), rutos), ("link", "ssh://a:b@c"),
+                      ("link", "--insecure", "ubus+http://a"), ("link", "--for", "5s", rutos)):  # fmt: skip
         run = fieldkit(*arguments)
         assert (run.code, run.out) == (ExitCode.USAGE, ""), arguments
         assert "Traceback" not in run.err

@@ -178,6 +178,9 @@ def test_watch_draws_what_a_router_told_in_a_file() -> None:
         (("--router", "gopher://x"), "that is no router"),
         (("--router", "/nowhere/link.jsonl"), "No such file"),
         (("--router", str(PLAIN)), "holds nothing that a router tells"),
+        (("--router", "ssh://root@gw", "--insecure"), "asked over https"),
+        (("--router", "ubus+https://gw", "--ca", "/nowhere/gw.pem"), "there is no such file"),
+        (("--router", "ubus+https://gw", "--insecure"), "and this is a recording"),
         (("--plugin", "nope"), "there is no plugin 'nope'"),
     ],
 )
