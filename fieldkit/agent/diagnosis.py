@@ -104,6 +104,8 @@ class Diagnosis:
         self.findings = 0
         self.note = ""
         """What is missing."""
+        self.detector = ""
+        """Whether it is at work, with which layers; or why not."""
         self._writer = writer
         self._schemas = schemas
         self.begin()
@@ -112,6 +114,7 @@ class Diagnosis:
         """From nothing. What was under way is not judged as having ended: it goes on, and is joined in the middle."""
         settings = self.settings
         self._site, self.note = detector(settings.detector, settings.state)
+        self.detector = _told_of(settings, self._site, self.note)
         found = self._site.detector if self._site is not None else None
         self._incidents = Incidents(found, self._writer, show_ids=settings.show_ids) if found is not None else None
         self.pipeline = Pipeline("", schemas=self._schemas, full=False)
@@ -174,3 +177,12 @@ class Diagnosis:
             return False
         name = finding.kind.id
         return not any(fnmatchcase(name, pattern) for pattern in settings.leave_out)
+
+
+def _told_of(settings: Settings, site: Site | None, note: str) -> str:
+    if site is not None:
+        layers = ", ".join(layer for layer in ("rules", "statistics", "model") if layer in site.detector.layers)
+        return f"at work: {layers}" + (f"; {note}" if note else "")
+    if settings.detector.use:
+        return note.removeprefix("the detector is ")
+    return 'left out, as memory = "low"' if settings.memory == "low" else "switched off: detector.use = false"

@@ -168,6 +168,7 @@ class Agent:
         gc.freeze()
         self._schedule()
         self._listener.sources += self._intake.news()
+        self._count()  # whoever asks now is to see all numbers, though they are naught
         listening = ", ".join(self._intake.listening) or "nothing yet"
         self._say(f"listening on {listening}; sinks: {', '.join(self._couriers)}")
         self._notifier.ready(f"listening on {listening}")
@@ -480,6 +481,11 @@ class Agent:
             "uplinks": self._outlook.shown(),
             "sink_troubles": {name: courier.why for name, courier in self._couriers.items() if courier.why},
             "captures": len(self._captures()),
+            "detector": self._diagnosis.detector,
+            "devices": [
+                {"name": one.title, "values_total": one.heard}
+                for one in list(self._diagnosis.session.picture.devices.all.values())
+            ],
         }
 
     def _findings(self, question: Mapping[str, Any]) -> dict[str, Any]:

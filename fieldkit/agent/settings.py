@@ -255,7 +255,7 @@ def _schedule(table: Table) -> Schedule:
             table.complain("windows", f"{text!r}: {error}")
     if when == "windows" and not windows:
         table.complain("", 'windows are missing: windows = ["Mon-Fri 08:00-18:00"]')
-    return Schedule(when, tuple(windows), table.duration("lasting", "15m", least=10))
+    return Schedule(when, tuple(windows), table.duration("lasting", "15m", least=1))
 
 
 def _ring(document: Document) -> RingSettings | None:

@@ -65,5 +65,8 @@ def _lines(told: Mapping[str, Any]) -> Iterator[str]:
     budget = f" of {uplink['budget']:,}" if uplink.get("budget") else ""
     yield f"uplink         {uplink.get('name')} ({uplink.get('kind')}): {uplink.get('spent', 0):,}{budget} bytes today"
     yield f"findings       {told.get('findings_total', 0):,}; recordings: {told.get('captures', 0)}"
+    yield f"detector       {told.get('detector', 'not known')}"
+    for device in told.get("devices", ()):
+        yield f"device         {device.get('name')}: {device.get('values_total', 0):,} values"
     if not told.get("clock_sure", True):
         yield "clock          not set yet: times may be wrong, and are corrected when it is"

@@ -9,102 +9,20 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fieldkit.agent.control import ControlError, ask
 from fieldkit.events import PacketBatch
 from fieldkit.sources.file import FileSource
-from tests.agent.lab import Broker, Listening, broker, needs_mosquitto, wait_for
+from tests.agent.lab import Broker, Listening, needs_mosquitto, wait_for
+from tests.agent.site import FINDING, PACKETS, Site, stopped
 from tests.cli.waiting import wait_for_line
-from tests.traffic.commandline import ROOT, Run, ended, spawn
-from tests.traffic.expectations import CAPTURES
-from tests.traffic.netlab import Cable, cable, needs_network, needs_tcpreplay
-
-PENDING = CAPTURES / "fault_boot_pending.pcap"
-FINDING = "boot.remote-start-while-pending"
-PACKETS = 70
-PORTS = "ports = [80, 21622]"
-"""Of the frames that are sent here: a new cable has words of its own, about IPv6."""
+from tests.traffic.commandline import ROOT, ended, spawn
+from tests.traffic.netlab import needs_network, needs_tcpreplay
 
 pytestmark = [needs_network, needs_tcpreplay]
-
-
-@pytest.fixture
-def wire() -> Iterator[Cable]:
-    with cable("fkg") as laid:
-        yield laid
-
-
-class Site:
-    """One agent's folders and configuration."""
-
-    def __init__(self, folder: Path, wire: Cable) -> None:
-        self.folder, self.wire = folder, wire
-        self.run = folder / "run"
-        self.config = folder / "agent.toml"
-        self.out = folder / "out" / "findings.jsonl"
-        self._made: list[subprocess.Popen[bytes]] = []
-
-    def write(self, *more: str, agent: str = "", sinks: str = "") -> None:
-        sinks = sinks or f'[sinks.disk]\ntype = "file"\npath = "{self.out}"\n'
-        lines = [
-            "[agent]", 'site = "depot"', 'name = "router"', f'state = "{self.folder}/state"', f'run = "{self.run}"',
-            'memory = "low"', agent, sinks, *more,
-        ]  # fmt: skip
-        if not any("[capture]" in line for line in lines):
-            lines.append(f'[capture]\nsources = ["{self.wire.there}"]\n{PORTS}')
-        self.config.write_text("\n".join([*lines, ""]))
-
-    def start(self, *, says: str = "listening on", **environment: Any) -> subprocess.Popen[bytes]:
-        process: subprocess.Popen[bytes] = spawn("agent", "run", "--config", self.config, **environment)
-        self._made.append(process)
-        wait_for_line(process, says, 40)
-        return process
-
-    def replay(self, file: Path = PENDING) -> None:
-        subprocess.run(["tcpreplay", "-q", "--topspeed", "-i", self.wire.here, str(file)], check=True, stdout=-3)
-
-    def ask(self, **question: Any) -> dict[str, Any]:
-        answer, _ = ask(self.run, question)
-        return answer
-
-    def status(self) -> dict[str, Any]:
-        return self.ask(ask="status")
-
-    def written(self) -> list[dict[str, Any]]:
-        if not self.out.exists():
-            return []
-        return [json.loads(line) for line in self.out.read_text().splitlines()]
-
-    def found(self) -> set[str]:
-        return {one["id"] for one in self.written() if one["category"] == "finding"}
-
-    def close(self) -> None:
-        for process in self._made:
-            process.kill()
-            process.communicate()
-
-
-@pytest.fixture
-def site(tmp_path: Path, wire: Cable) -> Iterator[Site]:
-    made = Site(tmp_path, wire)
-    yield made
-    made.close()
-
-
-def stopped(process: subprocess.Popen[bytes]) -> Run:
-    process.send_signal(signal.SIGTERM)
-    return ended(process)
-
-
-@pytest.fixture
-def mosquitto(tmp_path: Path) -> Iterator[Broker]:
-    with broker(tmp_path / "mosquitto") as made:
-        yield made
 
 
 @needs_mosquitto
