@@ -20,6 +20,7 @@ from typing import Any
 
 import pytest
 
+from fieldkit.links import ssh
 from fieldkit.links.local import LocalRunner
 from fieldkit.links.opening import open_runner
 from fieldkit.links.recorded import RecordingRunner, load
@@ -156,6 +157,24 @@ def test_one_login_for_many_questions(there: Router, ubus: Path) -> None:
     finally:
         runner.close()
     wait_for(lambda: not there.sessions())
+
+
+def test_a_shell_that_talks_without_being_asked() -> None:
+    """The program in place of ssh answers the login, and then never stops."""
+    talk = 'read -r line; eval "$line"; while :; do echo; echo a line that nobody asked for; done'
+    runner = SshRunner("ssh://root@gw", program=("sh", "-c", talk))
+    try:
+        runner.reach()
+        until = time.monotonic() + 20
+        most = 0
+        while time.monotonic() < until and (most < ssh._UNASKED // 2 or runner._waiting >= most):
+            most = max(most, runner._waiting)
+            time.sleep(0.001)
+        assert ssh._UNASKED // 2 <= most <= ssh._UNASKED + (1 << 20), "it is kept up to a limit, and then let go"
+        with pytest.raises((CutOff, Unreachable)):
+            runner.run("echo", "x", seconds=5)
+    finally:
+        runner.close()
 
 
 @needs_sshd

@@ -15,7 +15,8 @@ Verdict: TypeAlias = Literal[
     "skipped", "unknown",
 ]  # fmt: skip
 """carries: the CSMS answers as it does to a station. blocked: no TCP connection. answers-otherwise: a web server
-answers, and not as over another uplink. no-upgrade: TLS, and then silence. skipped: the budget is used up."""
+answers, and not as over another uplink. no-upgrade: TLS, and then silence. skipped: not tried,
+because the budget is used up, or it cannot be."""
 
 
 @dataclass(frozen=True, slots=True)

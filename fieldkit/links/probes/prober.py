@@ -62,9 +62,19 @@ class Prober:
         """Each that is up, or does not say; those that carry traffic first."""
         known = {} if self._target.is_address else servers(self._runner)
         probes: list[Probe] = []
-        for uplink in [one for one in uplinks if one.up is not False and one.device][:MAX_PROBED]:
+        tried = 0
+        for uplink in [one for one in uplinks if one.up is not False and one.understood]:
             probe = Probe(self._runner.now(), uplink.id, uplink.device, uplink.role == "active", is_metered(uplink))
             probes.append(probe)
+            if not uplink.device or tried == MAX_PROBED:
+                probe.verdict = "skipped"
+                probe.why = (
+                    f"{MAX_PROBED} uplinks are tried in a round"
+                    if uplink.device
+                    else "the router does not say which interface it is"
+                )
+                continue
+            tried += 1
             if not self.budget.may(uplink.id, probe.time / SECOND, metered=probe.metered):
                 spent = self.budget.spent(uplink.id, probe.time / SECOND)
                 probe.verdict = "skipped"
