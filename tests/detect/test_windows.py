@@ -213,3 +213,33 @@ def test_what_is_forgotten_begins_from_nothing() -> None:
     assert steps.window(6 * 360 + 12).values[INDEX["vain"]] < 5, "six hours are over"
     steps.forget("vain")
     assert steps.window(2_000_000_000_000 // STEP).values[INDEX["vain"]] == 0
+
+
+class Asked:
+    """In the model's place: says what it is told to, and remembers that it was asked."""
+
+    def __init__(self) -> None:
+        self.times = 0
+
+    def judge(self, scores: list[float], mask: list[bool]) -> tuple[float, list[float]]:
+        self.times += 1
+        return 100.0, [0.0, 0.0, 0.0, 9.0, 0.0]
+
+
+@pytest.mark.parametrize(("beats", "family"), [(1, ""), (3, "unusual-energy"), (40, "unusual-protocol")])
+def test_the_model_is_asked_of_minutes_in_which_something_stands_out(beats: int, family: str) -> None:
+    told: list[str] = []
+    model = Asked()
+    made = Windows(
+        Context(lambda symptom: told.append(symptom.family)), load_prior(), judge=model, layers=frozenset({"model"})
+    )
+    _, watched = made.begin("CP_1")
+    assert watched is not None
+    watched.steps.clear = True
+    for minute in range(4):
+        for beat in range(beats):
+            watched.steps.count((60 * minute + beat) * talk.SECOND, "heartbeats")
+        for step in range(1, 7):
+            made._evaluate("CP_1", watched, (60 * minute + 10 * step) * talk.SECOND)
+    assert bool(model.times) == bool(family)
+    assert set(told) == ({family} if family else set())
