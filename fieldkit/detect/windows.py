@@ -210,9 +210,11 @@ class Windows(Observer):
 
     def _family(self, group: str, scores: list[float]) -> str:
         """What to call it: by the group, and where that is ambiguous by what stands out most of it."""
-        limits = self.prior.limits
-        if group == "energy" and max(_OF_GROUP["energy"], key=lambda at: scores[at] / limits[at]) in _BILLED:
-            return "unusual-metering"
+        if group == "energy":
+            limits = self.prior.limits
+            most = max(_OF_GROUP[group], key=lambda at: scores[at] / limits[at])
+            if most in _BILLED and scores[most] >= NEARLY * limits[most]:
+                return "unusual-metering"
         return _FAMILY[group]  # type: ignore[index]  # a name in GROUPS
 
     def _counts(self, group: str, scores: list[float]) -> bool:
