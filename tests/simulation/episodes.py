@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from tests.simulation.site import Site
     from tests.simulation.station import Station
 
+APART: Final = 1_000_000_000
+"""What shows within a second is one occasion: a reading in which several values are odd, told for both connectors."""
+
 Category = Literal["intrusion", "fraud", "maintenance", "connectivity", "energy", "benign"]
 
 
@@ -32,6 +35,9 @@ class Episode:
     third_evidence: int | None = None
     """Of the third such event: for what shows in samples, one of which says little."""
     shown: int = 0
+    """Occasions so far."""
+    latest: int = 0
+    """Time of the last of them."""
     note: str = ""
 
     @property
@@ -39,8 +45,10 @@ class Episode:
         return self.category == "benign"
 
     def shows(self, time: int) -> None:
-        self.shown += 1
-        if self.first_evidence is None or time < self.first_evidence:
+        if self.shown and time - self.latest < APART:
+            return
+        self.shown, self.latest = self.shown + 1, time
+        if self.first_evidence is None:
             self.first_evidence = time
         elif self.shown == 3:
             self.third_evidence = time
@@ -48,6 +56,7 @@ class Episode:
     def as_json(self) -> dict[str, Any]:
         """Times in seconds, as ``fieldkit detect score`` writes them."""
         found = asdict(self)
+        del found["latest"]
         for name in ("start", "end", "first_evidence", "third_evidence"):
             found[name] = None if found[name] is None else found[name] / 1e9
         return {**found, "benign": self.benign}

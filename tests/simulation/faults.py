@@ -49,6 +49,8 @@ class Faults:
     ignore_limit: bool = False
     stuck_zero: bool = False
     """The limit is never lifted again."""
+    paused_at: int = 0
+    """When it was set."""
 
     def set(self, episode: Episode, **values: object) -> None:
         for name, value in values.items():

@@ -128,10 +128,12 @@ class Depot(Life):
         yield station.tell(connector, "Preparing")
         yield random.uniform(1, 9)
         if faults.start_failures and random.random() < faults.start_failures:
-            faults.show("start_failures", station.engine.now)
             if sixteen:
+                faults.show("start_failures", station.engine.now)
                 yield station.tell(connector, "Faulted", "EVCommunicationError")
             yield random.uniform(20, 100)
+            if not sixteen:  # only now is it seen that nothing came of it
+                faults.show("start_failures", station.engine.now)
             yield station.tell(connector, "Available")
             return
         if not (station.powered and station.booted):

@@ -19,6 +19,9 @@ NOMINAL: Final = 230.0
 """V between phase and neutral."""
 SHORT_STAY: Final = 900.0
 """Seconds that a driver in a hurry stays."""
+PAUSE: Final = 900_000_000_000
+"""ns. Load managers let cars wait for a quarter of an hour, over which power is metered and billed: a limit of nothing
+is stuck when it lasts longer."""
 SUBSTEPS: Final = 3
 """Power is integrated in so many steps between two samples."""
 
@@ -58,6 +61,8 @@ class Connector:
         """W that the CSMS allows; None: all."""
         self.blocked = False
         """Nobody can use it at the moment."""
+        self.sampled: tuple[int, Transaction | None] = (0, None)
+        """Time of its last reading, and in which transaction."""
         self.wanted = 0
         """Cars that wait for it: a session begins as soon as it is free."""
 
@@ -201,19 +206,29 @@ class Station:
     def sample(self, connector: Connector, context: str = "Sample.Periodic") -> float:
         """Meter values now."""
         transaction = connector.transaction
+        self._regular(connector)
         samples = self.samples(connector)
         meter = self.dialect.meter(self, samples, context)
         if isinstance(self.dialect, Dialect2):
             if transaction is None:
                 return self.say("MeterValues", {"evseId": connector.number, "meterValue": [meter]}, {})
             trigger = "MeterValueClock" if context == "Sample.Clock" else "MeterValuePeriodic"
-            state = "Charging" if connector.now > 50 or connector.status == "Charging" else "SuspendedEV"
+            waits = "SuspendedEVSE" if connector.status == "SuspendedEVSE" else "SuspendedEV"
+            state = "Charging" if connector.now > 50 or connector.status == "Charging" else waits
             event = self.dialect.event(self, connector, transaction, "Updated", trigger, state=state, meter=meter)
             return self.say("TransactionEvent", event, {}, keep=True)
         payload: Payload = {"connectorId": connector.number, "meterValue": [meter]}
         if transaction is not None:
             payload["transactionId"] = transaction.number
         return self.say("MeterValues", payload, {}, keep=transaction is not None)
+
+    def _regular(self, connector: Connector) -> None:
+        """Whether this reading comes when it should: off by less than a second or 5 % shows nothing."""
+        before, connector.sampled = connector.sampled, (self.engine.now, connector.transaction)
+        if connector.transaction is not None and before[1] is connector.transaction:
+            off = abs((self.engine.now - before[0]) / 1e9 - self.meter_interval)
+            if off > max(1.0, 0.05 * self.meter_interval):
+                self.faults.show("cadence_jitter", self.engine.now)
 
     def stop(self, connector: Connector, reason: str, *, with_tag: bool = False) -> float:
         """End the transaction. ``reason`` as 1.6 has it."""
@@ -260,8 +275,7 @@ class Station:
         limit = connector.power * faults.derate
         if connector.limit is not None and not faults.ignore_limit:
             limit = min(limit, connector.limit + faults.over_limit)
-        if faults.stuck_zero:
-            limit = 0.0
+        if faults.stuck_zero and connector.limit == 0.0 and now - faults.paused_at > PAUSE:
             faults.show("stuck_zero", now)
         if faults.phase_lost and self.phases == 3 and connector.car is not None and connector.car.phases == 3:
             limit = min(limit, connector.power) * 2 / 3
@@ -285,12 +299,13 @@ class Station:
                 wanted = car.wants()
                 power = min(wanted, limit)
                 energy += car.take(power, seconds / SUBSTEPS)
-            connector.now = min(car.wants(), limit)
-            if wanted > limit:
-                if faults.derate < 1:
-                    faults.show("derate", self.engine.now)
-                if faults.phase_lost:
-                    faults.show("phase_lost", self.engine.now)
+            wanted = car.wants()
+            connector.now = min(wanted, limit)
+            # It is the fault that takes something away, not a limit of the CSMS below what the fault leaves.
+            sound = min(wanted, connector.power, connector.power if connector.limit is None else connector.limit)
+            if connector.now < 0.98 * sound:
+                faults.show("derate", self.engine.now)
+                faults.show("phase_lost", self.engine.now)
             if connector.limit is not None and connector.now > connector.limit * 1.05 + 50:
                 faults.show("ignore_limit", self.engine.now)
                 faults.show("over_limit", self.engine.now)
@@ -328,7 +343,7 @@ class Station:
                 found.append(Sample(SOC, int(connector.car.soc)))
             elif measurand == TEMPERATURE:
                 value = max(connector.temperature, self.air()) + faults.heat + random.gauss(0.0, 0.4)
-                if faults.heat > 3:
+                if faults.heat > 2 * self.swing + 2:  # less than that a warm day explains as well
                     faults.show("heat", self.engine.now)
                 found.append(Sample(TEMPERATURE, round(value)))
         return found
@@ -379,13 +394,9 @@ class Station:
     def interval(self) -> float:
         """Seconds to the next sample."""
         faults = self.faults
-        value = float(self.meter_interval)
-        if faults.cadence_scale != 1.0:
-            value *= faults.cadence_scale
-            faults.show("cadence_scale", self.engine.now + nanoseconds(value))
+        value = float(self.meter_interval) * faults.cadence_scale
         if faults.cadence_jitter:
             value *= exp(self.random.gauss(0.0, faults.cadence_jitter))
-            faults.show("cadence_jitter", self.engine.now + nanoseconds(value))
         return max(value + self.random.gauss(0.0, 0.02), 1.0)
 
     def fresh_tag(self) -> str:

@@ -60,16 +60,17 @@ def stuck(site: Site, station: Station, episode: Episode, random: Random) -> Pro
     yield from charging(site, station, episode)
     for connector in _charging(station):
         yield station.set_limit(connector, 0.0)
-        station.faults.set(episode, stuck_zero=True)
+        station.faults.set(episode, stuck_zero=True, paused_at=site.engine.now)
         if not isinstance(station.dialect, Dialect16):
             yield station.change(connector, "ChargingStateChanged", "SuspendedEVSE")
         else:
             yield station.tell(connector, "SuspendedEVSE")
         connector.status = "SuspendedEVSE"
     yield seconds_left(site, episode)
-    station.faults.clear("stuck_zero")
+    station.faults.clear("stuck_zero", "paused_at")
     for connector in station.connectors:
-        connector.limit = None
+        if connector.limit is not None:
+            yield station.set_limit(connector, None)
 
 
 @family("site-over-limit", "energy", (1, 3), wide=True, suits=_has_power)

@@ -59,12 +59,10 @@ def cloned_tag(site: Site, station: Station, episode: Episode, random: Random) -
     episode.station = "*" if others else station.name
     while seconds_left(site, episode) > 0:
         using = [
-            connector
-            for one in {id(station): station, id(partner): partner}.values()
-            for connector in one.connectors
-            if connector.transaction is not None and connector.transaction.tag == tag
+            any(connector.transaction is not None and connector.transaction.tag == tag for connector in one.connectors)
+            for one in (station, partner)
         ]
-        if len(using) > 1:
+        if all(using):  # at one station a card may serve both connectors
             episode.shows(site.engine.now)
             break
         for one in (station, partner):

@@ -80,10 +80,18 @@ def reboot_loop(site: Site, station: Station, episode: Episode, random: Random) 
             connector.transaction = None
             connector.car = None
             connector.status = "Available"
-        episode.shows(site.engine.now)
         life.power_off()
         life.power_on(random.uniform(15, 60), random.choice(("Watchdog", "PowerUp")))
-        yield max(random.expovariate(1 / mean), 75.0)
+        site.engine.spawn(_back(site, station, episode))
+        yield max(mean * random.uniform(0.5, 1.5), 75.0)  # the same defect, after about as long each time
+
+
+def _back(site: Site, station: Station, episode: Episode) -> Process:
+    """Without a word it was gone; that it was a restart shows when it says so."""
+    while not station.booted and seconds_left(site, episode) > 0:
+        yield 0.5
+    if station.booted:
+        episode.shows(site.engine.now)
 
 
 @family("connector-lock", "maintenance", (3, 7))
