@@ -43,6 +43,8 @@ _CONTACTOR: Final = frozenset({"powerswitchfailure"})
 _CONTACTOR_PARTS: Final = frozenset({"powercontactor", "contactor"})
 _HOT: Final = frozenset({"hightemperature"})
 _HOT_PARTS: Final = frozenset({"temperaturesensor", "coolingsystem", "fan"})
+_GAVE_UP: Final = frozenset({"Other", "GroundFault", "OvercurrentFault"})
+"""Reasons for which the station ends a transaction by itself, however soon (1.6 §7.36, 2.x ReasonEnumType)."""
 _NOT_OURS: Final = frozenset({"", "noerror", "evcommunicationerror", "othererror", "weaksignal", "localaconflict",
                               "resetfailure"})  # fmt: skip
 """Errors of the car, or of nothing in particular."""
@@ -141,7 +143,7 @@ class Health(Tracker):
             if not place.plugged and station.transactions.on(connector.name) is None:
                 place.plugged, place.plug = message.time, message
         elif change.status in ("Available", "Faulted"):
-            self._left(message, station, place)
+            self._left(message, station, place, failed=change.status == "Faulted")
         elif change.status in ("Charging", "SuspendedEV", "SuspendedEVSE"):
             place.plugged = 0
         if change.status == "Charging":
@@ -153,9 +155,9 @@ class Health(Tracker):
         if change.status == "Faulted" or (change.error and change.error != "NoError"):
             self._fault(message, station, connector.name, codes or ["Faulted"])
 
-    def _left(self, message: OcppMessage, station: Station, place: _Place) -> None:
-        """A car that came and went, or a fault, before energy flowed."""
-        if place.plugged and message.time - place.plugged > ATTEMPT and station.transactions.on("") is None:
+    def _left(self, message: OcppMessage, station: Station, place: _Place, *, failed: bool) -> None:
+        """A car that came and went, or a fault, before energy flowed. A fault ends an attempt however soon it comes."""
+        if place.plugged and (failed or message.time - place.plugged > ATTEMPT):
             if message.time - place.failed_at > 60 * SECOND:
                 self._attempt(message, station, worked=False)
             place.failed_at = message.time
@@ -272,7 +274,13 @@ class Health(Tracker):
         place.plugged = 0
         if energy is not None and energy > 50:
             self._attempt(message, station, worked=True)
-        elif energy is not None and length > ATTEMPT and not place.flowed and made.stop_reason != "DeAuthorized":
+        elif place.told:
+            return  # its contactor did not close: that has been told
+        elif (
+            energy is not None
+            and not place.flowed
+            and (made.stop_reason in _GAVE_UP or (length > ATTEMPT and made.stop_reason != "DeAuthorized"))
+        ):
             place.failed_at = message.time
             self._attempt(message, station, worked=False)
 

@@ -13,6 +13,7 @@ from fieldkit.checks.words import SECOND, counted, duration
 from fieldkit.detect.context import Context, Tracker, kept
 from fieldkit.detect.symptom import SITE
 from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.site.profile import Limit
 from fieldkit.site.reading import member, number, objects, text
 from fieldkit.site.station import Station
 
@@ -22,14 +23,18 @@ THRASH_TIME: Final = 420 * SECOND
 THRASH_FACTOR: Final = 2.5
 PAST: Final = 3600 * SECOND
 """… and so many times more than ever before, this hour left out."""
-STUCK: Final = 1200 * SECOND
-"""A car that may not charge for so long, or for so many times longer than any before it."""
+STUCK: Final = 1000 * SECOND
+"""A car that may not charge for so long, or for so many times longer than any before it. Power is metered and billed by
+the quarter of an hour: a load manager that lets a car wait for the next one is at work, not stuck."""
 STUCK_FACTOR: Final = 2.0
 STALE: Final = 960 * SECOND
 """A power that was told so long ago is not counted any more."""
 OVER: Final = 1.05
 """A measured sum may be over a limit by so much, and must be for ``OVER_TIME``."""
 OVER_TIME: Final = 60 * SECOND
+SETTLING: Final = 30 * SECOND
+"""A car follows a new limit within seconds (IEC 61851-1 allows five), an inverter of direct current within half a
+minute."""
 NOTHING: Final = 60.0
 """W: no charging."""
 NEAR: Final = 0.9
@@ -64,6 +69,8 @@ class Load(Tracker):
         """The longest pause of this site after which charging went on."""
         self._over_since = 0
         self._over_first: OcppMessage | None = None
+        self._above: dict[str, int] = {}
+        """Since when a station takes more than the limit for all its connectors."""
         self._highest = 0.0
         """W: the most that one station has taken."""
 
@@ -213,18 +220,22 @@ class Load(Tracker):
     def _over(self, message: OcppMessage) -> None:
         """The sum of all connectors against the sum that the stations' own limits allow."""
         now = message.time
-        limit = self._site_limit(now)
+        limits = self._station_limits(now)
+        powers = self._powers(limits, now)
+        name = message.channel.station
+        self._alone(message, limits.get(name), *powers.get(name, (0.0, 0)))
+        limit = self._site_limit(limits)
         if limit is None:
             self._over_since = 0
             return
-        power = sum(place.power for place in self._places.values() if now - place.time <= STALE)
+        power = sum(one[0] for one in powers.values())
         if power <= limit * OVER + 500:
             self._over_since = 0
             return
         if not self._over_since:
             self._over_since, self._over_first = now, message
         elif now - self._over_since >= OVER_TIME and self._over_first is not None:
-            charging = sum(place.power > NOTHING for place in self._places.values())
+            charging = sum(one[1] for one in powers.values())
             self.context.tell(
                 "site-over-limit",
                 SITE,
@@ -237,20 +248,58 @@ class Load(Tracker):
                 sign="sum",
             )
 
-    def _site_limit(self, now: int) -> float | None:
-        """The limits for whole stations added up; None unless every station that charges has one."""
-        charging = {place.station for place in self._places.values()
-                    if place.power > NOTHING and now - place.time <= STALE}  # fmt: skip
-        limits: list[float] = []
-        for name in charging:
-            station = self.context.picture.stations.get(name)
-            if station is None or not station.charging.profiles:
-                return None
-            own = [one.value for one in station.charging.limit("", now, None) if one.unit == "W"]
-            if not own:
-                return None
-            limits.append(min(own))
-        if len(limits) < 2 or max(limits) - min(limits) > 1 or self._highest > NEAR * limits[0]:
-            return sum(limits) if limits else None
+    def _alone(self, message: OcppMessage, own: Limit | None, power: float, connectors: int) -> None:
+        """A limit for a station is one for all its connectors together (1.6 §3.13.1, 2.x K01): what each of them takes
+        may be below it and the sum above."""
+        name, now = message.channel.station, message.time
+        if own is None or connectors < 2 or power <= own.value * OVER + 500:
+            self._above.pop(name, None)
+            return
+        since = kept(self._above, name, lambda: now)
+        if now - since >= OVER_TIME:
+            self.context.tell(
+                "limit-ignored",
+                name,
+                0.75,
+                f"{connectors} connectors of {name} take {power_words(power)} together for {duration(now - since)}, "
+                f"and the limit that the station has accepted for all of them allows {power_words(own.value)}.",
+                (own.profile.message, message),
+                first=since,
+                sign="station-sum",
+            )
+
+    def _powers(self, limits: dict[str, Limit | None], now: int) -> dict[str, tuple[float, int]]:
+        """W that each station takes, and at how many connectors. What was read before its limit was set, or while that
+        came into force, says nothing of whether it is kept."""
+        found: dict[str, tuple[float, int]] = {}
+        for place in self._places.values():
+            if place.power <= NOTHING or now - place.time > STALE:
+                continue
+            own = limits.get(place.station)
+            if own is None or place.time >= own.profile.set_at + SETTLING:
+                power, connectors = found.get(place.station, (0.0, 0))
+                found[place.station] = (power + place.power, connectors + 1)
+        return found
+
+    def _station_limits(self, now: int) -> dict[str, Limit | None]:
+        """The limit in W for the whole of each station that charges."""
+        found: dict[str, Limit | None] = {}
+        for place in self._places.values():
+            if place.power <= NOTHING or now - place.time > STALE or place.station in found:
+                continue
+            station = self.context.picture.stations.get(place.station)
+            own: list[Limit] = []
+            if station is not None and station.charging.profiles:
+                own = [one for one in station.charging.limit("", now, None) if one.unit == "W"]
+            found[place.station] = min(own, key=lambda one: one.value, default=None)
+        return found
+
+    def _site_limit(self, limits: dict[str, Limit | None]) -> float | None:
+        """The limits for whole stations added up; None unless every one of several that charge has one."""
+        values = [one.value for one in limits.values() if one is not None]
+        if len(values) < max(len(limits), 2):
+            return None  # that of a single station is told of itself
+        if max(values) - min(values) > 1 or self._highest > NEAR * values[0]:
+            return sum(values)
         # All were told the same, and none ever came near it by itself: it is what they may take together.
-        return limits[0]
+        return values[0]

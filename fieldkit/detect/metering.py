@@ -1,10 +1,9 @@
-"""Energy as it is billed against energy as it flows: registers, powers, transactions and cards."""
+"""Energy as it is billed against energy as it flows: registers, powers and transactions."""
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
-from math import exp
 from typing import ClassVar, Final
 
 from fieldkit.checks.energy import POWER, REGISTER
@@ -36,20 +35,27 @@ OWN_GAP: Final = 0.06
 """Change of a connector's own usual ratio of billed to flowing energy that counts, once that is known …"""
 OWN_KNOWN: Final = 2500.0
 """… from so many Wh."""
+AGAIN: Final = 3600 * SECOND
+"""What began so soon after it was told of is the same."""
+JUMP: Final = 300.0
+"""Wh that a register lacks at once …"""
+JUMP_LEFT: Final = 0.25
+"""… when it shows no more than this share of what flowed …"""
+JUMP_INTERVAL: Final = 120 * SECOND
+"""… between two readings no further apart …"""
+JUMP_RETURNED: Final = (0.8, 1.2)
+"""… and this share of it in the next interval."""
 BETWEEN: Final = 300.0
 """Wh between two transactions that no standby explains …"""
 BETWEEN_POWER: Final = 400.0
 """… at so many W on average over the time between them."""
 LEAK: Final = 500.0
 """W at a connector without a transaction."""
+OTHERS: Final = 0.5
+"""Share of it that another connector's transaction must take to explain it."""
 LEAK_STANDBY: Final = 2000.0
 """W that the heating of a DC cabinet may take, if the meter is before it."""
 MAX_PLACES: Final = 8000
-TOGETHER: Final = 60 * SECOND
-UNKNOWN_POOL: Final = 150.0
-"""Cards that a site is thought to have as long as nothing tells."""
-BY_CHANCE: Final = 0.15
-"""Probability above which two charges with one card at a time may be chance: some sites hand out few cards to many."""
 _CURRENT: Final = "Current.Import"
 _VOLTAGE: Final = "Voltage"
 
@@ -80,6 +86,10 @@ class _Balance:
     ratio: float = 1.0
     """Usual billed energy over energy by power."""
     told: bool = False
+    missing: float = 0.0
+    """Wh that the latest interval lacks, if it may have been set back in it …"""
+    jump: OcppMessage | None = None
+    """… and the reading that shows it."""
 
 
 @dataclass(slots=True)
@@ -99,6 +109,8 @@ class _Meter:
     idle_count: int = 0
     standby: float = 0.0
     """W that it usually takes without a transaction."""
+    settled: int = 0
+    """Until when what flows without a transaction has been told of."""
 
 
 class Metering(Tracker):
@@ -110,15 +122,8 @@ class Metering(Tracker):
         super().__init__(context)
         self._balances: dict[tuple[str, str], _Balance] = {}
         self._meters: dict[tuple[str, str], _Meter] = {}
-        self._tags: dict[str, dict[tuple[str, str], int]] = {}
-        """By token: where it has transactions going on."""
-        self._starts = 0
-        self._seen_tags: dict[str, int] = {}
-        """By token: how often it started a charge."""
-        self._chance = 0.01
-        """How many doubles would have been expected so far if cards were used at random …"""
-        self._doubles = 0
-        """… and how many there were."""
+        self._between: dict[str, int] = {}
+        """By station: when energy between two transactions was told of last."""
         self._ended: dict[tuple[str, str], deque[tuple[int, Transaction, bool]]] = {}
 
     def see(self, event: Event) -> None:
@@ -189,6 +194,7 @@ class Metering(Tracker):
         if flowed_high < 1.0:
             return
         usual = balance.ratio if balance.flowed >= OWN_KNOWN else 1.0
+        self._jumped(balance, sample, message, station, (flowed_low * usual, billed, interval))
         margin = OWN_GAP if balance.flowed >= OWN_KNOWN else SHORTFALL + LOSSES
         slack = 2 * balance.step
         short = balance.billed < (usual - margin) * balance.low - slack
@@ -202,6 +208,30 @@ class Metering(Tracker):
         if balance.streak >= SAMPLES and gap >= MIN_GAP and not balance.told:
             balance.told = True
             self._contradicts(balance, sample, message, station, usual)
+
+    def _jumped(
+        self, balance: _Balance, sample: Sample, message: OcppMessage, station: Station, seen: tuple[float, float, int]
+    ) -> None:
+        """A register that is set back by less than what flows until the next reading does not fall; it lacks that once.
+        A car that had stopped would not be back at the same power within seconds, and a reading that was merely old
+        would be made up for by the next one."""
+        expected, billed, interval = seen
+        missing, balance.missing = balance.missing, 0.0
+        if missing and JUMP_RETURNED[0] * expected < billed < JUMP_RETURNED[1] * expected:
+            self.context.tell(
+                "register-rollback",
+                station.identity,
+                0.62,
+                f"The register of connector {sample.connector or '?'} lacks about {energy_words(missing)} of what "
+                "flowed between two readings, at the same power before and after, and the next reading did not make up "
+                "for it. It was probably set back.",
+                (message,) if balance.jump is None else (balance.jump, message),
+                connector=sample.connector,
+                first=balance.jump.time if balance.jump is not None else 0,
+                sign="jump",
+            )
+        elif interval <= JUMP_INTERVAL and billed < JUMP_LEFT * expected and expected - billed >= JUMP:
+            balance.missing, balance.jump = expected - billed, message
 
     def _contradicts(
         self, balance: _Balance, sample: Sample, message: OcppMessage, station: Station, usual: float
@@ -251,7 +281,8 @@ class Metering(Tracker):
             or sample.context.startswith("Trans")
         ):
             return
-        if station.transactions.on(sample.connector) is not None:
+        # In 2.x a reading without a transaction names the EVSE, a transaction its connector as well.
+        if any(_evse(made.connector) == _evse(sample.connector) for made in station.transactions.open.values()):
             return
         meter = self._meter(station.identity, sample.connector)
         before, since = meter.idle, meter.idle_time
@@ -269,7 +300,7 @@ class Metering(Tracker):
             meter.standby += 0.1 * (watts - meter.standby)
             return
         meter.idle_count += 1
-        if meter.idle_count >= 2 and not station.transactions.open:
+        if meter.idle_count >= 2 and not self._elsewhere(station, watts, message.time):
             self.context.tell(
                 "energy-outside-transaction",
                 station.identity,
@@ -281,9 +312,19 @@ class Metering(Tracker):
                 layer="statistics",
                 sign="leak",
             )
+            # What has been told of is not told again when the next transaction begins.
+            meter.settled = message.time
+
+    def _elsewhere(self, station: Station, watts: float, now: int) -> bool:
+        """Some stations have one meter for all connectors: may it be what another one takes that this one shows?"""
+        for made in station.transactions.open.values():
+            balance = self._balances.get((station.identity, made.connector))
+            known = balance is not None and balance.transaction == made.id and now - balance.time <= LONGEST
+            if balance is None or not known or balance.power > OTHERS * watts:
+                return True
+        return False
 
     def _began(self, message: OcppMessage, station: Station, made: Transaction) -> None:
-        self._card(message, station, made)
         if made.meter_start is None or not made.connector:
             return
         meter = self._meter(station.identity, made.connector)
@@ -293,11 +334,16 @@ class Metering(Tracker):
                 meter.per_session = True
             between, apart = value - meter.value, (begun - meter.time) / HOUR
             standby = max(BETWEEN_POWER, 2 * meter.standby) * max(apart, 0.0)
-            if between > min(BETWEEN + standby, BETWEEN + 20_000) and not meter.per_session and between > standby:
+            told = meter.per_session or meter.settled > meter.time
+            if between > min(BETWEEN + standby, BETWEEN + 20_000) and not told and between > standby:
+                # Once told, the same after the next session is no news: it makes that incident surer, if it goes on.
+                again = meter.time - self._between.get(station.identity, 0) < AGAIN
+                if station.identity in self._between or len(self._between) < MAX_PLACES:
+                    self._between[station.identity] = begun
                 self.context.tell(
                     "energy-outside-transaction",
                     station.identity,
-                    0.75,
+                    0.5 if again else 0.75,
                     f"Between two transactions at connector {made.connector} the register rose by "
                     f"{energy_words(between)} in {duration(begun - meter.time)}; nothing should flow then.",
                     (meter.message, message),
@@ -312,7 +358,6 @@ class Metering(Tracker):
     # ------------------------------------------------------------------------------------------------------- sessions
 
     def _ended_now(self, message: OcppMessage, station: Station, made: Transaction) -> None:
-        self._tags.get(made.id_token, {}).pop((station.identity, made.connector), None)
         if not made.connector:
             return
         key = (station.identity, made.connector)
@@ -353,56 +398,8 @@ class Metering(Tracker):
                 sign="short",
             )
 
-    def _card(self, message: OcppMessage, station: Station, made: Transaction) -> None:
-        """One card in two places."""
-        token = made.id_token
-        if not token or made.offline:
-            return
-        if token not in self._tags and len(self._tags) >= MAX_PLACES:
-            del self._tags[next(iter(self._tags))]
-        places = self._tags.setdefault(token, {})
-        others = {
-            place: since for place, since in places.items()
-            if place[0] != station.identity and self._going(place, token)
-        }  # fmt: skip
-        places.clear()
-        places.update(others)
-        places[station.identity, made.connector] = message.time
-        self._expect(token)
-        if not others:
-            return
-        self._doubles += 1
-        (other, place), since = next(iter(others.items()))
-        likely = _at_least(self._doubles, self._chance)
-        self.context.tell(
-            "cloned-tag",
-            station.identity,
-            0.72 if likely < BY_CHANCE else 0.55 if len(others) > 1 else 0.2,
-            f"Card {mask(token)} starts a charge here while it charges at {other}, connector {place or '?'}, since "
-            f"{duration(message.time - since)}; a card is usually in one place.",
-            (message,),
-            connector=made.connector,
-            layer="statistics",
-            sign="double",
-        )
-
-    def _expect(self, token: str) -> None:
-        """How probable it is by now that two charge with one card by chance: from how often cards come again."""
-        self._starts += 1
-        if token in self._seen_tags or len(self._seen_tags) < MAX_PLACES:
-            self._seen_tags[token] = self._seen_tags.get(token, 0) + 1
-        again = self._starts - len(self._seen_tags)
-        pool = self._starts**2 / (2 * again) if again >= 3 else max(UNKNOWN_POOL, float(self._starts))
-        going = sum(len(station.transactions.open) for station in self.context.picture.stations.values())
-        self._chance += max(going - 1, 0) / max(pool, 1.0)
-
-    def _going(self, place: tuple[str, str], token: str) -> bool:
-        station = self.context.picture.stations.get(place[0])
-        made = station.transactions.on(place[1]) if station is not None else None
-        return made is not None and made.id_token == token and made.end is None
-
     def _meter(self, station: str, connector: str) -> _Meter:
-        key = (station, connector)
+        key = (station, _evse(connector))
         meter = self._meters.get(key)
         if meter is None:
             if len(self._meters) >= MAX_PLACES:
@@ -411,13 +408,8 @@ class Metering(Tracker):
         return meter
 
 
-def _at_least(number: int, expected: float) -> float:
-    """Probability of so many or more where so many are expected (Poisson)."""
-    term = below = exp(-expected)
-    for k in range(1, number):
-        term *= expected / k
-        below += term
-    return 1 - below
+def _evse(connector: str) -> str:
+    return connector.partition("/")[0]
 
 
 def _begin(balance: _Balance, sample: Sample, power: float, message: OcppMessage) -> None:

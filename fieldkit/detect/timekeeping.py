@@ -39,7 +39,9 @@ class _Clock:
     told: int = 0
     """Offset that was told of; 0: none."""
     answers: int = 0
-    """Times that the CSMS has told it since the oldest odd one."""
+    """Times that the CSMS has told it since the oldest odd one …"""
+    answered: int = 0
+    """… and when it did so last."""
     sure: bool = False
 
 
@@ -61,6 +63,7 @@ class Timekeeping(Tracker):
                 clock = self._clocks.get(name)
                 if clock is not None and clock.odd:
                     clock.answers += 1
+                    clock.answered = event.time
             return
         station = self.context.picture.stations.get(name)
         if station is None or event.type is not MessageType.CALL:
@@ -82,6 +85,7 @@ class Timekeeping(Tracker):
         if abs(offset - usual) <= MOVED:
             if clock.told:
                 self._right_again(name, clock, message, usual)
+            clock.answered = 0
             clock.odd.clear()
             clock.answers = 0
             clock.known.append(offset)
@@ -145,7 +149,9 @@ class Timekeeping(Tracker):
     def _right_again(self, name: str, clock: _Clock, message: OcppMessage, usual: int) -> None:
         off, lasting = clock.told - usual, clock.sure
         clock.told, clock.sure = 0, False
-        if lasting:
+        if lasting or clock.answered < clock.odd[-1][0]:
+            # It was not the time that the CSMS told which set it right. What goes wrong and comes back by itself is no
+            # station that was corrected: that it was moved stays what there is to say.
             return
         self.context.tell(
             "clock-sync", name, 0.7,
