@@ -16,11 +16,12 @@ from typing import Final, Protocol
 
 from fieldkit.detect.context import Context
 from fieldkit.detect.features import FEATURES, INDEX, MINUTE, STEP, STEPS, Group, squeeze
-from fieldkit.detect.observer import Observer, Watched
+from fieldkit.detect.observer import Observer
 from fieldkit.detect.prior import GROUPS, Prior
 from fieldkit.detect.symptom import Layer
 from fieldkit.detect.tails import Tail
 from fieldkit.detect.usual import Usual
+from fieldkit.detect.watched import Watched
 
 PERSISTENT: Final = 3
 """Of the latest six windows."""
@@ -212,7 +213,7 @@ class Windows(Observer):
         """What to call it: by the group, and where that is ambiguous by what stands out most of it."""
         if group == "energy":
             limits = self.prior.limits
-            most = max(_OF_GROUP[group], key=lambda at: scores[at] / limits[at])
+            most = max(_OF_GROUP["energy"], key=lambda at: scores[at] / limits[at])
             if most in _BILLED and scores[most] >= NEARLY * limits[most]:
                 return "unusual-metering"
         return _FAMILY[group]  # type: ignore[index]  # a name in GROUPS
