@@ -44,7 +44,7 @@ def test_the_clock_of_ip_monitor_names_no_zone() -> None:
 
 
 def test_a_look_alone_is_no_mistake() -> None:
-    assert read([json.dumps({"look": {"time": "2026-11-21T06:48:42Z", "uplinks": []}})]) == []
+    assert read([json.dumps({"look": {}})]) == []
 
 
 def test_numbers_that_are_none_and_times_without_a_zone() -> None:
@@ -61,7 +61,7 @@ def test_numbers_that_are_none_and_times_without_a_zone() -> None:
     assert (found.latency_ms, found.loss, found.signal.rsrp, found.sim.slot) == (None, None, -90, None)
 
 
-@pytest.mark.parametrize("text", ["", "hello\nworld", "{}", '{"event": {"what": "coffee"}}', "[1, 2]", '{"look": {}}'])
+@pytest.mark.parametrize("text", ["", "hello\nworld", "{}", '{"event": {"what": "coffee"}}', "[1, 2]"])
 def test_what_no_router_tells(text: str) -> None:
     with pytest.raises(NotToldError, match="fieldkit link --watch --json"):
         read(text.splitlines())
