@@ -51,7 +51,7 @@ AHEAD: Final = 64
 
 
 def sending(
-    store: Path, stage: Path, port: int, *, size: int = 1 << 30, now: Callable[[], int] = time.time_ns
+    store: Path, stage: Path | None, port: int, *, size: int = 1 << 30, now: Callable[[], int] = time.time_ns
 ) -> tuple[Outbox, Courier]:
     """The sending half of an agent: an outbox, and the courier (not yet started) that takes from it to a broker."""
     from fieldkit.agent.couriers import Courier

@@ -9,7 +9,7 @@ import sys
 
 from tests.agent.lab import needs_mosquitto
 from tests.traffic.commandline import ROOT
-from tests.traffic.netlab import needs_root
+from tests.traffic.netlab import needs_network, needs_root
 
 
 @needs_root
@@ -27,3 +27,22 @@ def test_every_finding_arrives_whole_and_is_counted_once() -> None:
         "consumer killed": 1,
     }  # fmt: skip
     assert told["days passed"] > 1
+
+
+@needs_root
+@needs_network
+@needs_mosquitto
+def test_what_the_agent_takes_can_be_measured() -> None:
+    """``make bench-agent`` with what is quick of it; whether a busy machine is quick enough is not for a test to say."""
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "benchmarks" / "agent_bench.py"), "finding", "drain", "--queued", "2000",
+         "--drain", "1000"],
+        capture_output=True, text=True, timeout=300, env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert len(lines) == 5, done.stdout + done.stderr
+    assert "the broker's subscriber after" in lines[1]
+    assert "outbox of 2,000 findings: resident" in lines[3]
+    assert "flat" in lines[3]
+    assert "<-- missed" not in lines[3], lines[3]
+    assert "1,000 of them through MQTT, QoS 1, to mosquitto" in lines[4]
