@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from fieldkit.links.process import Failed, Programs
-from fieldkit.links.runner import PATIENCE, Commands, NotHere, RunnerError
+from fieldkit.links.runner import MAX_NAMES, PATIENCE, Commands, NotHere, RunnerError
 
 MAX_FILE: Final = 256 << 10
 """Bytes of a file: those of /proc and /sys that adapters read have a few hundred."""
@@ -54,7 +54,7 @@ class LocalRunner(Commands):
     def names(self, path: str) -> list[str]:
         """What is in a directory."""
         try:
-            return sorted(entry.name for entry in Path(path).iterdir())[:1000]
+            return sorted(entry.name for entry in Path(path).iterdir())[:MAX_NAMES]
         except (FileNotFoundError, NotADirectoryError) as error:
             raise NotHere(f"{path}: there is no such directory here") from error
         except OSError as error:

@@ -18,6 +18,8 @@ MAX_ANSWER: Final = 4 << 20
 """Bytes of an answer that are read: the longest known (a mwan3 status with many networks) has 60 kB."""
 PATIENCE: Final = 8.0
 """Seconds for one question: a modem that is busy answers after five."""
+MAX_NAMES: Final = 1000
+"""Names in a directory that are read: /dev and /sys/class/net have some dozens."""
 MAX_OBJECTS: Final = 500
 """Names of objects on a bus that are read: OpenWrt has some dozens."""
 

@@ -20,7 +20,7 @@ from typing import Final
 
 from fieldkit.links.local import absent
 from fieldkit.links.process import Failed, Programs, buffered
-from fieldkit.links.runner import MAX_ANSWER, PATIENCE, Commands, CutOff, NotHere, RunnerError, Unreachable
+from fieldkit.links.runner import MAX_ANSWER, MAX_NAMES, PATIENCE, Commands, CutOff, NotHere, RunnerError, Unreachable
 from fieldkit.sources.sshcommand import Target, asks, command, parse, refusal
 
 _LOGIN: Final = 30.0
@@ -88,7 +88,7 @@ class SshRunner(Commands):
         status, out, said = self._ask(f"ls -1 -- {shlex.quote(path)}", PATIENCE, path)
         if status:
             raise NotHere(f"{path}: {said.strip()[-80:] or 'cannot be read'}")
-        return out.splitlines()[:1000]
+        return out.splitlines()[:MAX_NAMES]
 
     def follow(self, *command: str) -> Iterator[str]:
         """The lines of a program there, in a session of its own."""
