@@ -26,7 +26,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 LITE: Final = ("click", "jinja2", "markupsafe", "ocpp", "paho", "serial")
 """What the package for small routers brings besides fieldkit (packaging/fieldpack/contents.py)."""
 WARMING: Final = "import fieldkit.agent.warm"
-"""As the init script of that package: compiling is done by a process that ends."""
+"""As the init script of that package has it: compiling is done by a process that ends."""
 BEAT: Final = 300
 """Seconds between two Heartbeats."""
 COMING: Final = 20
