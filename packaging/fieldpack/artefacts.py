@@ -79,6 +79,9 @@ def oci(wish: Wish) -> list[Artefact]:
         root = debian.root(arch, wish.cache)
         tree = root.tree
         tree.merge(part.tree)
+        # For who unpacks it where there are no containers.
+        unit = "fieldkit-image.service"
+        tree.file(f"usr/share/doc/fieldkit/{unit}", (TEMPLATES / "systemd" / unit).read_bytes())
         _documents(tree, part, "usr/share/doc/fieldkit")
         data = ocis.built(tree, arch, version)
         parts = [*sbom.parts(part.wheels), *root.parts]

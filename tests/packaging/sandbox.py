@@ -14,6 +14,7 @@ import json
 import os
 import subprocess
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final
 
@@ -127,14 +128,23 @@ class Unit:
         }
         return ["/usr/bin/python3", "-I", "-c", _LOADER, json.dumps(asked), *command]
 
-    def root(self, path: Path, folder: Path, user: int) -> Root:
-        """The root as the service sees it. ``folder`` is for what is private to it."""
+    def root(
+        self,
+        path: Path,
+        folder: Path,
+        user: int,
+        *,
+        outside: Path | None = None,
+        also: Mapping[str, Path] | None = None,
+    ) -> Root:
+        """The root as the service sees it. ``folder`` is for what is private to it; ``outside``: the machine's own root,
+        where the service has another one; ``also``: what is bound into that besides."""
         assert self["ProtectSystem"] == "strict"
-        binds: dict[str, Path] = {}
+        binds: dict[str, Path] = dict(also or {})
         for key, place in (("StateDirectory", "var/lib"), ("RuntimeDirectory", "run")):
             if key not in self._told:
                 continue
-            own = path / place / self[key]
+            own = (outside or path) / place / self[key]
             own.mkdir(exist_ok=True)
             os.chown(own, user, user)
             own.chmod(int(self[f"{key}Mode"], 8))
@@ -144,7 +154,8 @@ class Unit:
             binds["/tmp"] = Path(tempfile.mkdtemp(dir=folder))
             binds["/tmp"].chmod(0o1777)
         if self.yes("ProtectHome"):
-            more += [f'mount -t tmpfs -o ro,mode=000 none "$root/{home}"' for home in ("home", "root")]
+            homes = [home for home in ("home", "root") if (path / home).is_dir()]
+            more += [f'mount -t tmpfs -o ro,mode=000 none "$root/{home}"' for home in homes]
         if self._told.get("ProtectProc") == "invisible":
             more.append('mount -t proc -o hidepid=invisible proc "$root/proc"')
         if self.yes("ProtectKernelTunables"):

@@ -227,14 +227,17 @@ def test_on_an_arm_gateway(tmp_path: Path, mosquitto: Broker) -> None:
 
 
 @needs("systemd-analyze")
-@pytest.mark.parametrize("name, most", [("fieldkit-agent.service", 26), ("fieldkit-capture@.service", 20)])
+@pytest.mark.parametrize(
+    "name, most", [("fieldkit-agent.service", 26), ("fieldkit-capture@.service", 20), ("fieldkit-image.service", 30)]
+)
 def test_systemd_finds_nothing_wrong_with_the_unit(name: str, most: int, tmp_path: Path) -> None:
     """And what it says of its exposure, in tenths: 100 is a service that may do everything."""
     program = tmp_path / "fieldkit"
     program.write_text("#!/bin/sh\n")
     program.chmod(0o755)
     unit = tmp_path / name
-    unit.write_text((UNITS / name).read_text().replace("/usr/bin/fieldkit", str(program)))
+    text = (UNITS / name).read_text().replace("/usr/bin/fieldkit", str(program))
+    unit.write_text(text.replace("RootDirectory=/opt/fieldkit-image", "RootDirectory=/"))
     done = subprocess.run(["systemd-analyze", "verify", "--man=no", str(unit)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "fieldkit" not in done.stderr, done.stderr

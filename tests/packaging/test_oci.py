@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
+import re
 import shlex
+import shutil
 import subprocess
 import tarfile
+import tempfile
 import time
 from pathlib import Path
 
@@ -15,6 +19,7 @@ import pytest
 from tests.agent.lab import Broker, Listening, needs_mosquitto
 from tests.packaging import lab
 from tests.packaging.lab import FINDING, PENDING, Root, files, mirror, needs, needs_root, until
+from tests.packaging.sandbox import Unit
 from tests.traffic.netlab import Cable, needs_network, needs_tcpreplay
 
 LARGEST = 120_000_000
@@ -121,6 +126,56 @@ def test_with_one_capability_it_listens_to_an_interface(tmp_path: Path, wire: Ca
         until(lambda: any(one["id"] == FINDING for one in heard.of("finding")), log)
         assert lab.stopped(process) == 0, log.read_text()
     heard.close()
+
+
+@needs_root
+@needs("unshare", "chroot", "setpriv", "grep")
+@needs_mosquitto
+@needs_network
+@needs_tcpreplay
+def test_without_containers_a_unit_runs_it(
+    tmp_path: Path, wire: Cable, mosquitto: Broker, request: pytest.FixtureRequest
+) -> None:
+    """What docs/packages.md has for Debian 11; the unit's user, capabilities and file systems."""
+    document = (lab.ROOT / "docs/packages.md").read_text()
+    (commands,) = re.findall(r"```\n(image=.*?)```", document, re.DOTALL)
+    package = lab.built("oci", "amd64")
+    # Not below pytest's own folder: who has become somebody else must be able to go there.
+    place = Path(tempfile.mkdtemp(dir="/var/tmp", prefix="fieldkit-image-"))
+    request.addfinalizer(functools.partial(shutil.rmtree, place))
+    place.chmod(0o755)
+    root, etc = place / "root", tmp_path / "etc"
+    for line, here in (
+        ("fieldkit-0.1.0-oci-arm64.tar", str(package)), ("/opt/fieldkit-image", str(root)), ("/etc/", f"{etc}/"),
+    ):  # fmt: skip
+        commands = commands.replace(line, here)
+    (etc / "systemd/system").mkdir(parents=True)
+    subprocess.run(["sh", "-e", "-c", commands], check=True)
+    before = files(root)
+    unit = Unit(etc / "systemd/system/fieldkit-image.service")
+    user = int(unit["User"])
+    (etc / "fieldkit/agent.toml").write_text(
+        f'[agent]\nsite = "depot"\nname = "gateway"\n[capture]\nsources = ["{wire.there}"]\n'
+        f'[sinks.home]\ntype = "mqtt"\nurl = "mqtt://127.0.0.1:{mosquitto.port}"\n'
+    )
+    outside = tmp_path / "outside"
+    for path in ("var/lib", "run"):
+        (outside / path).mkdir(parents=True)
+    sandboxed = unit.root(root, tmp_path, user, outside=outside, also={"/etc/fieldkit": etc / "fieldkit"})
+    # Whoever changes the root needs a right for it, which systemd does not leave to the service.
+    rights = [word.replace("+net_raw", "+net_raw,+sys_chroot") for word in unit.rights(user)]
+    environment = dict(word.split("=", 1) for word in unit["Environment"].split())
+    heard, log = Listening(mosquitto.port), tmp_path / "log"
+    with sandboxed.service(
+        log, *shlex.split(unit["ExecStart"]), run_as=(*rights, lab.CHROOT), environment=environment
+    ) as process:
+        until(lambda: {"online": True} in heard.of("status"), log)
+        until(lambda: "listening on" in log.read_text(), log)
+        lab.replay(wire.here)
+        until(lambda: any(one["id"] == FINDING for one in heard.of("finding")), log)
+        assert lab.stopped(process) == 0, log.read_text()
+    heard.close()
+    assert files(root) == before, "nothing was written into the image"
 
 
 @pytest.mark.parametrize("arch", ["amd64", "arm64"])
