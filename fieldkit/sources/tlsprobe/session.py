@@ -230,4 +230,5 @@ def _why(error: ssl.SSLError) -> str:
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"the certificate does not verify: {error.verify_message}"
     reason = (error.reason or str(error)).replace("_", " ").lower()
-    return re.sub(r"(?:tlsv1|tlsv13|sslv3) alert", "alert", reason)
+    # OpenSSL leaves the word out of some alerts: "tlsv1 unrecognized name".
+    return re.sub(r"^(?:tlsv1|tlsv13|sslv3) (?:alert )?", "alert ", reason)
