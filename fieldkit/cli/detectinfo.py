@@ -25,7 +25,7 @@ _LIMITS = (
     "Trained on simulated sites: figures from them are optimistic.",
     "A word of the model alone means that something is unlike this station, not that anybody is to blame.",
     "Of encrypted connections only transport and timing are seen.",
-    "Packets' time to live, MAC addresses, ARP and DNS are not looked at.",
+    "MAC addresses, ARP and DNS are not looked at.",
 )
 
 
