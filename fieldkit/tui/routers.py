@@ -106,9 +106,8 @@ class Router:
             return
         due = 0.0
         while not self._stop.is_set():
-            told = []
-            while not survey.events.empty():
-                told.append(survey.events.get_nowait())
+            # As many as there are now: a router that floods its log may not keep this turn for itself.
+            told = [survey.events.get_nowait() for _ in range(survey.events.qsize())]
             if time.monotonic() >= due:
                 look, news = survey.news()
                 told += news
