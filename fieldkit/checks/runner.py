@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import pkgutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from glob import glob
 from importlib import import_module
 from typing import TypeAlias
 
@@ -30,10 +30,8 @@ class Failure:
 
 def known_checks() -> list[type[Check]]:
     """Every check there is, in the order of their files and names."""
-    # Not by pkgutil, which brings all of inspect: a small router has no memory for it.
-    files = {name for folder in _package_path for name in glob("[!_]*.py", root_dir=folder)}  # noqa: PTH207
-    for name in sorted(files):
-        import_module(f"{_package_name}.{name.removesuffix('.py')}")
+    for module in pkgutil.iter_modules(_package_path):
+        import_module(f"{_package_name}.{module.name}")
     found: list[type[Check]] = []
     waiting = [Check]
     while waiting:
