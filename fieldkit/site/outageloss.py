@@ -143,8 +143,8 @@ class Break:
     @property
     def stepped(self) -> bool | None:
         """The way back is another path, by its round trips; None: not known."""
-        before = sorted(trip for _, trip in list(self.old.way)[-RECENT:])
-        after = sorted(trip for _, trip in list(self.new.way)[-RECENT:]) if self.new is not None else []
+        before = sorted(trip for _, trip in self.old.way[-RECENT:])
+        after = sorted(trip for _, trip in self.new.way[-RECENT:]) if self.new is not None else []
         if not before or not after:
             return None
         low, high = (before, after) if before[0] < after[0] else (after, before)

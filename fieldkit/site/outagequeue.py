@@ -51,13 +51,11 @@ def said(line: Line, path: PathSeen, message: OcppMessage, *, back: bool) -> Non
             path.stamped(stamp - message.time)
             if back and path.upgraded is not None and stamp < path.upgraded - SECOND:
                 line.queued += 1
-    known = line.calls.get(message.id)
-    same = known is not None and known[0] == hash(message.raw)
-    if back and same and known is not None and known[1]:
-        line.duplicates += 1
-    if same:
+    known, content = line.calls.get(message.id), hash(message.raw)
+    if known is not None and known[0] == content:
+        line.duplicates += back and known[1]
         return
-    line.calls[message.id] = (hash(message.raw), False)
+    line.calls[message.id] = (content, False)
     if len(line.calls) > MAX_CALLS:
         line.calls.popitem(last=False)
 

@@ -153,7 +153,8 @@ class Outages:
 
     def feed(self, event: Event) -> None:
         """Take in an event of ``WANTS``."""
-        self._time = max(self._time, event.time)
+        if event.time > self._time:
+            self._time = event.time
         if self._returns and self._returns[0].due <= self._time:
             self._settle()
         self._handlers[event.__class__](event)
@@ -181,7 +182,7 @@ class Outages:
         connection = message.channel.connection
         if connection is None or message.channel.transport != "json":
             return
-        path = self._paths.of(connection)
+        path = self._paths.get(connection.number) or self._paths.of(connection)
         if path.twin:
             if message.sender == "csms":
                 path.hears(message.time)

@@ -5,16 +5,15 @@ Fed by ``outages.Outages`` with the events of the connection. It remembers numbe
 
 from __future__ import annotations
 
-from collections import deque
+from array import array
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Final, NamedTuple
 
 from fieldkit.events import Connection, PathError, PathSample
 from fieldkit.site.middle import median
+from fieldkit.site.trips import WIDEST, Trips, keep
 
-MAX_TRIPS: Final = 60
-"""Round trips that are remembered of a connection, the latest."""
 TTLS: Final = (64, 128, 255)
 """Times to live that stacks begin with."""
 LOCAL_NS: Final = 3_000_000
@@ -24,7 +23,7 @@ MAX_OFFSETS: Final = 8
 MIN_OFFSETS: Final = 3
 """Timestamps that tell what a client's clock says."""
 MAX_GAPS: Final = 16
-"""Distances between pings, the latest."""
+"""Distances between pings, and other numbers of which the latest are remembered."""
 RECENT: Final = 8
 """Round trips that stand for the path as it is."""
 STEP: Final = 3.0
@@ -60,6 +59,10 @@ class Step(NamedTuple):
     """(time, ns) of the round trips on the old one."""
 
 
+def _numbers() -> array[int]:
+    return array("q")
+
+
 @dataclass(slots=True)
 class PathSeen:
     """One connection."""
@@ -76,9 +79,9 @@ class PathSeen:
     closing: int | None = None
     """When the first WebSocket close frame passed, and whose it was."""
     closing_by_client: bool | None = None
-    trips: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MAX_TRIPS))
-    """(time, ns) of round trips to the server."""
-    near: deque[tuple[int, int]] = field(default_factory=lambda: deque(maxlen=MAX_TRIPS))
+    trips: Trips = field(default_factory=Trips)
+    """Round trips to the server."""
+    near: Trips = field(default_factory=Trips)
     """The same to the client."""
     ttl: int = 0
     client_ttl: int = 0
@@ -101,7 +104,7 @@ class PathSeen:
     """The longest silence after which the client was answered."""
     repeats: int = 0
     """Retransmissions of the client since the server was heard …"""
-    repeated: list[int] = field(default_factory=list)
+    repeated: array[int] = field(default_factory=_numbers)
     """… and when, the first ones."""
     repeats_all: int = 0
     echoes: int = 0
@@ -111,8 +114,8 @@ class PathSeen:
     ping: int = 0
     """Time of the client's ping that has no pong."""
     last_ping: int = 0
-    ping_gaps: list[int] = field(default_factory=list)
-    beats: list[int] = field(default_factory=list)
+    ping_gaps: array[int] = field(default_factory=_numbers)
+    beats: array[int] = field(default_factory=_numbers)
     """Distances between what the client says."""
     frames: tuple[int, ...] = ()
     """Of what stayed without an answer."""
@@ -121,7 +124,7 @@ class PathSeen:
     """HTTP status of the answer to the upgrade."""
     boot: int | None = None
     boot_reason: str = ""
-    offsets: list[int] = field(default_factory=list)
+    offsets: array[int] = field(default_factory=_numbers)
     """Timestamps of the client's messages minus the time of capture, ns: the latest ones."""
     first_message: int | None = None
     transaction_message: int | None = None
@@ -133,8 +136,8 @@ class PathSeen:
     """Number of the connection that this is the other side of."""
     left: PathSeen | None = None
     """As it was when its station was on another one; what still comes (a repeat, its answer, a reset) is late."""
-    _heards: list[int] = field(default_factory=list)
-    _base: list[int] = field(default_factory=list)
+    _heards: array[int] = field(default_factory=_numbers)
+    _base: array[int] = field(default_factory=_numbers)
     _slow: list[tuple[int, int]] = field(default_factory=list)
     _fast: int = 0
     _doubt: int = 0
@@ -146,12 +149,12 @@ class PathSeen:
             self.how = self.how or "left"
             self.left = replace(
                 self,
-                trips=deque(self.trips, MAX_TRIPS),
-                near=deque(self.near, MAX_TRIPS),
-                repeated=list(self.repeated),
-                errors=list(self.errors),
-                offsets=list(self.offsets),
-                beats=list(self.beats),
+                trips=Trips(self.trips),
+                near=Trips(self.near),
+                repeated=self.repeated[:],
+                errors=self.errors[:],
+                offsets=self.offsets[:],
+                beats=self.beats[:],
             )
         return self.left
 
@@ -165,19 +168,25 @@ class PathSeen:
             self.idle = time - last if last else 0
             self.frames = frames[:4]
         if self.said:
-            _kept(self.beats, time - self.said)
+            keep(self.beats, time - self.said, MAX_GAPS)
         self.said = self.spoke = time
         self.echoes = 0
 
     def hears(self, time: int) -> tuple[int, int] | None:
         """The server lives. What had been without an answer until now: since when, how many repeats."""
-        silence = (self.pending, self.repeats) if self.pending and self.repeats else None
-        if self.pending and self.idle > self.survived:
-            self.survived = self.idle
-        self.pending = self.repeats = 0
-        self.repeated.clear()
-        self.heard = max(self.heard, time)
-        _kept(self._heards, time)
+        silence = None
+        if self.pending:
+            if self.repeats:
+                silence = self.pending, self.repeats
+            if self.idle > self.survived:
+                self.survived = self.idle
+            self.pending = 0
+        if self.repeats:
+            self.repeats = 0
+            del self.repeated[:]
+        if time > self.heard:
+            self.heard = time
+        keep(self._heards, time, MAX_GAPS)
         return silence
 
     def repeats_itself(self, time: int, frames: tuple[int, ...]) -> None:
@@ -194,13 +203,13 @@ class PathSeen:
         self.repeats += 1
         self.repeats_all += 1
         if len(self.repeated) < MAX_GAPS:
-            self.repeated.append(time)
+            keep(self.repeated, time, MAX_GAPS)
         self.spoke = time
 
     def pings(self, time: int, frames: tuple[int, ...]) -> None:
         """A ping of the client."""
         if self.last_ping:
-            _kept(self.ping_gaps, time - self.last_ping)
+            keep(self.ping_gaps, time - self.last_ping, MAX_GAPS)
         self.last_ping = time
         self.ping = 0 if self.ping else time  # with two under way nobody can tell which one a pong is for
         self.sends(time, frames)
@@ -212,8 +221,7 @@ class PathSeen:
 
     def stamped(self, offset: int) -> None:
         """A message of the client says when it was made."""
-        self.offsets.append(offset)
-        del self.offsets[:-MAX_OFFSETS]
+        keep(self.offsets, offset, MAX_OFFSETS)
 
     def refused(self, event: PathError) -> None:
         """ICMP: a packet of the client was not delivered."""
@@ -225,7 +233,7 @@ class PathSeen:
         if not sample.from_client:
             self.client_ttl = sample.ttl or self.client_ttl
             if sample.rtt >= 0 and sample.kind != "reset":
-                self.near.append((sample.time, sample.rtt))
+                self.near.append(sample.time, sample.rtt)
             self.spoke = max(self.spoke, sample.time)
             return None
         if sample.kind == "reset":
@@ -245,17 +253,16 @@ class PathSeen:
 
     def trip(self, time: int, rtt: int, *, sure: bool = True) -> Step | None:
         """A round trip to the server; the step that it proves. Not ``sure``: the server may have thought meanwhile."""
-        if rtt < 0:
+        if not 0 <= rtt <= WIDEST:
             return None
-        self.trips.append((time, rtt))
+        self.trips.append(time, rtt)
         base = median(self._base) if self._base else None
         if base is None or rtt < base * STEP or rtt < base + STEP_NS:
             self._slow.clear()
             self._doubt = 0
             self._proven = False
             self._fast = time
-            self._base.append(rtt)
-            del self._base[:-RECENT]
+            keep(self._base, rtt, RECENT)
             return None
         self._slow.append((time, rtt))
         # A server that is slow to answer acknowledges in between, and nobody repeats himself.
@@ -272,8 +279,8 @@ class PathSeen:
         fast = max((heard for heard in self._heards if self._fast < heard <= begin), default=self._fast)
         earlier = tuple(trip for trip in self.trips if trip not in self._slow)
         step = Step(round(base or 0), after, fast, begin, earlier)
-        self.trips = deque(self._slow, MAX_TRIPS)
-        self._base = [trip for _, trip in self._slow]
+        self.trips = Trips(self._slow)
+        self._base = array("q", (trip for _, trip in self._slow))
         self._slow.clear()
         self._doubt = 0
         return step
@@ -284,10 +291,10 @@ class PathSeen:
     def rtt(self) -> int | None:
         """Median of the latest round trips."""
         way = self.way
-        return round(median(trip for _, trip in list(way)[-RECENT:])) if way else None
+        return round(median(trip for _, trip in way[-RECENT:])) if way else None
 
     @property
-    def way(self) -> deque[tuple[int, int]]:
+    def way(self) -> Trips:
         """Round trips over the wide area: to the server, unless it was captured beside that."""
         if not self.trips or not self.near or median(trip for _, trip in self.trips) >= LOCAL_NS:
             return self.trips
@@ -331,10 +338,3 @@ class PathSeen:
         gaps = [later - earlier for earlier, later in pairwise(times)]
         doubled = [abs(later / earlier - 2) <= 2 * RTO_TOLERANCE for earlier, later in pairwise(gaps) if earlier > 0]
         return len(doubled) >= 1 and all(doubled)
-
-
-def _kept(numbers: list[int], number: int) -> None:
-    """One more of the latest. A list, as most connections have few, and a deque takes room for many at once."""
-    numbers.append(number)
-    if len(numbers) > MAX_GAPS:
-        del numbers[0]

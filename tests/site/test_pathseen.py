@@ -7,6 +7,7 @@ import pytest
 from fieldkit.events import Connection, Endpoint, PathError, PathSample
 from fieldkit.site import pathseen as module
 from fieldkit.site.pathseen import PathSeen, Step
+from fieldkit.site.trips import MAX_TRIPS
 from tests.traffic.conversation import MONDAY
 from tests.traffic.segments import SECOND
 
@@ -190,7 +191,7 @@ def test_nothing_grows_without_end() -> None:
         path.pings(at(second), ())
         path.stamped(second)
         path.trip(at(second), second * MS)
-    assert len(path.trips) <= module.MAX_TRIPS
+    assert len(path.trips) <= MAX_TRIPS
     assert len(path.errors) == module.MAX_ERRORS
     assert len(path.repeated) <= module.MAX_GAPS
     assert len(path.offsets) == module.MAX_OFFSETS
