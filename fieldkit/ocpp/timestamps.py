@@ -12,11 +12,14 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 MAX_TEXT_LENGTH: Final = 64
 """Longest text that is looked into: a date-time with nanoseconds and offset has 35 characters."""
 
+_MAX_READ: Final = 64
+"""Texts whose meaning is remembered: whoever looks at a message asks for its time again."""
 _NS: Final = 1_000_000_000
 _EPOCH_DAY: Final = date(1970, 1, 1).toordinal()
 
@@ -84,7 +87,12 @@ def check_datetime(text: str) -> str | None:
 
 def read_datetime(text: str) -> Instant | None:
     """Read a date-time as tolerantly as can be done without guessing; None when it names no point in time."""
-    parts = _LOOSE(text) if len(text) <= MAX_TEXT_LENGTH else None
+    return _read(text) if len(text) <= MAX_TEXT_LENGTH else None
+
+
+@lru_cache(_MAX_READ)
+def _read(text: str) -> Instant | None:
+    parts = _LOOSE(text)
     if parts is None or _impossible(parts):
         return None
     day = date(int(parts["year"]), int(parts["month"]), int(parts["day"])).toordinal() - _EPOCH_DAY

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from fieldkit.events import MessageType, OcppMessage
 from fieldkit.site.connector import connector_name
-from fieldkit.site.reading import moment, number, text, whole
+from fieldkit.site.reading import as_number, moment, text, whole
 from fieldkit.site.room import Room
 from fieldkit.site.series import Sample, Series
 from fieldkit.site.units import DEFAULT_MEASURAND, natural_unit, unit
@@ -116,7 +116,7 @@ class Meters:
         elif context.__class__ is not str or len(context) > _NAME:
             context = "Other"
         shape = self._shape(get("measurand"), get("phase"), get("location"), get("unit"), get("unitOfMeasure"))
-        value = number(sampled, "value")
+        value = as_number(get("value"))
         if value is None:
             self._not_a_number(sampled, shape)
             return
@@ -152,6 +152,13 @@ class Meters:
             self.forgotten += 1
 
     def _shape(self, measurand: Any, phase: Any, location: Any, unit_name: Any, of_measure: Any) -> _Shape:
+        if of_measure is None:
+            try:
+                known = self._shapes.get((measurand, phase, location, unit_name, 0))
+            except TypeError:  # a list is no name, and cannot be looked up
+                known = None
+            if known is not None:
+                return known
         multiplier = 0
         if of_measure.__class__ is dict:  # 2.x
             unit_name = of_measure.get("unit")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final
 
 from fieldkit.events import ConnectionClosed, Event, OcppMessage, Unanswered
 from fieldkit.site.device import Devices
@@ -43,41 +44,51 @@ class Picture:
         self.time = 0
         """Of the latest event."""
         self._room = Room()
+        self._parts: Final = self._told_by_kind()
 
     def feed(self, event: Event) -> None:
         """Take in an event; checks that look at it afterwards find it in the picture."""
-        time = event.time
-        if time > self.time:
-            self.time = time
-        kind = event.__class__
-        if kind in self.links.WANTS:
-            self.links.feed(event)
-        if kind in self.outages.WANTS:
-            self.outages.feed(event)
-        if isinstance(event, OcppMessage):
-            self._span(event.source, time)
-            station = self.station_of(event)
-            if station is None:
-                self.crowded_out += 1
-            else:
-                station.feed(event)
-                self.outcomes.feed(event, station)
-                if event.action in ErrorCodes.ACTIONS:
-                    self._told(event)
-                if event.action == "BootNotification":
-                    self.devices.owners.booted(event)
-        elif isinstance(event, Unanswered):
-            station = self.stations.get(event.call.channel.station)
-            if station is not None:
-                station.latencies.unanswered(event)
-        elif kind in Hosts.WANTS:
-            self.hosts.feed(event)
-        elif kind in Devices.WANTS:
-            self.devices.feed(event)
-        elif isinstance(event, ConnectionClosed):
-            self._span(event.connection.source, event.connection.opened)
-            self._span(event.connection.source, time)
-            self.outcomes.closed(event)
+        if event.time > self.time:
+            self.time = event.time
+        for part in self._parts.get(event.__class__, ()):
+            part(event)
+
+    def _told_by_kind(self) -> dict[type[Event], tuple[Callable[[Any], object], ...]]:
+        """By class of event: who must learn of it, in this order."""
+        wanted: list[tuple[Iterable[type[Event]], Callable[[Any], object]]] = [
+            (Links.WANTS, self.links.feed),
+            (Outages.WANTS, self.outages.feed),
+            ((OcppMessage,), self._message),
+            ((Unanswered,), self._unanswered),
+            (Hosts.WANTS, self.hosts.feed),
+            (Devices.WANTS, self.devices.feed),
+            ((ConnectionClosed,), self._closed),
+        ]
+        kinds = {kind for some, _ in wanted for kind in some}
+        return {kind: tuple(part for some, part in wanted if kind in some) for kind in kinds}
+
+    def _message(self, message: OcppMessage) -> None:
+        self._span(message.source, message.time)
+        station = self.station_of(message)
+        if station is None:
+            self.crowded_out += 1
+            return
+        station.feed(message)
+        self.outcomes.feed(message, station)
+        if message.action in ErrorCodes.ACTIONS:
+            self._told(message)
+        if message.action == "BootNotification":
+            self.devices.owners.booted(message)
+
+    def _unanswered(self, event: Unanswered) -> None:
+        station = self.stations.get(event.call.channel.station)
+        if station is not None:
+            station.latencies.unanswered(event)
+
+    def _closed(self, event: ConnectionClosed) -> None:
+        self._span(event.connection.source, event.connection.opened)
+        self._span(event.connection.source, event.time)
+        self.outcomes.closed(event)
 
     def finish(self) -> None:
         """Nothing more comes: what waited for more is concluded."""

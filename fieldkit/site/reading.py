@@ -46,7 +46,11 @@ def whole(payload: Any, *path: str) -> int | None:
 
 def number(payload: Any, *path: str) -> float | None:
     """A finite number, also one in quotes, as 1.6 writes meter values; None for anything else."""
-    value = member(payload, *path)
+    return as_number(member(payload, *path))
+
+
+def as_number(value: Any) -> float | None:
+    """The same of what is at hand already."""
     if value.__class__ is str and len(value) <= 40:
         try:
             value = float(value)

@@ -89,7 +89,10 @@ class Series:
 
     def _append(self, time: int, value: float) -> None:
         times, values = self._times, self._values
-        if self._group == 1 or self._open == 0:
+        if self._group == 1:
+            times.append(time)
+            values.append(value)
+        elif self._open == 0:
             self._settled = len(times)
             times.append(time)
             values.append(value)
@@ -100,7 +103,8 @@ class Series:
         elif value > self._highest[1]:
             self._highest = (time, value)
             self._rewrite()
-        self._open = (self._open + 1) % self._group
+        if self._group > 1:
+            self._open = (self._open + 1) % self._group
         if len(times) > MAX_POINTS:
             self._thin()
 

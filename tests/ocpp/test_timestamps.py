@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from fieldkit.ocpp import timestamps
 from fieldkit.ocpp.timestamps import check_datetime, is_rfc3339, parse, read_datetime
 
 NOON = 1_780_228_800_000_000_000
@@ -114,3 +115,12 @@ def test_never_stumbles_and_never_contradicts_itself(text: str) -> None:
     assert is_rfc3339(text) == (check_datetime(text) is None)
     if is_rfc3339(text):
         assert parse(text) is not None
+
+
+def test_what_is_read_again_is_remembered_and_long_texts_are_not() -> None:
+    before = timestamps._read.cache_info()
+    long = "2026-05-31T12:00:00Z" + " " * 1_000_000
+    assert read_datetime(long) is None
+    assert timestamps._read.cache_info() == before
+    first = read_datetime("2026-05-31T12:34:56.789Z")
+    assert read_datetime("2026-05-31T12:34:56.789Z") is first
