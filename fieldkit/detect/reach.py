@@ -31,7 +31,7 @@ MAX_ABSENCE: Final = 400 * SECOND
 ATTEMPT: Final = 20 * SECOND
 """A connection that is not answered for so long will not be."""
 FLAPS: Final = 3
-FLAP_TIME: Final = 900 * SECOND
+FLAP_TIME: Final = 1800 * SECOND
 """Connections of one station that end within this time."""
 IDLE: Final = 60 * SECOND
 IDLE_DEATHS: Final = 2
@@ -39,6 +39,8 @@ IDLE_ALIKE: Final = 0.1
 ALONE: Final = 20 * SECOND
 IDLE_TIME: Final = 4 * 3600 * SECOND
 """Connections that end without a goodbye after so much silence, and how many within which time."""
+LEFT_OVER: Final = 5 * SECOND
+"""What was under way when a station got another address has arrived by then."""
 HANDSHAKE: Final = 5 * SECOND
 """TLS takes two round trips (RFC 5246 §7.3): who breaks off so soon after the first packet has not come so far."""
 LASTING: Final = 300 * SECOND
@@ -84,6 +86,8 @@ class Reach(Tracker):
         connection = message.channel.connection
         if connection is not None and connection.number not in state.open:
             self._up(name, state, connection.number, connection.client.address, message)
+        elif connection is not None and connection.client.address != state.address and message.sender == "station":
+            self._at_old_address(name, state, connection.client.address, message)
         self._quiet.life(name, state, message.sender, message.time)
         self._quiet.message(name, state, message)
         if message.type is MessageType.CALL and message.action == "BootNotification" and message.sender == "station":
@@ -211,6 +215,12 @@ class Reach(Tracker):
         self._owner[number] = name
         before = state.address
         state.address = address
+        if before and before != address:
+            again = state.former == address and event.time - state.moved <= FLAP_TIME
+            if again and state.overlaps:
+                self._doubled(name, before, address, event)
+            state.overlaps = replaced or (again and state.overlaps)
+            state.former, state.moved = before, event.time
         if address not in self._at_address and len(self._at_address) >= 5000:
             del self._at_address[next(iter(self._at_address))]
         self._at_address[address] = name
@@ -228,6 +238,22 @@ class Reach(Tracker):
         state.trying = event.time - state.tried if state.tried else 0
         state.attempts = state.refused = state.vain = state.tried = 0
         self._together.connected(state, event.time - (state.lost_before[0] or event.time))
+
+    def _at_old_address(self, name: str, state: Standing, address: str, message: OcppMessage) -> None:
+        if message.time - state.moved > LEFT_OVER:
+            self._doubled(name, address, state.address, message)
+
+    def _doubled(self, name: str, one: str, other: str, event: Event) -> None:
+        """A device that gets another address has the old one no more: who speaks from both is two."""
+        self.context.tell(
+            "cloned-station",
+            name,
+            0.75,
+            f"{name} speaks from {one} and from {other}, in turns; a station has one address at a time.",
+            (event,),
+            layer="statistics",
+            sign="two-addresses",
+        )
 
     def _moved(self, name: str, before: str, address: str, event: Event, state: Standing) -> None:
         evidence = (state.lost_event, event) if state.lost_event is not None else (event,)

@@ -19,6 +19,12 @@ class Standing:
     open: dict[int, int] = field(default_factory=dict)
     """Connections that work, by number: since when."""
     address: str = ""
+    former: str = ""
+    """The address that it had before …"""
+    moved: int = 0
+    """… and until when."""
+    overlaps: bool = False
+    """It came from the new one while its connection from the old one was open."""
     lost: int = 0
     """Since when it has none; 0: it has one, or none was seen."""
     lost_event: ConnectionClosed | None = None

@@ -36,19 +36,23 @@ LIMIT_BROKEN: Final = 10.0
 """Where all connections have just broken another way is likely anyway."""
 MOST: Final = 8.0
 FACTOR: Final = 1.5
-STEP: Final = 0.03
+STEP: Final = 0.02
 """Round trips that are so many times and so many seconds longer (or shorter) are worth a word; less becomes usual."""
 FACTOR_BROKEN: Final = 1.25
 STEP_BROKEN: Final = 0.006
 """The same where all connections have just broken: then the question is only whether it is the old way."""
 BREAK: Final = 240 * SECOND
 """Connections that were made within this time before are part of it."""
+FIRST: Final = 30 * SECOND
+"""Another way shows from the first packets on; what becomes odd later than this has nothing to do with the break."""
 ACTIVE: Final = 1800 * SECOND
 """A station whose last round trip is older says nothing of now."""
 STEADY: Final = 5
 """Times to live in a row that are the same before another one is odd: some balancers have several ways by nature."""
 TOGETHER: Final = 0.6
 """Share of the stations measured since that must have it."""
+DAY: Final = 24 * 3600 * SECOND
+"""What has been another way for so long is the way."""
 MAX_LINES: Final = 4000
 
 
@@ -72,6 +76,8 @@ class _Line:
     other_ttl: int = 0
     others: int = 0
     """… and how often in a row."""
+    home: int = 0
+    """The one before the way became another one; 0: it is the one it was."""
 
 
 class Way(Tracker):
@@ -84,6 +90,12 @@ class Way(Tracker):
         self._lines: dict[str, _Line] = {}
         self._seen: deque[float] = deque(maxlen=REMEMBERED)
         self._sorted: list[float] = []
+        self._home = 0.0
+        """Seconds of a round trip before the way became another one; 0: it is the one it was …"""
+        self._away = 0
+        """… and since when."""
+        self._back = 0
+        """When it was last the former one again."""
         self._longer = Cusum(SLACK, LIMIT)
         self._shorter = Cusum(SLACK, LIMIT)
         self._run: deque[tuple[int, str, float, PathSample]] = deque(maxlen=24)
@@ -139,7 +151,7 @@ class Way(Tracker):
             line.waiting.clear()
 
     def _after_break(self, sum_: Cusum) -> bool:
-        return sum_.sum >= LIMIT_BROKEN and self._broke(sum_.began)
+        return sum_.sum >= LIMIT_BROKEN and self._since_break(sum_.began)
 
     def _learn(self, line: _Line, value: float, off: float) -> None:
         if self.context.frozen(line.name):
@@ -153,17 +165,21 @@ class Way(Tracker):
     def _active(self) -> list[_Line]:
         return [line for line in self._lines.values() if self.context.now - line.last < ACTIVE]
 
-    def _broke(self, since: int) -> bool:
-        """Were most connections made anew just now?"""
+    def _broke(self, since: int) -> int:
+        """When the first of most connections was made anew, if that was just now; else 0."""
         active = [line for line in self._active() if line.usual.count >= KNOWN]
-        anew = sum(line.connected >= since - BREAK for line in active)
-        return anew >= min(2, len(active)) and anew >= 0.5 * len(active)
+        anew = [line.connected for line in active if line.connected >= since - BREAK]
+        return min(anew) if anew and len(anew) >= max(min(2, len(active)), 0.5 * len(active)) else 0
+
+    def _since_break(self, since: int) -> bool:
+        first = self._broke(since)
+        return first > 0 and since <= first + FIRST
 
     def _changed(self, sum_: Cusum, longer: bool) -> bool:
         """Is it the same with most of those that were measured since? Then it is the way of all."""
         sum_.sum = min(sum_.sum, LIMIT + MOST)
         began, run = sum_.began, [one for one in self._run if one[0] >= sum_.began]
-        broke = self._broke(began)
+        broke = self._since_break(began)
         factor, step = (FACTOR_BROKEN, STEP_BROKEN) if broke else (FACTOR, STEP)
         by_line: dict[str, list[float]] = {}
         for _, key, off, _ in run:
@@ -178,6 +194,11 @@ class Way(Tracker):
         self._forget()
         if max(now / usual, usual / now) < factor or abs(now - usual) < step:
             return True  # not worth a word: that is what is usual from now on
+        if self._home and self.context.now - self._away < DAY and abs(log(now / self._home)) < log(FACTOR_BROKEN):
+            self._home = 0.0
+            return True  # the way is the former one again: that ends what was told, and is nothing new
+        if not self._home or self.context.now - self._away >= DAY:
+            self._home, self._away = usual, self.context.now
         self.context.other_way = self.context.now
         when = "since the connections of the site broke" if broke else "all at once"
         self.context.tell(
@@ -255,6 +276,12 @@ class Way(Tracker):
         same = [one for one in fresh if one.other_ttl - one.ttl == shift]
         as_before = [one for one in rest if not one.others and one.last >= line.other]
         if same and not as_before and self._broke(line.other):
+            former = line.home == line.other_ttl or line.other - self._back < BREAK
+            for one in (line, *same):
+                one.home = 0 if former else one.ttl
+            if former:
+                self._back = line.other
+                return  # the former way again
             self.context.other_way = self.context.now
             self.context.tell(
                 "uplink-switch",

@@ -81,6 +81,17 @@ def test_the_way_becomes_longer_for_all() -> None:
     assert "usually 4" in incident.explanation
 
 
+def test_the_former_way_again_is_nothing_new_and_the_other_one_again_is() -> None:
+    site, chance = Site(*ABC), Random(8)
+    near, far = dict.fromkeys(ABC, (40.0, 52)), dict.fromkeys(ABC, (600.0, 52))
+    walk(site, 60, near, chance)
+    walk(site, 90, far, chance)
+    walk(site, 90, near, chance)
+    assert len(site.detector.incidents) == 1
+    walk(site, 10, far, chance)
+    assert site.found() == [(SITE, "satellite-step")] * 2
+
+
 def test_the_way_is_another_one_after_all_connections_broke() -> None:
     site, chance = Site(*ABC), Random(3)
     walk(site, 60, dict.fromkeys(ABC, (40.0, 52)), chance)
@@ -206,6 +217,33 @@ def test_other_servers_of_a_site_are_other_names() -> None:
 
 
 # --------------------------------------------------------------------------------------------- boots, attempts, answers
+
+
+def test_one_identity_at_two_addresses_in_turns() -> None:
+    site = Site(*AB).pass_time(HOUR)
+    first = site.channels["CP_A"].connection
+    site.connect("CP_A", "192.168.7.99")
+    assert first is not None
+    site.feed(ConnectionClosed(site.now, site._frames(), first, "fin", False))  # the CSMS keeps the newer one
+    site.wait(5).connect("CP_A", "192.168.7.10")
+    assert ("CP_A", "cloned-station") in site.found()
+
+
+def test_two_devices_that_speak_at_the_same_time() -> None:
+    site = Site(*AB).pass_time(HOUR)
+    first = site.channels["CP_A"]
+    site.connect("CP_A", "192.168.7.99")
+    site.wait(8)
+    site.channels["CP_A"] = first
+    site.beat("CP_A")
+    assert ("CP_A", "cloned-station") in site.found()
+
+
+def test_a_station_that_gets_another_address_is_one() -> None:
+    site = Site(*AB).pass_time(HOUR)
+    site.connect("CP_A", "192.168.7.99")
+    site.pass_time(HOUR)
+    assert "cloned-station" not in families(site)
 
 
 def test_a_make_that_boots_with_every_connection_does_not_restart() -> None:
