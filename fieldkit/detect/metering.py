@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Final
 
 from fieldkit.checks.energy import POWER, REGISTER
-from fieldkit.checks.measured import energy_words, power_words, total
+from fieldkit.checks.measured import by_phase, energy_words, power_words, total
 from fieldkit.checks.words import SECOND, counted, duration
 from fieldkit.detect.context import Context, Tracker
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -37,6 +37,12 @@ OWN_KNOWN: Final = 2500.0
 """… from so many Wh."""
 AGAIN: Final = 3600 * SECOND
 """What began so soon after it was told of is the same."""
+NOMINAL: Final = 230.0
+"""V, where no voltage is told …"""
+ASSUMED_GAP: Final = 0.15
+"""… which may be 10 % off (EN 50160), differently at noon and at night, so that a connector's own habit is needed …"""
+ASSUMED_RATIO: Final = (0.4, 1.3)
+"""… which other nominal voltages and ways of connecting shift by as much."""
 JUMP: Final = 300.0
 """Wh that a register lacks at once …"""
 JUMP_LEFT: Final = 0.25
@@ -86,6 +92,8 @@ class _Balance:
     ratio: float = 1.0
     """Usual billed energy over energy by power."""
     told: bool = False
+    assumed: bool = False
+    """Only currents are told: the voltage is the nominal one."""
     missing: float = 0.0
     """Wh that the latest interval lacks, if it may have been set back in it …"""
     jump: OcppMessage | None = None
@@ -158,6 +166,9 @@ class Metering(Tracker):
             self._idle(message, station, sample)
             return
         power = _power(measured, sample)
+        assumed = power is None
+        if power is None:
+            power = _nominal(measured, sample)
         if power is None or power < 0:
             return
         key = (station.identity, sample.connector)
@@ -166,6 +177,7 @@ class Metering(Tracker):
             if len(self._balances) >= MAX_PLACES:
                 del self._balances[next(iter(self._balances))]
             balance = self._balances[key] = _Balance()
+        balance.assumed = assumed
         while balance.step > 1 and sample.value % balance.step:
             balance.step /= 10
         interval = sample.time - balance.time
@@ -193,9 +205,12 @@ class Metering(Tracker):
         balance.session_billed += billed
         if flowed_high < 1.0:
             return
-        usual = balance.ratio if balance.flowed >= OWN_KNOWN else 1.0
+        known = balance.flowed >= OWN_KNOWN
+        if assumed and not known:
+            return
+        usual = balance.ratio if known else 1.0
         self._jumped(balance, sample, message, station, (flowed_low * usual, billed, interval))
-        margin = OWN_GAP if balance.flowed >= OWN_KNOWN else SHORTFALL + LOSSES
+        margin = ASSUMED_GAP if assumed else OWN_GAP if known else SHORTFALL + LOSSES
         slack = 2 * balance.step
         short = balance.billed < (usual - margin) * balance.low - slack
         over = balance.billed > (usual + margin) * balance.high + slack
@@ -238,12 +253,13 @@ class Metering(Tracker):
     ) -> None:
         flowed = (balance.low + balance.high) / 2
         known = balance.flowed >= OWN_KNOWN
+        source = f"currents at {NOMINAL:.0f} V" if balance.assumed else "power readings"
         habit = f"usually it reports {usual:.0%} of that" if known else "usually the two agree to a few percent"
         self.context.tell(
             "under-reporting-meter",
             station.identity,
             0.8,
-            f"Connector {sample.connector or '?'} reports {energy_words(balance.billed)} where its own power readings "
+            f"Connector {sample.connector or '?'} reports {energy_words(balance.billed)} where its own {source} "
             f"add up to {energy_words(flowed)} within {duration(sample.time - balance.began)}; {habit}.",
             tuple(one for one in (balance.first, message) if one is not None),
             connector=sample.connector,
@@ -258,7 +274,8 @@ class Metering(Tracker):
         no session moves the ratio far."""
         flowed = (balance.session_low + balance.session_high) / 2
         if flowed > 200 and not balance.told:
-            ratio = min(max(balance.session_billed / flowed, 0.8), 1.2)
+            least, most = ASSUMED_RATIO if balance.assumed else (0.8, 1.2)
+            ratio = min(max(balance.session_billed / flowed, least), most)
             weight = min(flowed / max(balance.flowed + flowed, 1.0), 0.3 if balance.flowed else 1.0)
             balance.ratio += weight * (ratio - balance.ratio)
             balance.flowed = min(balance.flowed + flowed, 200_000.0)
@@ -418,6 +435,16 @@ def _begin(balance: _Balance, sample: Sample, power: float, message: OcppMessage
     )  # fmt: skip
     balance.low = balance.high = balance.billed = 0.0
     balance.streak, balance.began, balance.first, balance.told = 0, sample.time, message, False
+
+
+def _nominal(measured: dict[str, list[Sample]], at: Sample) -> float | None:
+    """What the currents of the phases make at the nominal voltage; direct current, whose voltage is the battery's, has
+    no phases."""
+    currents = measured.get(_CURRENT)
+    if not currents or currents[-1].unit != "A":
+        return None
+    here = by_phase(currents, at.time)
+    return NOMINAL * sum(here.values()) if here else None
 
 
 def _power(measured: dict[str, list[Sample]], at: Sample) -> float | None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.detect.talk import BEGIN, SECOND, Site, iso
 
 HOUR = 3600.0
@@ -64,6 +66,42 @@ def test_a_reading_that_was_merely_old_is_made_up_for() -> None:
 
 def test_a_car_that_pauses_for_half_a_minute_sets_nothing_back() -> None:
     assert charge_with_a_gap(0.5, 0.0).found() == []
+
+
+def charge_by_currents(site: Site, number: int, share: float, volts: float = 236.0) -> None:
+    """Half an hour of 16 A on three phases, with no power told."""
+    register = 100_000 + 6_000.0 * number
+    for minute in range(31):
+        if not minute:
+            site.start("CP_A", f"TAG{number}", round(register), number)
+            continue
+        register += share * 3 * 16 * volts / 60
+        values = [{"value": f"{register:.0f}", "measurand": "Energy.Active.Import.Register", "unit": "Wh"}]
+        values += [
+            {"value": "16.0", "measurand": "Current.Import", "unit": "A", "phase": phase}
+            for phase in ("L1", "L2", "L3")
+        ]
+        site.wait(60)
+        payload = {"connectorId": 1, "transactionId": number,
+                   "meterValue": [{"timestamp": iso(site.now), "sampledValue": values}]}  # fmt: skip
+        site.say("CP_A", "MeterValues", payload, {})
+    site.stop("CP_A", 106_000 + 6_000 * number, number)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "volts", "found"),
+    [(1.0, 0.7, 236.0, ["under-reporting-meter"]), (1.0, 1.0, 218.0, []), (0.52, 0.52, 236.0, [])],
+    ids=["it counts less than before", "the voltage is lower", "two phases of 120 V each"],
+)
+def test_currents_tell_what_flows_once_the_connectors_habit_is_known(
+    first: float, second: float, volts: float, found: list[str]
+) -> None:
+    site = Site(*NAMES).pass_time(HOUR)
+    charge_by_currents(site, 1, first)
+    charge_by_currents(site, 2, second, volts)
+    told = site.detector.incidents
+    assert [incident.family_name for incident in told] == found
+    assert all("currents at 230 V" in incident.explanation for incident in told)
 
 
 # ------------------------------------------------------------------------------------------- without a transaction
