@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import sys
 
-from fieldkit.agent.spared import spare
+from fieldkit.agent.spared import spare_inspect
 
-spare("inspect")  # dataclasses wants it for classes without a docstring; with it come a parser and a disassembler
+spare_inspect()
 
 from fieldkit.agent.running import WRONG, run  # noqa: E402
 from fieldkit.safetext import terminal  # noqa: E402

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from importlib.machinery import all_suffixes
 from types import ModuleType
 from typing import Any
 
 
-def spare(name: str) -> None:
-    """Put off the import of a module, say ``urllib.request``, until somebody wants something of it."""
+def spare(name: str, **had: object) -> None:
+    """Put off the import of a module, say ``urllib.request``, until somebody wants something of it that is not in
+    ``had``."""
     if name in sys.modules:
         return
     package, _, own = name.rpartition(".")
@@ -27,7 +29,28 @@ def spare(name: str) -> None:
             del sys.modules[name]
         return getattr(import_module(name), attribute)
 
-    standing_in.__dict__["__getattr__"] = wanted  # PEP 562
+    standing_in.__dict__.update(had, __getattr__=wanted)  # PEP 562
     sys.modules[name] = standing_in
     if package:
         setattr(import_module(package), own, standing_in)
+
+
+def spare_inspect() -> None:
+    """With ``inspect`` come a parser and a disassembler. To be called before anything imports ``dataclasses``.
+
+    Those want its ``signature`` for classes without a docstring only, from 3.12 on its ``get_annotations`` for each;
+    pkgutil wants ``getmodulename``, once for each check.
+    """
+    spare("inspect", getmodulename=_module_name, get_annotations=_annotations)
+
+
+def _module_name(path: str) -> str | None:
+    """As inspect has it."""
+    file = path.rpartition("/")[2]
+    suffix = max((one for one in all_suffixes() if file.endswith(one)), key=len, default="")
+    return file.removesuffix(suffix) if suffix else None
+
+
+def _annotations(of: type) -> dict[str, Any]:
+    """Of a class, as they are written there."""
+    return dict(vars(of).get("__annotations__") or {})

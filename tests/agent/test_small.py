@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 NEEDLESS = {
     "ast", "asyncio", "click", "ctypes.util", "decimal", "difflib", "dis", "email.message", "http.client", "inspect",
-    "jinja2", "jsonschema", "linecache", "numpy", "pkgutil", "random", "rich", "scapy", "shutil", "statistics",
+    "jinja2", "jsonschema", "linecache", "numpy", "random", "rich", "scapy", "shutil", "statistics",
     "tempfile", "textual", "tomllib", "fieldkit.agent.helpers", "fieldkit.cli", "fieldkit.detect.detector",
     "fieldkit.doctor.machine", "fieldkit.links.process", "fieldkit.reports.document", "fieldkit.reports.model",
     "fieldkit.tui",
@@ -75,6 +75,33 @@ print(sys.modules["urllib.request"] is again)
         "urllib.request inspect True True",
         "True",
     ]
+
+
+def test_what_stands_in_for_inspect_answers_as_it_does() -> None:
+    """Of every class and file here, with the real one beside it."""
+    said = python("""
+import sys
+from pathlib import Path
+from fieldkit.agent.spared import _annotations, _module_name, spare_inspect
+spare_inspect()
+import inspect
+import pkgutil
+import dataclasses
+import fieldkit.checks
+from fieldkit.checks.runner import known_checks
+found = known_checks()
+names = [module.name for module in pkgutil.iter_modules(fieldkit.checks.__path__)]
+print("dis" in sys.modules, len(found) > 50, len(names) == len(set(names)) > 50)
+inspect.isfunction
+import inspect as real
+assert "dis" in sys.modules and real.__spec__.name == "inspect"
+files = [*map(str, Path(fieldkit.checks.__path__[0]).iterdir()), "/a/b.py", "c.pyc", "d.so", "e.txt", "/f", "g.abi3.so"]
+print([path for path in files if real.getmodulename(path) != _module_name(path)])
+classes = [one for module in list(sys.modules.values()) for one in vars(module).values()
+           if isinstance(one, type) and one.__module__.startswith("fieldkit")]
+print([one for one in classes if real.get_annotations(one) != _annotations(one)], len(classes) > 200)
+""")
+    assert said.splitlines() == ["False True True", "[]", "[] True"]
 
 
 def test_warming_loads_what_an_agent_will() -> None:
