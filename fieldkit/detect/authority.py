@@ -26,6 +26,8 @@ MAX_HOSTS: Final = 64
 MAX_TOKENS: Final = 2000
 REMOTE_KNOWN: Final = 5
 """Starts of transactions at a site before the way in which they come about can be unusual."""
+STRANGERS: Final = 3
+"""… unless so many unknown tokens come from afar within an hour and none of them leads to a charge."""
 RARE: Final = 0.15
 """Share of charges that begin from afar below which several new tokens that way are odd."""
 UNPLUGGED: Final = 0.3
@@ -355,7 +357,8 @@ class Authority(Tracker):
         recent = {one[2] for one in self._strangers if message.time - one[0] <= 3600 * SECOND}
         for _ in range(len(recent) - 1 if fresh and way < RARE else 0):
             likely *= max(way * new, 0.2)
-        if likely > 10 * UNLIKELY or number_of_starts < REMOTE_KNOWN or not fresh:
+        known_site = number_of_starts >= REMOTE_KNOWN or (len(recent) >= STRANGERS and not remote)
+        if likely > 10 * UNLIKELY or not known_site or not fresh:
             return
         others = f", as were {len(recent) - 1} others within the hour" if len(recent) > 1 else ""
         self.context.tell(
