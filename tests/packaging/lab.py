@@ -34,7 +34,8 @@ PENDING: Final = CAPTURES / "fault_boot_pending.pcap"
 FINDING: Final = "boot.remote-start-while-pending"
 """What is found in it."""
 BUILT: Final = ROOT / "build" / "packages"
-PATIENCE: Final = 60.0
+PATIENCE: Final = 180.0
+"""Seconds: qemu-user on a busy machine needs one for what takes ten milliseconds."""
 CHROOT: Final = program("chroot") or "chroot"
 """By its path: what it runs may have a PATH without it."""
 _ARCHES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
