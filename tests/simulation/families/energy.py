@@ -71,6 +71,15 @@ def stuck(site: Site, station: Station, episode: Episode, random: Random) -> Pro
     for connector in station.connectors:
         if connector.limit is not None:
             yield station.set_limit(connector, None)
+        if connector.status == "SuspendedEVSE":
+            yield _resumes(station, connector)
+
+
+def _resumes(station: Station, connector: Connector) -> float:
+    if isinstance(station.dialect, Dialect16):
+        return station.tell(connector, "Charging")
+    connector.status = "Charging"
+    return station.change(connector, "ChargingStateChanged", "Charging")
 
 
 @family("site-over-limit", "energy", (1, 3), wide=True, suits=_has_power)
