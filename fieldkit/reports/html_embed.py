@@ -32,6 +32,7 @@ _THINNINGS: Final = (
     _Thinning(1, 120),
 )
 _MANY: Final = 1 << 40
+_WHOLE: Final = _Thinning(_MANY, _MANY)
 _LONG: Final = frozenset({"stations", "findings"})
 """Lists without which the document would say something else; they are cut last."""
 _HOPELESS: Final = 0.6
@@ -50,16 +51,15 @@ class Embedded(NamedTuple):
 
 def embed(report: Report, budget: int = BUDGET) -> Embedded:
     """The document as it can stand in a template element, cut where it is too long."""
-    whole = _Thinning(_MANY, _MANY)
     share = 1.0
-    for thinning in (whole, *_THINNINGS):
+    for thinning in (_WHOLE, *_THINNINGS):
         share = budget / max(_expected(report, thinning), 1)
         # Encoding everything only to find that it is far too long would take seconds on a large site.
         if share < _HOPELESS:
             continue
-        text = _encoded(report if thinning is whole else _thinned(report, thinning))
+        text = _encoded(report if thinning is _WHOLE else _thinned(report, thinning))
         if len(text) <= budget:
-            return Embedded(text, complete=thinning is whole)
+            return Embedded(text, complete=thinning is _WHOLE)
     text = ""
     while share > 0.001:
         share *= 0.8
@@ -122,8 +122,10 @@ def _thinned(report: Report, thinning: _Thinning, share: float = 1.0) -> dict[st
 
 
 def _thin(value: Any, thinning: _Thinning) -> Any:
+    if thinning is _WHOLE:
+        return value
     if isinstance(value, str):
-        return shorten(value, thinning.text)
+        return value if len(value) <= thinning.text else shorten(value, thinning.text)
     if isinstance(value, dict):
         return {key: _thin(member, thinning) for key, member in value.items()}
     if isinstance(value, (list, tuple)):

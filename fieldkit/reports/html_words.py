@@ -59,7 +59,7 @@ class Clock:
     def __init__(self, report: Report) -> None:
         capture = report["capture"]
         days = {
-            f"{when:%Y-%m-%d}" if (when := _moment(time)) else ""
+            when.date().isoformat() if (when := _moment(time)) else ""
             for time in (capture["first"], capture["last"])
             if time
         }
@@ -102,7 +102,7 @@ class Clock:
         when = _moment(text)
         if when is None:
             return terminal(text or NOTHING, MAX_CELL)
-        return when.strftime(time_of_day if f"{when:%Y-%m-%d}" == self.day else f"%Y-%m-%d {time_of_day}")
+        return when.strftime(time_of_day if when.date().isoformat() == self.day else f"%Y-%m-%d {time_of_day}")
 
 
 def cell(value: object, limit: int = MAX_CELL) -> str:

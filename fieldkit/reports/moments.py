@@ -20,7 +20,7 @@ def iso(time: int | None) -> str:
         moment = datetime.fromtimestamp(second, UTC)
     except (ValueError, OverflowError, OSError):  # a capture or a station may claim any time
         return ""
-    return f"{moment:%Y-%m-%dT%H:%M:%S}.{rest // 1_000_000:03}Z" if moment.year >= 1000 else ""
+    return f"{moment.isoformat()[:19]}.{rest // 1_000_000:03}Z" if moment.year >= 1000 else ""
 
 
 def iso_or_none(time: int | None) -> str | None:
