@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,8 +42,11 @@ class Site:
             lines.append(f'[capture]\nsources = ["{self.wire.there}"]\n{PORTS}')
         self.config.write_text("\n".join([*lines, ""]))
 
-    def start(self, *, says: str = "listening on", **environment: Any) -> subprocess.Popen[bytes]:
-        process: subprocess.Popen[bytes] = spawn("agent", "run", "--config", self.config, **environment)
+    def start(
+        self, *, says: str = "listening on", inside: Sequence[str] = (), **environment: Any
+    ) -> subprocess.Popen[bytes]:
+        """``inside``: what runs it, as in ip netns exec NAME."""
+        process: subprocess.Popen[bytes] = spawn("agent", "run", "--config", self.config, inside=inside, **environment)
         self._made.append(process)
         wait_for_line(process, says, 40)
         return process

@@ -6,6 +6,8 @@ import json
 import os
 import signal
 import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from fieldkit.cli.agentstatus import _lines
@@ -18,7 +20,7 @@ from tests.detect.test_calibration import learnt
 from tests.sources.serial.ptys import ModbusPty, meter
 from tests.traffic.commandline import ROOT
 from tests.traffic.expectations import CAPTURES
-from tests.traffic.netlab import needs_network, needs_tcpreplay
+from tests.traffic.netlab import needs_network, needs_tcpreplay, run
 
 ROLLBACK = CAPTURES / "ocpp201_vcp_pyocpp_plain.pcap"
 STATION = "CP-22001"
@@ -50,9 +52,9 @@ def test_incidents_come_home_as_findings(site: Site) -> None:
     assert (told["category"], told["severity"], told["message"]) == ("finding", "warning", f"{told['uid']}.1")
     assert told["evidence"]
     assert 0.6 <= told["score"] <= 1
-    run = stopped(process)
-    assert run.code == 0, run.err
-    assert "not used" not in run.err
+    ended = stopped(process)
+    assert ended.code == 0, ended.err
+    assert "not used" not in ended.err
 
 
 def test_what_was_learnt_survives_the_agents_end(site: Site) -> None:
@@ -105,8 +107,28 @@ def test_with_little_memory_there_is_no_detector_and_the_status_says_so(site: Si
 # -------------------------------------------------------------------------------------------------------------- events
 
 
+@contextmanager
+def apart(site: Site) -> Iterator[list[str]]:
+    """What runs a program where there are no interfaces but the site's own: those of other tests come and go, and each
+    is something that happens."""
+    name = f"fkevents{os.getpid()}"
+    run("ip", "netns", "add", name)
+    try:
+        run("ip", "link", "set", site.wire.there, "netns", name)
+        run("ip", "-n", name, "link", "set", site.wire.there, "up")
+        run("ip", "link", "set", site.wire.here, "up")
+        yield ["ip", "netns", "exec", name]
+    finally:
+        run("ip", "netns", "del", name)
+
+
 def test_it_listens_for_a_while_when_something_happens_to_an_uplink(site: Site) -> None:
     """The router is a program that answers as one; it is asked by the adapter of plugins/template."""
+    with apart(site) as inside:
+        listens_for_a_while(site, inside)
+
+
+def listens_for_a_while(site: Site, inside: list[str]) -> None:
     answers = site.folder / "uplinks.json"
     wan: dict[str, Any] = {"name": "wan", "connected": True, "default": True, "interface": "eth0", "state": "up"}
     lte: dict[str, Any] = {"name": "lte", "connected": True, "default": False, "interface": "wwan0", "modem": True}
@@ -126,7 +148,7 @@ def test_it_listens_for_a_while_when_something_happens_to_an_uplink(site: Site) 
         '[schedule]\nwhen = "events"\nlasting = "6s"',
         f'[links]\nevery = "5s"\nplugins = ["{ROOT}/plugins/template"]',
     )
-    process = site.start(says="listening on nothing yet", PATH=f"{programs}:{os.environ['PATH']}")
+    process = site.start(says="listening on nothing yet", inside=inside, PATH=f"{programs}:{os.environ['PATH']}")
     wait_for(lambda: any(one.get("id") == "lte" for one in site.status()["uplinks"]), 60)
     assert site.status()["schedule"] == "events"
     assert site.status()["listening"] == []
@@ -136,12 +158,11 @@ def test_it_listens_for_a_while_when_something_happens_to_an_uplink(site: Site) 
     assert FINDING not in site.found()
     site.replay()
     wait_for(lambda: FINDING in site.found())
-    told = [one for one in site.written() if one["category"] == "link"]
-    assert {"wan", "lte"} & {one["uplink"] for one in told}, told
+    assert {"wan", "lte"} & {one["uplink"] for one in site.written() if one["category"] == "link"}
     wait_for(lambda: site.status()["listening"] == [], 60)
-    run = stopped(process)
-    assert run.code == 0
-    assert run.err.index("the schedule begins") < run.err.index("the schedule pauses")
+    said = stopped(process)
+    assert said.code == 0
+    assert said.err.index("the schedule begins") < said.err.index("the schedule pauses")
 
 
 # -------------------------------------------------------------------------------------------------------------- serial

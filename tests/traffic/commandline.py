@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -54,12 +55,18 @@ class Fieldkit:
         return Run(stop.value.code, out.decode(), err.decode())
 
 
-def spawn(*arguments: str | Path, stdin: int | IO[bytes] | None = subprocess.DEVNULL, **environment: str) -> Any:
-    """``fieldkit …`` as a process with pipes, whose output is as buffered as it is everywhere."""
+def spawn(
+    *arguments: str | Path,
+    stdin: int | IO[bytes] | None = subprocess.DEVNULL,
+    inside: Sequence[str] = (),
+    **environment: str,
+) -> Any:
+    """``fieldkit …`` as a process with pipes, whose output is as buffered as it is everywhere. ``inside`` is what runs
+    it."""
     variables = {**os.environ, "PYTHONPATH": str(ROOT), "TZ": "UTC", **environment}
     variables.pop("PYTHONUNBUFFERED", None)
     return subprocess.Popen(
-        [sys.executable, "-m", "fieldkit", *map(str, arguments)],
+        [*inside, sys.executable, "-m", "fieldkit", *map(str, arguments)],
         stdin=stdin,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
