@@ -170,7 +170,7 @@ lab-failover: $(VENV)/.developing
 soak-agent: $(VENV)/.installed
 	@PYTHONPATH=. $(RUN)python $(BENCH_TOOLS)/agent_soak.py
 
-# Eight minutes with a million findings in the outbox. BENCH_AGENT="lite full --seconds 600": some of it, for longer.
+# Ten minutes with a million findings in the outbox. BENCH_AGENT="lite full --seconds 600": some of it, for longer.
 bench-agent: $(VENV)/.installed
 	@PYTHONPATH=. $(RUN)python $(BENCH_TOOLS)/agent_bench.py $(BENCH_AGENT)
 
