@@ -376,7 +376,9 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--json", type=Path, help="everything that was counted")
     parser.add_argument("--write", type=Path, help="document whose table is replaced, such as docs/detector.md")
-    parser.add_argument("--card", type=Path, help="what `fieldkit detect info` says: fieldkit/models/shipped/ablation.json")
+    parser.add_argument(
+        "--card", type=Path, help="what `fieldkit detect info` says: fieldkit/models/shipped/ablation.json"
+    )
     parser.add_argument("--from", dest="known", type=Path, help="do not judge: take an earlier --json")
     wanted = parser.parse_args()
     if wanted.known is not None:

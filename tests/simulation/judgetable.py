@@ -47,7 +47,9 @@ def rendered(result: dict[str, Any]) -> str:
     if unseen is not None:
         parts += [
             "Training sees benign sites only: each family, and each category as a whole, is left out of it. What "
-            "statistics and model find without any rule is what they find of families that they were never shown:",
+            "statistics and model find without any rule is what they find of families that they were never shown. (The "
+            "model and the forty features know of no family; some of what compares a station with its own past was "
+            "written by somebody who had one in mind.)",
             "",
             *_unseen(unseen),
             "",
