@@ -40,12 +40,12 @@ _CALL: Final = MessageType.CALL
 
 def known(number: int) -> object:
     """Stands in a pickle for what was sent under this number before."""
-    raise NotImplementedError("only an Unpacker knows")
+    raise RuntimeError("only an Unpacker knows")
 
 
 def first(number: int, kind: Callable[..., object], *values: object) -> object:
     """Stands in a pickle for something that will be named by this number later."""
-    raise NotImplementedError("only an Unpacker knows")
+    raise RuntimeError("only an Unpacker knows")
 
 
 def _values_of(kind: type) -> Callable[[Any], tuple[Any, ...]]:
