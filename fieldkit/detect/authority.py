@@ -156,7 +156,7 @@ class Authority(Tracker):
                 "cloned-station",
                 name,
                 0.8,
-                f"{name} says that it is {origin}; until now it said {known}.",
+                f"{name} says now that it is {origin}; so far it has said {known}.",
                 (message,),
                 layer="statistics",
                 sign="origin",
@@ -279,7 +279,8 @@ class Authority(Tracker):
                     "config-tampering",
                     name,
                     confidence,
-                    f"{shorten(key, 60)} is set {what}. Such settings are usually left alone in operation.",
+                    f"The setting {shorten(key, 60)} of {name} was changed {what}; usually it is left alone in "
+                    "operation.",
                     tuple(one[2] for one in recent[-4:]),
                     first=recent[0][0],
                     sign=f"setting-{key[:40]}",

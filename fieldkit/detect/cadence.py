@@ -134,9 +134,9 @@ class Cadence(Tracker):
             "cadence-drift",
             name,
             0.66,
-            f"Meter values of connector {sample.connector or '?'} come irregularly: the odd ones {min(gaps):.0f} to "
-            f"{max(gaps):.0f} s after the one before. Usually one comes every {interval:.0f} s, to "
-            f"{max(100 * usual.spread, 1):.0f} %.",
+            f"Meter values of connector {sample.connector or '?'} of {name} come irregularly, {min(gaps):.0f} to "
+            f"{max(gaps):.0f} s after the one before; usually one comes every {interval:.0f} s, "
+            f"{max(interval * usual.spread, 1):.0f} s more or less.",
             tuple(one[2] for one in odds)[-4:],
             connector=sample.connector,
             first=odds[0][2].time,

@@ -81,8 +81,8 @@ class Cards(Tracker):
             "cloned-tag",
             station.identity,
             0.55 if chance and len(others) > 1 else 0.2 if chance else 0.72,
-            f"Card {mask(token)} starts a charge here while it charges at {other}, connector {place or '?'}, since "
-            f"{duration(message.time - since)}; a card is usually in one place.",
+            f"Card {mask(token)} starts a charge at {station.identity} while it has been charging at {other}, "
+            f"connector {place or '?'}, for {duration(message.time - since)}; a card is in one place only.",
             (message,),
             connector=made.connector,
             layer="statistics",

@@ -108,8 +108,9 @@ class Conductors(Tracker):
             "phase-loss",
             station.identity,
             confidence,
-            f"A charge at connector {sample.connector or '?'} runs without {name}; of the {len(place.sessions)} "
-            f"sessions before, {used[3]} used all three phases{single}. A fuse or a contact of {name} may be open.",
+            f"A charge at connector {sample.connector or '?'} of {station.identity} runs without {name}; of the "
+            f"{len(place.sessions)} charges before, {used[3]} used all three phases{single}. A fuse or a contact of "
+            f"{name} may be open.",
             (message,),
             connector=sample.connector,
             layer="statistics",

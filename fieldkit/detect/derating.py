@@ -195,13 +195,13 @@ class Derating(Tracker):
             "derating",
             station.identity,
             0.66,
-            f"Connector {sample.connector or '?'} holds {power_words(level)}"
+            f"Connector {sample.connector or '?'} of {station.identity} "
             + (
-                f" after {power_words(max(giving.held))} in the same session"
+                f"gave {power_words(max(giving.held))} at first and now holds {power_words(level)} in the same charge"
                 if stepped
-                else f" in {len(same)} sessions"
+                else f"stays at {power_words(level)} in {len(same)} charges"
             )
-            + f"; usually it reaches {power_words(usual)}, and no limit is set.",
+            + f"; usually it keeps {power_words(usual)}, and nothing limits it.",
             tuple(one.message for one in same.values())[-4:],
             connector=sample.connector,
             first=min(one.time for one in same.values()),

@@ -42,6 +42,25 @@ _RULES: Final[tuple[type[Tracker], ...]] = (
     Health,
     Load,
 )
+_WATCHES: Final = {
+    "Way": "the way to the CSMS",
+    "FarEnd": "who answers in the name of the CSMS",
+    "Reach": "connections and silence",
+    "Authority": "orders, settings and firmware",
+    "Intruders": "who speaks, and how much",
+    "Metering": "billed energy",
+    "Timekeeping": "clocks",
+    "Health": "faults and failed charges",
+    "Load": "limits and load",
+    "Cadence": "the rhythm of meter values",
+    "Cards": "cards that are used twice",
+    "Conductors": "phases",
+    "Derating": "power that is not reached any more",
+    "Heat": "temperatures",
+    "Latency": "how quickly answers come",
+    "Windows": "each charger's last minute",
+}
+"""By class of a tracker, for the notes."""
 
 
 class Detector:
@@ -127,7 +146,10 @@ class Detector:
             try:
                 deadlines.run(deadlines.next + 1)
             except Exception as error:
-                self.note(f"A part of the detector failed ({error.__class__.__name__}: {error}); the rest goes on.")
+                self.note(
+                    f"What was waited for could not be judged ({error.__class__.__name__}: {error}); the rest goes on. "
+                    "Please report it."
+                )
 
     def _symptom(self, symptom: Symptom) -> None:
         if symptom.layer in self.layers:
@@ -146,7 +168,11 @@ class Detector:
         self.context.deadlines.clear()
 
     def _failed(self, tracker: Tracker, error: Exception) -> None:
-        self.note(f"{tracker.__class__.__name__} failed and is off ({error.__class__.__name__}: {error}).")
+        part = _WATCHES.get(tracker.__class__.__name__, "some of the signs")
+        self.note(
+            f"The part that watches {part} has failed and is off ({error.__class__.__name__}: {error}); the rest goes "
+            "on. Please report it."
+        )
         for kind, watchers in self._by_event.items():
             self._by_event[kind] = [entry for entry in watchers if entry[1] is not tracker]
 

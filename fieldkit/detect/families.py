@@ -305,8 +305,8 @@ _ALL: Final = (
     Family(
         "dns-failure",
         "connectivity",
-        "A station is gone, and nothing of it is to be seen",
-        "Check its power and network, then whether names can be resolved at the site.",
+        "Chargers are gone and do not try to come back",
+        "Check power and network, then whether the site can look up the name of the CSMS (DNS).",
         _LOSSES,
     ),
     Family(

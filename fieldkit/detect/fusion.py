@@ -16,13 +16,14 @@ from typing import Final
 from fieldkit.checks.words import SECOND
 from fieldkit.detect.deadlines import Deadlines
 from fieldkit.detect.families import FAMILIES
-from fieldkit.detect.incident import Incident
+from fieldkit.detect.incident import MAX_SIGNS, VAGUE, Incident
 from fieldkit.detect.symptom import SITE, Symptom
 
 SURE: Final = 0.6
 """Confidence at which an incident is raised: a false alarm costs a journey, and the next one is not believed."""
 REPEATED: Final = 0.35
-"""What a repetition of the same sign is worth of its first confidence: a defect shows the same again and again."""
+"""What a repetition of the same sign is worth of its first confidence: a defect shows the same again and again. In an
+incident each is worth so much of the one before: what shows a hundred times is no surer than what shows four times."""
 CANDIDATE: Final = 900 * SECOND
 """Signs add up within this time."""
 OPEN: Final = 900 * SECOND
@@ -46,8 +47,6 @@ MAX_CANDIDATES: Final = 5000
 LASTING: Final = {"unknown-station": 24 * 3600 * SECOND}
 """What explains the signs of its station for longer than while it is open: whether somebody unknown comes or goes is
 nothing new."""
-VAGUE: Final = "unusual-"
-"""Families that say that something is odd and not what: beside an incident that does, they say nothing more."""
 OUTAGE: Final = "station-offline"
 """What says no more than that there is no connection."""
 LOOK_BACK: Final = 3600 * SECOND
@@ -143,9 +142,12 @@ class Fusion:
         explained: Incident | None = None
         vague = symptom.family.startswith(VAGUE)
         told = False
+        began = symptom.first or symptom.time
         for incident in self._concerning(symptom.station):
             same = incident.family_name == symptom.family
             quiet = symptom.time - incident.last
+            if incident.first <= began < incident.last + OPEN < symptom.time:
+                quiet = began - incident.last  # it is told late, of what happened in the course of that incident
             if same and quiet <= (SLOW_COOL_DOWN if symptom.family in SLOW else COOL_DOWN):
                 self._take(incident, symptom)
                 return True
@@ -238,8 +240,13 @@ class Fusion:
         return False
 
     def _take(self, incident: Incident, symptom: Symptom) -> None:
+        name = symptom.sign or symptom.family
+        again = incident.repeated.get(name, 0) + (name in incident.signs)
+        if again and (name in incident.repeated or len(incident.repeated) < MAX_SIGNS):
+            incident.repeated[name] = again
+        worth = symptom.confidence * REPEATED ** max(again, 1)
         incident.take(symptom)
-        incident.confidence = min(1 - (1 - incident.confidence) * (1 - REPEATED * symptom.confidence), 0.99)
+        incident.confidence = min(1 - (1 - incident.confidence) * (1 - worth), 0.99)
         incident.closed = False
         self._ends(incident)
 

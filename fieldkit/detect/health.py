@@ -124,7 +124,7 @@ class Health(Tracker):
                 name,
                 0.8,
                 f"{name} started anew {len(recent)} times within {duration(message.time - recent[0].time)} without "
-                "having been told to; usually it runs for weeks.",
+                "having been told to; a healthy charger runs for weeks.",
                 tuple(recent[-4:]),
                 first=recent[0].time,
                 sign="boots",
@@ -177,8 +177,13 @@ class Health(Tracker):
             "start-failures",
             station.identity,
             0.65,
-            f"Of the last {counted(len(outcomes), 'attempt')} to charge at {station.identity}, {failed} came to "
-            "nothing: the car was plugged in and no energy flowed. Usually all but a few work.",
+            (
+                f"The last {counted(row, 'car')} plugged in at {station.identity} got no energy"
+                if row >= FAILED_IN_A_ROW
+                else f"Of the last {counted(len(outcomes), 'car')} plugged in at {station.identity}, {failed} got no "
+                "energy"
+            )
+            + "; at a healthy charger all but a few do.",
             tuple(one[1] for one in state.attempts if not one[0])[-4:],
             first=next(one[1].time for one in state.attempts if not one[0]),
             sign="attempts",
@@ -226,7 +231,7 @@ class Health(Tracker):
             "connector-lock",
             station.identity,
             0.7 if len(recent) >= LOCKS else 0.5,
-            f"Connector {connector or '?'} reports that it does not lock"
+            f"Connector {connector or '?'} of {station.identity} reports that it does not lock"
             + (f", {len(recent)} times within {duration(message.time - recent[0].time)}" if len(recent) > 1 else "")
             + "; usually it never does.",
             tuple(recent[-3:]),
@@ -327,9 +332,9 @@ class Health(Tracker):
             "contactor-not-closing",
             station.identity,
             0.66,
-            f"Connector {sample.connector or '?'} has been charging for {duration(message.time - place.charging)} by "
-            f"its own words, and nothing flows ({counted(place.idle, 'reading')} in a row); usually current flows "
-            "within seconds.",
+            f"Connector {sample.connector or '?'} of {station.identity} has said for "
+            f"{duration(message.time - place.charging)} that it charges, and no current flows "
+            f"({counted(place.idle, 'reading')} in a row); at a healthy one it flows within seconds.",
             (message,),
             connector=sample.connector,
             first=place.charging,

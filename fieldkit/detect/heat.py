@@ -29,6 +29,8 @@ APART: Final = 240 * SECOND
 """Between two readings that are learnt from: what is usual is that of days, not of the last hours."""
 HEAT_KNOWN: Final = 30
 """Such readings, of ``SESSIONS`` at least, before it is known."""
+_PLACES: Final = {"Outlet": "at the plug", "Cable": "in the cable", "Body": "inside", "Inlet": "at its supply"}
+"""Where a station measures, in words."""
 TOO_HOT: Final = 90.0
 """Degrees Celsius at which nothing inside a charger should be."""
 
@@ -108,13 +110,16 @@ class Heat(Tracker):
             self._learn(heat, sample.value)
         if heat.count < 3:
             return
-        others_too = f", when the others are {weather:+.0f} °C off" if abs(weather) > 2 else ""
-        usual = f"at this load it is usually at {expected:.0f} °C{others_too}" if known else "that is too hot for any"
+        others_too = f", and the others are {weather:.0f} °C hotter than usual today" if weather > 2 else ""
+        usual = (
+            f"at this load it is usually at {expected:.0f} °C{others_too}" if known else "no charger should be that hot"
+        )
         self.context.tell(
             "temperature-creep",
             station.identity,
             0.68,
-            f"{sample.location} of connector {sample.connector or '?'} is at {sample.value:.0f} °C; {usual}.",
+            f"Connector {sample.connector or '?'} of {station.identity} is at {sample.value:.0f} °C "
+            f"({_PLACES.get(sample.location, sample.location)}); {usual}.",
             (message,),
             connector=sample.connector,
             layer="statistics",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -15,7 +16,10 @@ MAX_EVIDENCE: Final = 12
 MAX_SIGNS: Final = 24
 """Different signs kept of one incident."""
 MAX_TOLD: Final = 3
-"""Signs that the explanation names; more is not read."""
+"""Sentences of the explanation, unless its first sign has more; nobody reads on."""
+VAGUE: Final = "unusual-"
+"""Families that say that something is odd and not what: beside an incident that does, they say nothing more."""
+_SENTENCE: Final = re.compile(r"[.!?](?=\s|$)")
 MAX_RAW: Final = 2048
 """Characters of a message that is kept whole as evidence."""
 
@@ -45,6 +49,8 @@ class Incident:
     """Whose signs they are."""
     count: int = 0
     """Signs in all, repetitions too."""
+    repeated: dict[str, int] = field(default_factory=dict)
+    """By sign: how often it has come again."""
 
     @property
     def family(self) -> Family:
@@ -59,10 +65,19 @@ class Incident:
     @property
     def explanation(self) -> str:
         """Why, in plain words: what was observed and what is usual. Text of stations is in it as it was sent."""
-        own = [sign for sign in self.signs.values() if sign.family == self.family_name]
-        others = [sign for sign in self.signs.values() if sign.family != self.family_name]
-        ordered = [*sorted(own, key=_rank), *sorted(others, key=_rank)]
-        return " ".join(dict.fromkeys(sign.text for sign in ordered[:MAX_TOLD]))
+        told: list[str] = []
+        number = 0
+        for sign in sorted(self.signs.values(), key=self._rank):
+            sentences = len(_SENTENCE.findall(sign.text))
+            if sign.text in told or (told and number + sentences > MAX_TOLD):
+                continue
+            told.append(sign.text)
+            number += sentences
+        return " ".join(told)
+
+    def _rank(self, sign: Symptom) -> tuple[bool, bool, float, int]:
+        """The most telling first: what gave it its name, then what says something of its own."""
+        return sign.family != self.family_name, sign.family.startswith(VAGUE), -sign.confidence, sign.time
 
     @property
     def advice(self) -> str:
@@ -89,7 +104,3 @@ class Incident:
                 break
             if all(event is not kept for kept in self.evidence):
                 self.evidence.append(bounded_event(event, MAX_RAW))
-
-
-def _rank(symptom: Symptom) -> tuple[float, int]:
-    return -symptom.confidence, symptom.time

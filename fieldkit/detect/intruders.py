@@ -54,6 +54,8 @@ MAX_TABLE: Final = 4000
 _ASKED_FOR: Final = frozenset({"NotifyReport", "NotifyMonitoringReport", "NotifyCustomerInformation", "NotifyEvent",
                                "LogStatusNotification", "StatusNotification"})  # fmt: skip
 """Actions that come in bursts by themselves: parts of reports, all connectors after a boot."""
+_SHAPES: Final = {"a UUID": "random ones", "a number": "plain numbers", "a text": "texts of letters and digits"}
+"""What message ids look like, in words; "a text with -" says it by itself."""
 _GRAVE: Final = ("json.", "framing.")
 """Rules that say that a frame is broken, not merely its content."""
 
@@ -207,12 +209,14 @@ class Intruders(Tracker):
             again = sum(message.time - time <= STRANGE_TIME for time in state.strange) >= STRANGE
             if number >= 0.9 * total and again:
                 who = "orders to" if message.sender == "csms" else "messages of"
+                now = "orders to" if message.sender == "csms" else "some messages of"
                 self.context.tell(
                     "man-in-the-middle" if message.sender == "csms" else "cloned-station",
                     name,
                     0.62,
-                    f"{message.action or 'A message'} is numbered {shorten(message.id, 40)!r} ({shape}); all {who} "
-                    f"{name} had numbers of another make ({usual}) so far.",
+                    f"The numbers of {now} {name} look different now ({_SHAPES.get(shape, shape)}, as in "
+                    f"{shorten(message.id, 40)!r}); all {who} it had {_SHAPES.get(usual, usual)} so far. This is "
+                    "probably another device or program.",
                     (message,),
                     layer="statistics",
                     sign="id-shape",

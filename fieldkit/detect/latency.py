@@ -97,7 +97,7 @@ class Latency(Tracker):
                 "satellite-step",
                 SITE,
                 0.72,
-                f"Answers of the CSMS take {_milliseconds(now)} at all stations; usually {_milliseconds(usual)}.",
+                f"The CSMS takes {_milliseconds(now)} to answer, at all chargers; usually {_milliseconds(usual)}.",
                 tuple(self._evidence),
                 first=self._site.began,
                 layer="statistics",
@@ -110,7 +110,8 @@ class Latency(Tracker):
                 "man-in-the-middle" if alone else "satellite-step",
                 name.partition("\n")[0],
                 0.45 if alone or now < 2.5 * usual else 0.62,
-                f"Answers take {_milliseconds(now)} at {name.partition(chr(10))[0]}; usually {_milliseconds(usual)}"
+                f"{name.partition(chr(10))[0]} waits {_milliseconds(now)} for an answer of the CSMS; usually "
+                f"{_milliseconds(usual)}"
                 + (", and those of the other stations take no longer than before." if alone else "."),
                 tuple(self._evidence)[-1:],
                 first=line.longer.began,
@@ -154,8 +155,8 @@ class Latency(Tracker):
             "uplink-switch",
             SITE,
             0.72,
-            f"Answers take {_milliseconds(exp(value))} {when}; usually {_milliseconds(exp(line.usual.median))}. The "
-            "way to the CSMS is probably another one.",
+            f"The CSMS has taken {_milliseconds(exp(value))} to answer {when}; before it took "
+            f"{_milliseconds(exp(line.usual.median))}. The chargers probably reach it another way now.",
             tuple(self._evidence),
             first=since,
             layer="statistics",

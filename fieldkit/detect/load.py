@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 
 from fieldkit.checks.energy import POWER
-from fieldkit.checks.measured import power_words, total
+from fieldkit.checks.measured import amount_words, power_words, total
 from fieldkit.checks.words import SECOND, counted, duration
 from fieldkit.detect.context import Context, Tracker, kept
 from fieldkit.detect.symptom import SITE
@@ -120,13 +120,14 @@ class Load(Tracker):
         if len(recent) < max(THRASH, int(THRASH_FACTOR * most)):
             return
         values = [one[1] for one in recent]
+        unit = text(schedule, "chargingRateUnit") or ""
         self.context.tell(
             "profile-thrash",
             station.identity,
             0.75,
-            f"The limit of connector {connector or '?'} was changed {len(recent)} times within "
-            f"{duration(answer.time - recent[0][0])}, between {min(values):.0f} and {max(values):.0f}; "
-            f"usually not more than {max(most, 1)} times in that time.",
+            f"The limit of {'connector ' + connector if connector else station.identity} was changed {len(recent)} "
+            f"times within {duration(answer.time - recent[0][0])}, between {amount_words(min(values), unit)} and "
+            f"{amount_words(max(values), unit)}; usually {'once' if most <= 1 else f'{most} times'} at the most.",
             tuple(one[2] for one in recent[-6:]),
             connector=connector,
             first=recent[0][0],
@@ -174,7 +175,9 @@ class Load(Tracker):
         if not place.paused or place.pause is None:
             return
         usual = (
-            f"the longest pause so far was {duration(self._longest)}" if self._longest else "no pause has lasted so far"
+            f"the longest such wait so far was {duration(self._longest)}"
+            if self._longest
+            else "no car has had to wait so far"
         )
         self.context.tell(
             "stuck-at-zero",
@@ -240,8 +243,8 @@ class Load(Tracker):
                 "site-over-limit",
                 SITE,
                 0.75,
-                f"{counted(charging, 'connector')} take {power_words(power)} together for "
-                f"{duration(now - self._over_since)}, and the limits that the CSMS has set for the site allow "
+                f"{counted(charging, 'connector')} have taken {power_words(power)} together for "
+                f"{duration(now - self._over_since)}; the limits that the CSMS has set for the site allow "
                 f"{power_words(limit)}.",
                 (self._over_first, message),
                 first=self._over_since,
@@ -261,8 +264,9 @@ class Load(Tracker):
                 "limit-ignored",
                 name,
                 0.75,
-                f"{connectors} connectors of {name} take {power_words(power)} together for {duration(now - since)}, "
-                f"and the limit that the station has accepted for all of them allows {power_words(own.value)}.",
+                f"{connectors} connectors of {name} have taken {power_words(power)} together for "
+                f"{duration(now - since)}; the limit that the station has accepted for all of them allows "
+                f"{power_words(own.value)}.",
                 (own.profile.message, message),
                 first=since,
                 sign="station-sum",

@@ -8,7 +8,7 @@ from typing import ClassVar, Final
 
 from fieldkit.checks.energy import POWER, REGISTER
 from fieldkit.checks.measured import by_phase, energy_words, power_words, total
-from fieldkit.checks.words import SECOND, counted, duration
+from fieldkit.checks.words import SECOND, duration
 from fieldkit.detect.context import Context, Tracker
 from fieldkit.events import Event, MessageType, OcppMessage
 from fieldkit.safetext import mask
@@ -237,7 +237,7 @@ class Metering(Tracker):
                 "register-rollback",
                 station.identity,
                 0.62,
-                f"The register of connector {sample.connector or '?'} lacks about {energy_words(missing)} of what "
+                f"The energy meter of connector {sample.connector or '?'} lacks about {energy_words(missing)} of what "
                 "flowed between two readings, at the same power before and after, and the next reading did not make up "
                 "for it. It was probably set back.",
                 (message,) if balance.jump is None else (balance.jump, message),
@@ -322,8 +322,8 @@ class Metering(Tracker):
                 "energy-outside-transaction",
                 station.identity,
                 0.7 if watts < LEAK_STANDBY else 0.85,
-                f"{power_words(watts)} flow at connector {sample.connector}, which has no transaction; "
-                f"usually it takes {power_words(meter.standby)} then.",
+                f"Connector {sample.connector} of {station.identity} takes {power_words(watts)} although nobody is "
+                f"charging there; usually it takes {power_words(meter.standby)} then.",
                 (message,),
                 connector=sample.connector,
                 layer="statistics",
@@ -361,8 +361,9 @@ class Metering(Tracker):
                     "energy-outside-transaction",
                     station.identity,
                     0.5 if again else 0.75,
-                    f"Between two transactions at connector {made.connector} the register rose by "
-                    f"{energy_words(between)} in {duration(begun - meter.time)}; nothing should flow then.",
+                    f"The energy meter of connector {made.connector} of {station.identity} rose by "
+                    f"{energy_words(between)} in the {duration(begun - meter.time)} between two charges; nothing "
+                    "should flow then.",
                     (meter.message, message),
                     connector=made.connector,
                     first=meter.time,
@@ -408,8 +409,8 @@ class Metering(Tracker):
                 "truncated-sessions",
                 station.identity,
                 0.7,
-                f"{counted(len(short), 'session')} of card {mask(made.id_token)} ended within minutes, one after the "
-                f"other, the last after {duration(short[-1][0])}; usually one session follows one arrival.",
+                f"{len(short)} charges with card {mask(made.id_token)} at {station.identity} ended within minutes, one "
+                f"after the other, the last after {duration(short[-1][0])}; usually a car charges once when it comes.",
                 (message,),
                 connector=made.connector,
                 sign="short",

@@ -25,6 +25,8 @@ SCALE: Final = 3.0
 """Scores are given to the model divided by this and cut at one and a half: it learns from what is ordinary."""
 CUT: Final = 1.5
 SMALLEST: Final = 0.02
+NOTICED: Final = 0.2
+"""An error below this is none worth a word."""
 MAX_METADATA: Final = 64 << 10
 PROBE_TOLERANCE: Final = 1e-3
 """How far a runtime's output may lie from that stored with the model: they differ by 2e-6."""
@@ -82,6 +84,15 @@ class Model:
             for one, row in zip(off, self._inverse, strict=True)
         ]
         return sqrt(max(sum(shares), 0.0)), shares
+
+    def misfits(self, scores: list[float], mask: list[bool]) -> list[tuple[int, float]]:
+        """As ``windows.Judge`` wants it."""
+        given = prepared(scores, mask)
+        made = self._run(given)
+        if made is None or len(made) != MINUTE:
+            return []
+        errors = [(abs(given[at] - made[at]), at) for at in range(MINUTE) if mask[at]]
+        return [(at, made[at] * SCALE) for error, at in sorted(errors, reverse=True) if error >= NOTICED]
 
 
 def card_of(network: Network) -> dict[str, Any]:

@@ -83,6 +83,10 @@ _PLUGGED: Final = frozenset({"Preparing", "Occupied"})
 _ORDERED: Final = frozenset({"Triggered", "RemoteReset", "ScheduledReset", "FirmwareUpdate"})
 _EVENT_TYPES: Final = {"Started": "starts", "Ended": "stops", "Updated": "readings"}
 
+GIVEN_UP: Final = 300 * SECOND
+"""An attempt to connect that nothing answers is given up long before: most systems take 127 s, RFC 9293 §3.8.3 wants
+three minutes."""
+
 
 class Observer(Tracker):
     """Fills the steps, and calls ``touched`` with the name of each station that something was seen of."""
@@ -287,6 +291,8 @@ class Observer(Tracker):
     def _closed(self, event: ConnectionClosed) -> None:
         if event.connection.number in self._denied:
             self._denied.discard(event.connection.number)
+        elif event.how == "no-answer" and event.time - event.connection.opened > GIVEN_UP:
+            return  # it failed long ago: the station has given up by itself since
         elif event.how != "end-of-capture":
             self._transport(event, "failed" if event.how in ("refused", "no-answer") else "closed")
 

@@ -118,7 +118,7 @@ class Quiet:
             name,
             0.75 if side == "csms" else 0.62,
             f"{call.action or 'A message'} had no answer within {duration(time - call.time)}, and nothing else came "
-            f"from {who} either; answers usually take less than a few seconds.",
+            f"from {who} either; where all is well an answer takes a few seconds at most.",
             (call,),
             first=call.time,
             sign=f"unanswered-{side}",

@@ -127,8 +127,8 @@ class Reach(Tracker):
             "blackhole",
             name,
             0.66 if again else 0.45,
-            f"{name} tries to connect anew, {counted(state.vain, 'time')} so far, and nothing comes back within "
-            f"{duration(ATTEMPT)}; usually it is connected in a second.",
+            f"{name} has tried to connect anew {counted(state.vain, 'time') if again else 'once'} and got no answer "
+            f"within {duration(ATTEMPT)}; a working connection is made in a second.",
             (event,),
             first=event.time,
             sign="in-vain-again" if again else "in-vain",
@@ -196,8 +196,8 @@ class Reach(Tracker):
                 "tls-clock-failure",
                 name,
                 0.65,
-                f"The {'station' if alert.from_client else 'CSMS'} ended the handshake: {alert.name}. Usually "
-                "these connections are made without complaint.",
+                f"{name + ' refused' if alert.from_client else 'The CSMS refused'} a secure connection between them, "
+                f'with the complaint "{alert.name}"; usually these connections are made without any.',
                 (alert,),
                 sign="alert",
             )
@@ -261,7 +261,7 @@ class Reach(Tracker):
             "uplink-switch",
             name,
             0.65,
-            f"{name} came back from {address}; it used to come from {before}.",
+            f"{name} came back from the address {address}; it has come from {before} so far.",
             evidence,
             first=state.lost,
             layer="statistics",
@@ -338,11 +338,11 @@ class Reach(Tracker):
         away = duration(time - state.lost)
         usual = (
             f"it has always been back within {duration(state.absence)} so far" if state.absence
-            else "it has never been away so far"
+            else "it has not been away before"
         )  # fmt: skip
         family, what = "station-offline", "and has tried to come back without success"
         if not state.attempts:
-            family, what = "dns-failure", "and has not even tried to come back: no packet of it is seen"
+            family, what = "dns-failure", "and has not even tried to come back"
         elif state.refused:
             family, what = "csms-unreachable", "as its attempts are turned away at once"
         elif state.alerts:
@@ -365,8 +365,8 @@ class Reach(Tracker):
                 "flapping",
                 name,
                 0.7,
-                f"The connection ended {len(recent)} times within {duration(event.time - recent[0].time)}; usually it "
-                "stays up for days.",
+                f"The connection of {name} ended {len(recent)} times within "
+                f"{duration(event.time - recent[0].time)}; a healthy one stays up for days.",
                 tuple(recent[-4:]),
                 first=recent[0].time,
                 sign="ends",
@@ -382,8 +382,9 @@ class Reach(Tracker):
                 "nat-idle-kill",
                 name,
                 0.65,
-                f"Connections ended without a goodbye after silence, {len(recent)} times in the last "
-                f"{duration(event.time - recent[0].time)}; the last one had been silent for {duration(idle)}.",
+                f"Connections of {name} died of silence {counted(len(recent), 'time')} within "
+                f"{duration(event.time - recent[0].time)}: nothing was sent for {duration(idle)}, then the connection "
+                "was gone without a goodbye. A healthy one outlasts any silence.",
                 tuple(recent[-3:]),
                 first=recent[0].time,
                 sign="idle",

@@ -14,7 +14,7 @@ from fieldkit.checks.words import SECOND
 from fieldkit.detect.context import Context
 from fieldkit.detect.families import FAMILIES
 from fieldkit.detect.symptom import SITE
-from fieldkit.safetext import mask
+from fieldkit.safetext import mask, shorten
 
 
 class Meaning(NamedTuple):
@@ -82,6 +82,17 @@ MEANINGS: Final[dict[str, Meaning]] = {
 }
 """By id of the finding."""
 
+_WORDS: Final[dict[str, str]] = {
+    "meter.register-rollback": "The energy meter of {station} went back from {before} to {after} during one charge; it "
+    "can only count up, so this charge cannot be billed from it{hint}.",
+    "energy.limit-exceeded": "{station} may take {limit} (charging profile {profile}) and has taken {measured} for "
+    "{time}; usually a charger keeps to its limit.",
+    "smart-charging.no-effect": "{station} accepted a limit of {limit} (charging profile {profile}) and has gone on "
+    "with {measured} for {time}: it says yes without doing it.",
+}
+"""Findings that an incident tells otherwise: it looks on for longer than a list of findings, to which the words of the
+check belong."""
+
 
 def told(finding: Finding, context: Context) -> None:
     """A finding that has just been made."""
@@ -95,7 +106,8 @@ def told(finding: Finding, context: Context) -> None:
     if newest and context.now - newest > STALE and FAMILIES[meaning.family].category == "connectivity":
         return
     values = {name: mask(value) if isinstance(value, Identity) else value for name, value in finding.values.items()}
-    text = finding.kind.explanation.format(**values)
+    named = "The station" if station == SITE else shorten(station, 60)
+    text = _WORDS.get(finding.kind.id, finding.kind.explanation).format(**{**values, "station": named})
     context.tell(
         meaning.family,
         station,

@@ -96,23 +96,28 @@ class Together:
             for name, state in by_name.items()
         )
         evidence = tuple(down.event for down in downs[:6])
-        who = f"{counted(len(names), 'station')} ({listed(names, 4)}) lost their connections within "
-        who += duration(max(down.time for down in downs) - downs[0].time)
+        took = max(down.time for down in downs) - downs[0].time
+        who = f"{counted(len(names), 'charger')} ({listed(names, 4)}) lost their connections "
+        who += _within(took)
         if sum(down.orderly for down in downs) >= 0.7 * len(downs):
             family, confidence = "planned-sim-switch", 0.8
             what = "All said good-bye, so somebody wanted it."
         elif self.context.other_way >= downs[0].time:
             family, confidence = "uplink-switch", 0.75
-            what = f"They go another way since, and {back} of {len(names)} are back."
+            what = f"Since then they have gone another way, and {_back(back, len(names))}."
         elif by_server >= 0.7 * len(downs) or refused:
             family, confidence = "csms-restart", 0.8
             self.context.at("restart", time + RESTART, lambda due: self._still_away(names, evidence, due))
             what = (
                 "The CSMS closed them" if by_server >= 0.7 * len(downs) else "Their attempts were turned away at once"
             )
-            what += f", and {back} of {len(names)} are back."
+            what += f", and {_back(back, len(names))}."
         elif booted >= MASS_SHARE * len(names) and self._silent_boots():
-            family, confidence, what = "power-cut", 0.85, f"{booted} of them have started anew since."
+            family, confidence, what = (
+                "power-cut",
+                0.85,
+                f"{booted} of them have started anew since: they had no power.",
+            )
         elif back >= MASS_SHARE * len(names):
             # An interruption, as every uplink has now and then: it becomes an incident if it comes often, or if the
             # way is another one since, which the answers' times tell (``latency.Latency``).
@@ -120,7 +125,7 @@ class Together:
             return
         else:
             family, confidence = "station-offline", 0.7
-            what = "Nobody said goodbye, and none is back: the uplink or the power of the site."
+            what = f"None said goodbye, and {_back(back, len(names))}: the site's uplink or its power has failed."
         self.context.tell(
             family, SITE, confidence, f"{who}. {what}", evidence, first=downs[0].time, layer="statistics", sign="mass"
         )
@@ -140,7 +145,7 @@ class Together:
             "csms-unreachable",
             SITE,
             0.85,
-            f"{counted(len(away), 'station')} of {len(names)} "
+            f"{len(away)} of {counted(len(names), 'charger')} "
             + ("are still turned away" if trying else "have not come back")
             + f" after {duration(time - first)}; a restart of the CSMS takes a minute or two.",
             evidence,
@@ -187,9 +192,20 @@ class Together:
                 "power-cut",
                 SITE,
                 0.8,
-                f"{counted(len(names), 'station')} of {everybody} ({listed(names, 4)}) started anew within "
-                f"{duration(message.time - recent[0][0])} without having been told to.",
+                f"{len(names)} of {counted(everybody, 'charger')} ({listed(names, 4)}) started anew "
+                f"{_within(message.time - recent[0][0])} without having been told to. Chargers that start "
+                "together were without power together; usually none does.",
                 tuple(boot[2] for boot in recent[:6]),
                 first=first,
                 sign="boots",
             )
+
+
+def _within(time: int) -> str:
+    return "at the same moment" if time < SECOND else f"within {duration(time)}"
+
+
+def _back(back: int, everybody: int) -> str:
+    if not back:
+        return "none is back yet"
+    return "all are back" if back >= everybody else f"{back} of {everybody} are back"

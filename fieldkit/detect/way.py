@@ -205,9 +205,9 @@ class Way(Tracker):
             "uplink-switch" if broke or now < usual else "satellite-step",
             SITE,
             0.72,
-            f"A packet's way to the CSMS and back takes {duration(now * SECOND)} at {counted(len(off_now), 'station')} "
-            f"{when}; usually {duration(usual * SECOND)}."
-            + (" The way there is probably another one." if broke or now < usual else ""),
+            f"Packets of {counted(len(off_now), 'charger')} take {duration(now * SECOND)} to the CSMS and back "
+            f"{when}; before it was {duration(usual * SECOND)}."
+            + (" They probably go another way now." if broke or now < usual else ""),
             tuple(one[3] for one in run[-4:]),
             first=began,
             layer="statistics",
@@ -287,9 +287,9 @@ class Way(Tracker):
                 "uplink-switch",
                 SITE,
                 0.62,
-                f"Since the connections of the site broke, packets of the CSMS have passed {_routers(shift)} at "
-                f"{counted(len(same) + 1, 'station')} (time to live {line.other_ttl} instead of {line.ttl}). The way "
-                "there is probably another one.",
+                f"Packets of the CSMS to {counted(len(same) + 1, 'charger')} pass {_routers(shift)} since the "
+                f"connections of the site broke (time to live {line.other_ttl}, before {line.ttl}): they come another "
+                "way.",
                 (event,),
                 first=min(line.other, *(one.other for one in same)),
                 layer="statistics",

@@ -14,8 +14,9 @@ from dataclasses import dataclass, field
 from math import expm1, inf
 from typing import Final, Protocol
 
+from fieldkit.detect import featurewords
 from fieldkit.detect.context import Context
-from fieldkit.detect.features import FEATURES, INDEX, MINUTE, STEP, STEPS, Group, squeeze
+from fieldkit.detect.features import FEATURES, INDEX, MINUTE, STEP, STEPS, Group, Window, squeeze
 from fieldkit.detect.observer import Observer
 from fieldkit.detect.prior import GROUPS, Prior
 from fieldkit.detect.symptom import Layer
@@ -46,7 +47,10 @@ MIN_EXPECTED: Final = 0.25
 """Share of the fleet's spread that a station's own is never thought smaller than."""
 SETTLED: Final = 24 * 3600 * 1_000_000_000
 """A station is known after a day; until then the fleet's thresholds hold."""
-TOLD: Final = 3
+TOLD: Final = 2
+"""Numbers that a sign tells, each in a sentence …"""
+TOGETHER: Final = 3
+"""… and those that do not fit with each other, in one."""
 
 _FAMILY: Final[dict[Group, str]] = {
     "protocol": "unusual-protocol",
@@ -69,6 +73,9 @@ class Judge(Protocol):
 
     def judge(self, scores: list[float], mask: list[bool]) -> tuple[float, list[float]] | None:
         """How odd the whole is, and what of that is each group's; None when it cannot be told."""
+
+    def misfits(self, scores: list[float], mask: list[bool]) -> list[tuple[int, float]]:
+        """The numbers that do not fit with the others, the worst first, and the scores that would."""
 
 
 @dataclass(slots=True)
@@ -160,7 +167,7 @@ class Windows(Observer):
             found = (0.0, []) if calm else self._judge.judge(scores, mask)
             if found is not None:
                 groups["model"], shares = found
-        odd = self._decide(name, watched, known, time, groups, scores, squeezed, shares)
+        odd = self._decide(name, watched, known, time, groups, scores, window, shares)
         if self._collected is not None and not self.context.frozen(name):
             self._collected(name, time, squeezed, mask)
         self._learn(name, known, time, squeezed, mask, groups, odd=odd)
@@ -176,7 +183,7 @@ class Windows(Observer):
         time: int,
         groups: dict[str, float],
         scores: list[float],
-        squeezed: list[float],
+        window: Window,
         shares: list[float],
     ) -> bool:
         odd = False
@@ -201,10 +208,10 @@ class Windows(Observer):
                 self._family(which, scores),
                 name,
                 0.62 if score > 1.25 * limit else 0.45,
-                self._words(known, scores, squeezed, group),
+                self._words(name, known, scores, window, group),
                 tuple(watched.evidence[-6:]),
                 layer=layer,
-                first=time - STEPS * STEP,
+                first=self._began(watched, group, scores, time),
                 sign=f"window-{group}",
             )
         return odd
@@ -239,20 +246,41 @@ class Windows(Observer):
             return inf  # nothing is known, neither of the fleet nor of the station: nothing can be unusual
         return limit
 
-    def _words(self, known: _Known, scores: list[float], squeezed: list[float], group: str) -> str:
+    def _began(self, watched: Watched, group: str, scores: list[float], time: int) -> int:
+        """Of what counts for hours, when it last happened: the sign is of then, however long it is looked back to."""
+        minute = time - STEPS * STEP
+        among = _OF_GROUP.get(group)  # type: ignore[call-overload]  # of the model: none
+        if among is None:
+            return minute
+        limits = self.prior.limits
+        times = watched.steps.recent.get(max(among, key=lambda at: scores[at] / limits[at]))
+        return min(times[-1], minute) if times else minute
+
+    def _words(self, name: str, known: _Known, scores: list[float], window: Window, group: str) -> str:
         """The features that stand out most, with what is usual."""
         among = _OF_GROUP.get(group, range(MINUTE))  # type: ignore[call-overload]  # of the model: all
         limits = self.prior.limits
         order = sorted(
             among, key=lambda at: -abs(scores[at]) / limits[at] if scores[at] > 0 or at in TWO_SIDED else 0.0
         )
-        parts = [
-            _compared(at, squeezed[at], known.usual[at], below=scores[at] < 0)
-            for at in order[:TOLD]
-            if abs(scores[at]) >= 2
-        ]
-        said = "; ".join(parts) or "each value of the last minute is possible by itself, all together are not"
-        return f"{said[0].upper()}{said[1:]}."
+        parts: list[str] = []
+        if group == "model" and self._judge is not None:
+            worst = self._judge.misfits(scores, window.mask)[:TOGETHER]
+            usual = known.usual
+            wanted = [
+                (at, window.values[at], expm1(max(usual[at].median + score * usual[at].spread, 0.0)))
+                for at, score in worst
+            ]
+            parts.append(featurewords.together(name, wanted))
+        for at in order[: TOLD - len(parts)]:
+            if not parts or abs(scores[at]) >= CALM:
+                edge = _edge(at, known.usual[at], below=scores[at] < 0)
+                parts.append(
+                    featurewords.sentence(
+                        at, name, window.values[at], edge, below=scores[at] < 0, known=known.usual[at].known
+                    )
+                )
+        return " ".join(parts)
 
     # ------------------------------------------------------------------------------------------------------- learning
 
@@ -311,20 +339,10 @@ def groups_of(scores: list[float], limits: list[float]) -> dict[str, float]:
     return groups
 
 
-def _compared(at: int, squeezed: float, usual: Usual, *, below: bool) -> str:
-    """One feature as it was and as it usually is, in its own unit."""
+def _edge(at: int, usual: Usual, *, below: bool) -> float:
+    """How far what is usual reaches."""
     feature = FEATURES[at]
-    words, observed = feature.words, expm1(squeezed)
     edge = max(expm1(usual.median + (-3 if below else 3) * usual.spread), 0.0)
     if feature.how in ("count", "recent"):
-        words += " within a minute" if feature.how == "count" else ""
-        edge = float(int(edge))
-    elif feature.name == "share":
-        edge = min(edge, 100.0)
-    compared = f"usually {'at least' if below else 'at most'} {_number(edge, feature.unit)}"
-    return f"{words}: {_number(observed, feature.unit)}, {compared}"
-
-
-def _number(value: float, unit: str) -> str:
-    text = f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
-    return f"{text} {unit}".rstrip() if unit != "%" else f"{text} %"
+        return float(int(edge))
+    return min(edge, 100.0) if feature.name == "share" else edge

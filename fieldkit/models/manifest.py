@@ -77,14 +77,14 @@ def manifest(folder: Path = SHIPPED) -> dict[str, Any]:
     path = folder / NAME
     try:
         if path.stat().st_size > MAX_MANIFEST:
-            raise UntrustedError(f"{path} is too large to be a manifest")
+            raise UntrustedError(f"{path.name} is too large to be a manifest")
         found = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise UntrustedError(f"{path}: {error.strerror or error}") from error
+        raise UntrustedError(f"{path.name}: {error.strerror or error}") from error
     except (ValueError, RecursionError) as error:
-        raise UntrustedError(f"{path} is damaged") from error
+        raise UntrustedError(f"{path.name} is damaged") from error
     if not isinstance(found, dict) or found.get("version") != 1 or not isinstance(found.get("files"), dict):
-        raise UntrustedError(f"{path} is no manifest of this version")
+        raise UntrustedError(f"{path.name} is no manifest of this version")
     return found
 
 
@@ -92,16 +92,16 @@ def _pinned(folder: Path, name: str, most: int) -> bytes:
     entry = manifest(folder)["files"].get(name)
     path = folder / name
     if not isinstance(entry, dict):
-        raise UntrustedError(f"{path} is not in the manifest")
+        raise UntrustedError(f"{path.name} is not in the manifest")
     try:
         size = path.stat().st_size
         if size > most:
-            raise UntrustedError(f"{path} has {size:,} bytes, at most {most:,} are read")
+            raise UntrustedError(f"{path.name} has {size:,} bytes, at most {most:,} are read")
         data = path.read_bytes()
     except OSError as error:
-        raise UntrustedError(f"{path}: {error.strerror or error}") from error
+        raise UntrustedError(f"{path.name}: {error.strerror or error}") from error
     if hashlib.sha256(data).hexdigest() != entry.get("sha256"):
-        raise UntrustedError(f"{path} is not the file that the manifest names (its SHA-256 differs)")
+        raise UntrustedError(f"{path.name} is not the file that the manifest names (its SHA-256 differs)")
     return data
 
 

@@ -165,7 +165,7 @@ def both_take(each: float, limit: float) -> Site:
 def test_two_connectors_together_above_the_limit_of_their_station() -> None:
     (incident,) = both_take(11_000, 16_000).incidents()
     assert (incident.station, incident.family_name) == ("CP_A", "limit-ignored")
-    assert "2 connectors of CP_A take 22.0 kW together" in incident.explanation
+    assert "2 connectors of CP_A have taken 22.0 kW together" in incident.explanation
     assert incident.raised - BEGIN <= (HOUR + 5 * 60) * SECOND
 
 

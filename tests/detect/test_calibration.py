@@ -50,7 +50,7 @@ def test_ordinary_minutes_are_nothing_and_a_flood_is() -> None:
     assert signs == []
     minute(made, "CP_1", 61, 60)
     assert {sign.family for sign in signs} == {"unusual-protocol"}
-    assert "Heartbeats within a minute: 60, usually at most" in signs[-1].text
+    assert "CP_1 sent 60 heartbeats within a minute; usually 4 at most." in signs[-1].text
 
 
 def test_a_single_odd_step_is_not_persistent() -> None:

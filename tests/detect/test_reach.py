@@ -78,7 +78,7 @@ def test_the_way_becomes_longer_for_all() -> None:
     walk(site, 6, dict.fromkeys(ABC, (600.0, 52)), chance)
     (incident,) = site.incidents()
     assert (incident.station, incident.family_name) == (SITE, "satellite-step")
-    assert "usually 4" in incident.explanation
+    assert "before it was 4" in incident.explanation
 
 
 def test_the_former_way_again_is_nothing_new_and_the_other_one_again_is() -> None:

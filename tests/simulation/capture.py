@@ -124,9 +124,9 @@ class CaptureWriter:
         self._segment(talk, True, event.time, "S", options=_OPTIONS)
 
     def _path(self, event: PathSample) -> None:
-        talk = self._talks[event.connection.number]
         if event.kind != "handshake":
-            return
+            return  # what was measured of other packets is in those, and may come when the connection has ended
+        talk = self._talks[event.connection.number]
         if event.from_client:
             talk.far_ttl = event.ttl
             self._segment(talk, False, event.time, "SA", options=_OPTIONS)
