@@ -40,6 +40,11 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def times(number: int) -> str:
+    """As in "once", "twice", "12 times"."""
+    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+
+
 def listed(names: list[str], most: int = 5) -> str:
     """As in "a, b and c"; "a, b, c, d, e and 7 more"."""
     shown = names[:most]

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from math import exp
 from typing import Final, NamedTuple
 
-from fieldkit.checks.words import SECOND, counted, duration
+from fieldkit.checks.words import SECOND, counted, duration, times
 from fieldkit.detect.features import FEATURES
 from fieldkit.safetext import shorten
 
@@ -40,8 +40,7 @@ def _of(noun: str) -> Value:
 
 
 def _times(value: float) -> str:
-    number = round(value)
-    return {1: "once", 2: "twice"}.get(number, f"{number:,} times")
+    return times(round(value))
 
 
 def _milliseconds(value: float) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Final
 
@@ -146,10 +146,11 @@ class Fusion:
         for incident in self._concerning(symptom.station):
             same = incident.family_name == symptom.family
             quiet = symptom.time - incident.last
-            if incident.first <= began < incident.last + OPEN < symptom.time:
+            late = incident.first <= began < incident.last + OPEN < symptom.time
+            if late:
                 quiet = began - incident.last  # it is told late, of what happened in the course of that incident
             if same and quiet <= (SLOW_COOL_DOWN if symptom.family in SLOW else COOL_DOWN):
-                self._take(incident, symptom)
+                self._take(incident, replace(symptom, time=began) if late else symptom)
                 return True
             if symptom.insists or same:
                 continue
@@ -159,7 +160,8 @@ class Fusion:
             told |= vague and quiet <= LOOK_BACK and _says_more(incident, symptom.station)
         if explained is not None:
             if symptom.confidence >= SURE:
-                explained.take(symptom)
+                # What it looks back on for hours does not make the incident last for hours.
+                explained.take(replace(symptom, time=began) if symptom.time - began > OPEN else symptom)
             return True
         return told
 
@@ -270,5 +272,4 @@ class Fusion:
 
 def _says_more(incident: Incident, station: str) -> bool:
     """Does it name what a vague sign of this station is about? What is harmless may hide something that is not."""
-    vague = incident.family_name.startswith(VAGUE)
-    return incident.station == station and not vague and incident.category != "benign"
+    return incident.station == station and not incident.vague and incident.category != "benign"

@@ -63,13 +63,19 @@ class Incident:
         return self.family.category
 
     @property
+    def vague(self) -> bool:
+        """Is no more known than that something is odd?"""
+        return self.family_name.startswith(VAGUE)
+
+    @property
     def explanation(self) -> str:
         """Why, in plain words: what was observed and what is usual. Text of stations is in it as it was sent."""
         told: list[str] = []
         number = 0
         for sign in sorted(self.signs.values(), key=self._rank):
             sentences = len(_SENTENCE.findall(sign.text))
-            if sign.text in told or (told and number + sentences > MAX_TOLD):
+            repeats = sign.text in told or (told and sign.family.startswith(VAGUE) and not self.vague)
+            if repeats or (told and number + sentences > MAX_TOLD):
                 continue
             told.append(sign.text)
             number += sentences
@@ -77,7 +83,12 @@ class Incident:
 
     def _rank(self, sign: Symptom) -> tuple[bool, bool, float, int]:
         """The most telling first: what gave it its name, then what says something of its own."""
-        return sign.family != self.family_name, sign.family.startswith(VAGUE), -sign.confidence, sign.time
+        return (
+            sign.family != self.family_name,
+            sign.family.startswith(VAGUE) and not self.vague,
+            -sign.confidence,
+            sign.time,
+        )
 
     @property
     def advice(self) -> str:

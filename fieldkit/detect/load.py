@@ -9,7 +9,7 @@ from typing import ClassVar, Final
 
 from fieldkit.checks.energy import POWER
 from fieldkit.checks.measured import amount_words, power_words, total
-from fieldkit.checks.words import SECOND, counted, duration
+from fieldkit.checks.words import SECOND, counted, duration, times
 from fieldkit.detect.context import Context, Tracker, kept
 from fieldkit.detect.symptom import SITE
 from fieldkit.events import Event, MessageType, OcppMessage
@@ -127,7 +127,7 @@ class Load(Tracker):
             0.75,
             f"The limit of {'connector ' + connector if connector else station.identity} was changed {len(recent)} "
             f"times within {duration(answer.time - recent[0][0])}, between {amount_words(min(values), unit)} and "
-            f"{amount_words(max(values), unit)}; usually {'once' if most <= 1 else f'{most} times'} at the most.",
+            f"{amount_words(max(values), unit)}; usually {times(max(most, 1))} at the most.",
             tuple(one[2] for one in recent[-6:]),
             connector=connector,
             first=recent[0][0],

@@ -87,7 +87,7 @@ class Quiet:
             "blackhole" if state.retransmitted > time - silent else "station-offline",
             name,
             (0.65 if state.retransmitted > time - silent else 0.45) if seen else 0.3,
-            f"Nothing was heard of {name} for {duration(silent)}; it is usually never silent for longer than "
+            f"Nothing was heard of {name} for {duration(silent)}; usually it speaks at least every "
             f"{duration(max(state.gaps))}.",
             first=state.heard["station"] + max(state.gaps),
             layer="statistics",
@@ -117,8 +117,9 @@ class Quiet:
             "blackhole",
             name,
             0.75 if side == "csms" else 0.62,
-            f"{call.action or 'A message'} had no answer within {duration(time - call.time)}, and nothing else came "
-            f"from {who} either; where all is well an answer takes a few seconds at most.",
+            f"{call.action or 'A message'} {'of' if side == 'csms' else 'to'} {name} had no answer within "
+            f"{duration(time - call.time)}, and nothing else came from {who} either; where all is well an answer takes "
+            "a few seconds at most.",
             (call,),
             first=call.time,
             sign=f"unanswered-{side}",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar, Final
 
-from fieldkit.checks.words import SECOND, counted, duration
+from fieldkit.checks.words import SECOND, duration, times
 from fieldkit.detect.context import MAX_STATIONS, Context, Tracker, kept
 from fieldkit.detect.quiet import Quiet
 from fieldkit.detect.standing import Down, Standing
@@ -127,7 +127,7 @@ class Reach(Tracker):
             "blackhole",
             name,
             0.66 if again else 0.45,
-            f"{name} has tried to connect anew {counted(state.vain, 'time') if again else 'once'} and got no answer "
+            f"{name} has tried to connect anew {times(state.vain)} and got no answer "
             f"within {duration(ATTEMPT)}; a working connection is made in a second.",
             (event,),
             first=event.time,
@@ -382,7 +382,7 @@ class Reach(Tracker):
                 "nat-idle-kill",
                 name,
                 0.65,
-                f"Connections of {name} died of silence {counted(len(recent), 'time')} within "
+                f"Connections of {name} died of silence {times(len(recent))} within "
                 f"{duration(event.time - recent[0].time)}: nothing was sent for {duration(idle)}, then the connection "
                 "was gone without a goodbye. A healthy one outlasts any silence.",
                 tuple(recent[-3:]),
