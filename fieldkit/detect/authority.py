@@ -361,7 +361,9 @@ class Authority(Tracker):
         known_site = number_of_starts >= REMOTE_KNOWN or (len(recent) >= STRANGERS and not remote)
         if likely > 10 * UNLIKELY or not known_site or not fresh:
             return
-        others = f", as were {len(recent) - 1} others within the hour" if len(recent) > 1 else ""
+        others = f", the {len(recent)}th such token within the hour" if len(recent) > 3 else ""
+        if len(recent) in (2, 3):
+            others = f", the {'second' if len(recent) == 2 else 'third'} such token within the hour"
         self.context.tell(
             "unauthorised-remote-start",
             name,

@@ -147,7 +147,7 @@ class Detector:
                 deadlines.run(deadlines.next + 1)
             except Exception as error:
                 self.note(
-                    f"What was waited for could not be judged ({error.__class__.__name__}: {error}); the rest goes on. "
+                    f"Something that was due has failed ({error.__class__.__name__}: {error}); the rest goes on. "
                     "Please report it."
                 )
 

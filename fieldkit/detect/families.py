@@ -328,7 +328,7 @@ _ALL: Final = (
         "connectivity",
         "A connection comes and goes",
         "Look at the quality of the uplink over this time and at the station's network cable.",
-        _LOSSES,
+        _LOSSES - {"nat-idle-kill"},  # which says why
     ),
     Family(
         "captive-portal",

@@ -65,7 +65,7 @@ def _one_in(nats: float) -> str:
     return f"one in {max(float(f'{most:.1g}'), 1):,.0f}"
 
 
-_NEVER: Final = "{usually} that never happens"
+_NEVER: Final = "{usually} that hardly ever happens"
 
 SENTENCES: Final[dict[str, Said]] = {
     "station_calls": Said("{who} sent {value} within a minute, meter values left out", _of("message")),

@@ -157,7 +157,7 @@ class Fusion:
             lasting = quiet <= LASTING.get(incident.family_name, OPEN)
             if lasting and explained is None and symptom.family in incident.family.explains:
                 explained = incident
-            told |= vague and quiet <= LOOK_BACK and _says_more(incident, symptom.station)
+            told |= vague and quiet <= LOOK_BACK and _says_more(incident, symptom)
         if explained is not None:
             if symptom.confidence >= SURE:
                 # What it looks back on for hours does not make the incident last for hours.
@@ -270,6 +270,11 @@ class Fusion:
         return 1 - doubt
 
 
-def _says_more(incident: Incident, station: str) -> bool:
-    """Does it name what a vague sign of this station is about? What is harmless may hide something that is not."""
-    return incident.station == station and not incident.vague and incident.category != "benign"
+def _says_more(incident: Incident, symptom: Symptom) -> bool:
+    """Does it name what a vague sign is about? What is harmless may hide something that is not, and what the site had
+    says of one station only what it brings along itself."""
+    if incident.vague or incident.category == "benign":
+        return False
+    brings = symptom.family in incident.family.explains
+    same_kind = incident.category == FAMILIES[symptom.family].category
+    return incident.station == symptom.station or (brings and same_kind)

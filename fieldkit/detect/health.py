@@ -183,7 +183,7 @@ class Health(Tracker):
                 else f"Of the last {counted(len(outcomes), 'car')} plugged in at {station.identity}, {failed} got no "
                 "energy"
             )
-            + "; at a healthy charger all but a few do.",
+            + "; at a healthy charger nearly every car does.",
             tuple(one[1] for one in state.attempts if not one[0])[-4:],
             first=next(one[1].time for one in state.attempts if not one[0]),
             sign="attempts",

@@ -178,7 +178,7 @@ class Intruders(Tracker):
             "message-flood",
             name,
             0.85,
-            f"{name} sent {counted(number, shorten(action, 40) or 'message')} within a minute; "
+            f"{name} sent {number} {shorten(action, 40)} messages within a minute; "
             + (f"it has never sent more than {most:.0f} so far." if most else "one or none would be usual."),
             (message,),
             first=calls[0][0],
@@ -209,14 +209,13 @@ class Intruders(Tracker):
             again = sum(message.time - time <= STRANGE_TIME for time in state.strange) >= STRANGE
             if number >= 0.9 * total and again:
                 who = "orders to" if message.sender == "csms" else "messages of"
-                now = "orders to" if message.sender == "csms" else "some messages of"
                 self.context.tell(
                     "man-in-the-middle" if message.sender == "csms" else "cloned-station",
                     name,
                     0.62,
-                    f"The numbers of {now} {name} look different now ({_SHAPES.get(shape, shape)}, as in "
-                    f"{shorten(message.id, 40)!r}); all {who} it had {_SHAPES.get(usual, usual)} so far. This is "
-                    "probably another device or program.",
+                    f"The ids of {who} {name} look different now: {_shape_words(shape)}, as in "
+                    f"{shorten(message.id, 40)!r}; so far they have been {_shape_words(usual)}. They probably come "
+                    "from another device or program.",
                     (message,),
                     layer="statistics",
                     sign="id-shape",
@@ -404,6 +403,10 @@ def _shape_of(id_: str) -> str:
     if not signs and id_.isdigit() and len(id_) < 20:
         return "a number"
     return f"a text with {signs}" if signs else "a text"
+
+
+def _shape_words(shape: str) -> str:
+    return _SHAPES.get(shape) or shape.replace("a text", "texts", 1)
 
 
 def _way(event: Event) -> str:

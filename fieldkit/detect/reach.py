@@ -338,7 +338,7 @@ class Reach(Tracker):
         away = duration(time - state.lost)
         usual = (
             f"it has always been back within {duration(state.absence)} so far" if state.absence
-            else "it has not been away before"
+            else f"before that it was connected for {duration(state.lost - state.lost_event.connection.opened)}"
         )  # fmt: skip
         family, what = "station-offline", "and has tried to come back without success"
         if not state.attempts:

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from math import expm1, inf
 from typing import Final, Protocol
 
+from fieldkit.checks.words import SECOND
 from fieldkit.detect import featurewords
 from fieldkit.detect.context import Context
 from fieldkit.detect.features import FEATURES, INDEX, MINUTE, STEP, STEPS, Group, Window, squeeze
@@ -60,6 +61,7 @@ _FAMILY: Final[dict[Group, str]] = {
     "transport": "unusual-transport",
     "condition": "unusual-condition",
 }
+_STILL: Final = INDEX["still"]
 _BILLED: Final = frozenset(INDEX[name] for name in ("balance", "backwards"))
 TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
 """Of the others only more is odd: silence is looked for elsewhere."""
@@ -211,7 +213,7 @@ class Windows(Observer):
                 self._words(name, known, scores, window, group),
                 tuple(watched.evidence[-6:]),
                 layer=layer,
-                first=self._began(watched, group, scores, time),
+                first=self._began(watched, group, scores, window, time),
                 sign=f"window-{group}",
             )
         return odd
@@ -246,14 +248,18 @@ class Windows(Observer):
             return inf  # nothing is known, neither of the fleet nor of the station: nothing can be unusual
         return limit
 
-    def _began(self, watched: Watched, group: str, scores: list[float], time: int) -> int:
-        """Of what counts for hours, when it last happened: the sign is of then, however long it is looked back to."""
+    def _began(self, watched: Watched, group: str, scores: list[float], window: Window, time: int) -> int:
+        """Of what counts for hours, when it last happened: the sign is of then, however long it is looked back to. Of
+        what lasts, since when it does."""
         minute = time - STEPS * STEP
         among = _OF_GROUP.get(group)  # type: ignore[call-overload]  # of the model: none
         if among is None:
             return minute
         limits = self.prior.limits
-        times = watched.steps.recent.get(max(among, key=lambda at: scores[at] / limits[at]))
+        most = max(among, key=lambda at: scores[at] / limits[at])
+        if most == _STILL:
+            return min(time - int(window.values[most] * SECOND), minute)
+        times = watched.steps.recent.get(most)
         return min(times[-1], minute) if times else minute
 
     def _words(self, name: str, known: _Known, scores: list[float], window: Window, group: str) -> str:
