@@ -195,7 +195,7 @@ def sentence(at: int, who: str, observed: float, edge: float, *, below: bool = F
 def together(who: str, parts: list[tuple[int, float, float]]) -> str:
     """Numbers that do not fit with each other: index, observed, and what the others would let expect."""
     told = [
-        f"{FEATURES[at].words} {seen} (with the others {wanted} would go)"
+        f"{FEATURES[at].words} {seen} ({wanted} would fit the rest)"
         for at, observed, expected in parts
         if (seen := amount(at, observed)) != (wanted := amount(at, max(expected, 0.0)))
     ]
@@ -207,6 +207,8 @@ def together(who: str, parts: list[tuple[int, float, float]]) -> str:
 def amount(at: int, value: float) -> str:
     """A number by itself, with its unit."""
     feature = FEATURES[at]
+    if round(value) == 0:
+        return "none"
     if feature.group == "sequence" or feature.name == "voltage":
         return SENTENCES[feature.name].value(value)
     if feature.unit == "ms":

@@ -27,6 +27,9 @@ class Meaning(NamedTuple):
 STALE: Final = 900 * SECOND
 """What a check says of connections only when all is read was told while it happened, if it was worth it."""
 
+EPISODE: Final = 3600 * SECOND
+"""Evidence that is older than the newest by more than this shows how it was before."""
+
 MEANINGS: Final[dict[str, Meaning]] = {
     # Intrusion
     "security.message-flood": Meaning("message-flood", 0.9),
@@ -83,6 +86,8 @@ MEANINGS: Final[dict[str, Meaning]] = {
 """By id of the finding."""
 
 _WORDS: Final[dict[str, str]] = {
+    "handshake.redirected": "{station} asked {server} for its CSMS and was sent on ({status}{location}), as sign-in "
+    "pages do; a CSMS does not.",
     "meter.register-rollback": "The energy meter of {station} went back from {before} to {after} during one charge; it "
     "can only count up, so this charge cannot be billed from it{hint}.",
     "energy.limit-exceeded": "{station} may take {limit} (charging profile {profile}) and has taken {measured} for "
@@ -116,7 +121,7 @@ def told(finding: Finding, context: Context) -> None:
         finding.evidence,
         connector=finding.connector,
         sign=finding.kind.id,
-        first=min((event.time for event in finding.evidence if event.time > 0), default=0),
+        first=min((event.time for event in finding.evidence if event.time > max(newest - EPISODE, 0)), default=0),
         time=max(finding.time, context.now),
     )
 

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from math import expm1, inf
 from typing import Final, Protocol
 
-from fieldkit.checks.words import SECOND
 from fieldkit.detect import featurewords
 from fieldkit.detect.context import Context
 from fieldkit.detect.features import FEATURES, INDEX, MINUTE, STEP, STEPS, Group, Window, squeeze
@@ -61,7 +60,6 @@ _FAMILY: Final[dict[Group, str]] = {
     "transport": "unusual-transport",
     "condition": "unusual-condition",
 }
-_STILL: Final = INDEX["still"]
 _BILLED: Final = frozenset(INDEX[name] for name in ("balance", "backwards"))
 TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
 """Of the others only more is odd: silence is looked for elsewhere."""
@@ -213,7 +211,7 @@ class Windows(Observer):
                 self._words(name, known, scores, window, group),
                 tuple(watched.evidence[-6:]),
                 layer=layer,
-                first=self._began(watched, group, scores, window, time),
+                first=self._began(watched, group, scores, time),
                 sign=f"window-{group}",
             )
         return odd
@@ -248,19 +246,24 @@ class Windows(Observer):
             return inf  # nothing is known, neither of the fleet nor of the station: nothing can be unusual
         return limit
 
-    def _began(self, watched: Watched, group: str, scores: list[float], window: Window, time: int) -> int:
-        """Of what counts for hours, when it last happened: the sign is of then, however long it is looked back to. Of
-        what lasts, since when it does."""
+    def _began(self, watched: Watched, group: str, scores: list[float], time: int) -> int:
+        """Of what counts for hours, when it last happened: the sign is of then, however long it is looked back to."""
         minute = time - STEPS * STEP
         among = _OF_GROUP.get(group)  # type: ignore[call-overload]  # of the model: none
         if among is None:
             return minute
         limits = self.prior.limits
-        most = max(among, key=lambda at: scores[at] / limits[at])
-        if most == _STILL:
-            return min(time - int(window.values[most] * SECOND), minute)
-        times = watched.steps.recent.get(most)
+        times = watched.steps.recent.get(max(among, key=lambda at: scores[at] / limits[at]))
         return min(times[-1], minute) if times else minute
+
+    @staticmethod
+    def _misfits(judge: Judge, known: _Known, scores: list[float], window: Window) -> list[tuple[int, float, float]]:
+        """What does not fit with the rest, as it was and as the rest would let expect, in its own unit."""
+        usual = known.usual
+        return [
+            (at, window.values[at], expm1(max(usual[at].median + score * usual[at].spread, 0.0)))
+            for at, score in judge.misfits(scores, window.mask)[:TOGETHER]
+        ]
 
     def _words(self, name: str, known: _Known, scores: list[float], window: Window, group: str) -> str:
         """The features that stand out most, with what is usual."""
@@ -269,16 +272,10 @@ class Windows(Observer):
         order = sorted(
             among, key=lambda at: -abs(scores[at]) / limits[at] if scores[at] > 0 or at in TWO_SIDED else 0.0
         )
-        parts: list[str] = []
         if group == "model" and self._judge is not None:
-            worst = self._judge.misfits(scores, window.mask)[:TOGETHER]
-            usual = known.usual
-            wanted = [
-                (at, window.values[at], expm1(max(usual[at].median + score * usual[at].spread, 0.0)))
-                for at, score in worst
-            ]
-            parts.append(featurewords.together(name, wanted))
-        for at in order[: TOLD - len(parts)]:
+            return featurewords.together(name, self._misfits(self._judge, known, scores, window))
+        parts: list[str] = []
+        for at in order[:TOLD]:
             if not parts or abs(scores[at]) >= CALM:
                 edge = _edge(at, known.usual[at], below=scores[at] < 0)
                 parts.append(

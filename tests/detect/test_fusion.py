@@ -12,10 +12,17 @@ SECOND = 1_000_000_000
 
 
 def sign(
-    family: str, at: float, confidence: float = 0.7, station: str = "CP_1", name: str = "", *, insists: bool = False
+    family: str,
+    at: float,
+    confidence: float = 0.7,
+    station: str = "CP_1",
+    name: str = "",
+    *,
+    insists: bool = False,
+    began: float = 0.0,
 ) -> Symptom:
-    time = int(at * SECOND)
-    return Symptom(time, station, family, confidence, f"{family} at {at:g}.", sign=name, insists=insists)
+    time, first = int(at * SECOND), int(began * SECOND)
+    return Symptom(time, station, family, confidence, f"{family} at {at:g}.", first=first, sign=name, insists=insists)
 
 
 def told(*signs: Symptom) -> list[Incident]:
@@ -48,6 +55,51 @@ def test_the_same_weak_sign_again_counts_less() -> None:
 
 def test_weak_signs_that_are_far_apart_do_not_add_up() -> None:
     assert told(sign("malformed-frames", 1, 0.4, name="a"), sign("malformed-frames", 5000, 0.4, name="b")) == []
+
+
+def test_what_shows_a_hundred_times_is_hardly_surer_than_what_shows_a_few_times() -> None:
+    few = told(*(sign("malformed-frames", at, 0.7, name="a") for at in range(1, 6)))
+    many = told(*(sign("malformed-frames", at, 0.7, name="a") for at in range(1, 400)))
+    other = told(*(sign("malformed-frames", at, 0.7, name=name) for at, name in enumerate("abc", 1)))
+    assert few[0].confidence <= many[0].confidence < few[0].confidence + 0.02
+    assert other[0].confidence > many[0].confidence, "signs of another kind make it surer"
+
+
+def test_a_late_sign_is_of_the_incident_that_was_there_when_it_began() -> None:
+    late = 100 + 3 * (COOL_DOWN + OPEN) / SECOND
+    incidents = told(sign("blackhole", 100), sign("blackhole", 300), sign("blackhole", late, name="b", began=200))
+    assert names(incidents) == [("CP_1", "blackhole")]
+    assert incidents[0].last == 300 * SECOND, "it does not last until it is told"
+    incidents = told(sign("blackhole", 100), sign("blackhole", 300), sign("unusual-transport", late, began=200))
+    assert names(incidents) == [("CP_1", "blackhole")]
+    incidents = told(sign("blackhole", 100), sign("blackhole", 300), sign("blackhole", late, began=late - 60))
+    assert len(incidents) == 2
+
+
+def test_what_is_named_is_not_told_again_as_odd() -> None:
+    named = sign("satellite-step", 100, 0.8, SITE)
+    assert names(told(named, sign("unusual-transport", 2000))) == [(SITE, "satellite-step")]
+    assert len(told(named, sign("unusual-energy", 2000))) == 2, "of another kind"
+    assert len(told(sign("power-cut", 100, 0.8, SITE), sign("unusual-transport", 2000))) == 2, "harmless ones hide"
+
+
+def test_two_incidents_of_the_site_turn_out_to_have_one_cause() -> None:
+    one, other = sign("dns-failure", 1), sign("flapping", 60, station="CP_2")
+    assert names(told(one, other)) == [("CP_1", "dns-failure"), ("CP_2", "flapping")]
+    (incident,) = told(one, other, sign("csms-restart", 90, 0.8, SITE))
+    assert (incident.station, incident.family_name) == (SITE, "csms-restart")
+    assert incident.stations >= {"CP_1", "CP_2"}
+    assert incident.first == SECOND
+
+
+def test_the_explanation_begins_with_the_most_telling_sign_and_ends_after_three_sentences() -> None:
+    (incident,) = told(
+        sign("power-cut", 1, 0.62, SITE, "a"),
+        sign("power-cut", 2, 0.9, SITE, "b"),
+        *(sign("flapping", at, 0.7, name=f"sign-{at}") for at in range(3, 9)),
+        sign("unusual-transport", 9, 0.95),
+    )
+    assert incident.explanation == "power-cut at 2. power-cut at 1. flapping at 3."
 
 
 def test_an_effect_joins_the_incident_that_explains_it() -> None:
