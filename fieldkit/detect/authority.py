@@ -217,7 +217,8 @@ class Authority(Tracker):
                 "firmware-url-swap",
                 name,
                 1 - doubt,
-                f"{name} is told to load firmware from {shorten(host, 60)}: {', and '.join(reasons)}.",
+                f"{name} is told to load firmware from {shorten(host, 60)}: {', and '.join(reasons)}"
+                + ("." if self._hosts else "; no update was seen here before."),
                 (message,),
                 layer="statistics",
                 sign="host",
@@ -279,8 +280,8 @@ class Authority(Tracker):
                     "config-tampering",
                     name,
                     confidence,
-                    f"The setting {shorten(key, 60)} of {name} was changed {what}; usually it is left alone in "
-                    "operation.",
+                    f"The setting {shorten(key, 60)} of {name} was changed {what}"
+                    + ("; usually it is left alone in operation." if len(recent) == 1 else "."),
                     tuple(one[2] for one in recent[-4:]),
                     first=recent[0][0],
                     sign=f"setting-{key[:40]}",

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from fieldkit.detect.families import FAMILIES, Family
-from fieldkit.detect.symptom import Category, Layer, Symptom
+from fieldkit.detect.symptom import SITE, Category, Layer, Symptom
 from fieldkit.events import Event
 from fieldkit.site.light import bounded_event
 
@@ -81,14 +81,12 @@ class Incident:
             number += sentences
         return " ".join(told)
 
-    def _rank(self, sign: Symptom) -> tuple[bool, bool, float, int]:
-        """The most telling first: what gave it its name, then what says something of its own."""
-        return (
-            sign.family != self.family_name,
-            sign.family.startswith(VAGUE) and not self.vague,
-            -sign.confidence,
-            sign.time,
-        )
+    def _rank(self, sign: Symptom) -> tuple[bool, bool, bool, float, int]:
+        """The most telling first: of the site what all have in common, then what gave it its name, then what says
+        something of its own."""
+        common = sign.station == SITE == self.station and FAMILIES[sign.family].category == self.category
+        odd = sign.family.startswith(VAGUE) and not self.vague
+        return not common, sign.family != self.family_name, odd, -sign.confidence, sign.time
 
     @property
     def advice(self) -> str:
