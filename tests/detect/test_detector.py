@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from fieldkit.detect.detector import _RULES, _WATCHES
+from fieldkit.detect.drifts import TRACKERS as DRIFTS
 from fieldkit.detect.kinds import KINDS, finding
 from fieldkit.detect.symptom import SITE
+from fieldkit.detect.windows import Windows
 from fieldkit.events import ConnectionClosed
 from tests.detect.talk import BEGIN, SECOND, Site
 
@@ -423,7 +426,10 @@ def test_a_part_that_fails_is_off_and_says_so() -> None:
     site.detector._by_event[ConnectionClosed][0] = (broken, tracker)
     site.drop("CP_A")
     site.pass_time(60)
-    assert "failed and is off (ZeroDivisionError" in site.detector.notes[0]
+    assert "has failed and is off (ZeroDivisionError" in site.detector.notes[0]
+    assert site.detector.notes[0].startswith("The part that watches "), "not the name of a class"
+    assert "some of the signs" not in site.detector.notes[0]
+    assert {kind.__name__ for kind in (*_RULES, *DRIFTS, Windows)} == set(_WATCHES), "each part has words"
     assert all(entry[1] is not tracker for entries in site.detector._by_event.values() for entry in entries)
 
 

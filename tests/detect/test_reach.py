@@ -365,3 +365,26 @@ def test_why_the_site_is_offline_is_told_by_its_stations() -> None:
 
 def test_whether_an_unknown_station_is_there_or_not_is_no_news() -> None:
     assert names(told(sign("unknown-station", 1), sign("dns-failure", 5 * HOUR))) == [("CP_1", "unknown-station")]
+
+
+def test_answers_take_another_time_since_all_connections_broke() -> None:
+    site = Site(*ABC).pass_time(2 * HOUR)
+    for number, name in enumerate(ABC):
+        site.drop(name, "rst", by_client=False)
+        site.wait(1).connect(name, f"192.168.7.{10 + number}")
+    for _ in range(12):
+        for name in ABC:
+            site.beat(name, took=0.6)
+        site.wait(20)
+    (incident,) = site.incidents()
+    assert (incident.station, incident.family_name) == (SITE, "uplink-switch")
+    assert "before it took 100 ms" in incident.explanation
+
+
+def test_answers_that_take_as_long_as_before_are_nothing() -> None:
+    site = Site(*ABC).pass_time(2 * HOUR)
+    for number, name in enumerate(ABC):
+        site.drop(name, "rst", by_client=False)
+        site.wait(1).connect(name, f"192.168.7.{10 + number}")
+    site.pass_time(HOUR)
+    assert site.found() == []
