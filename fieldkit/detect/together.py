@@ -125,7 +125,7 @@ class Together:
             return
         else:
             family, confidence = "station-offline", 0.7
-            what = f"None said goodbye, and {_back(back, len(names))}: the site's uplink or its power has failed."
+            what = f"None said goodbye, and {_back(back, len(names))}."
         self.context.tell(
             family, SITE, confidence, f"{who}. {what}", evidence, first=downs[0].time, layer="statistics", sign="mass"
         )
