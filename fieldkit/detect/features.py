@@ -30,6 +30,8 @@ class Feature(NamedTuple):
     others what instruments, networks and days differ by anyway."""
     hours: float = 0.0
     """Of what is "recent": how far back it counts."""
+    harmless: float = 0.0
+    """Up to here, in its unit, it is nothing, whatever is usual: nine degrees are not much where two are."""
 
 
 FEATURES: Final[tuple[Feature, ...]] = (
@@ -66,7 +68,7 @@ FEATURES: Final[tuple[Feature, ...]] = (
     # Cars and chargers agree for up to some minutes before current flows.
     Feature("still", "energy", "most", "time without any current since it says that it charges", "s", floor=0.9),
     Feature("spread", "energy", "most", "difference between phases", "%", floor=0.5),
-    Feature("temperature", "energy", "most", "temperature", "°C", floor=0.18),
+    Feature("temperature", "energy", "most", "temperature", "°C", floor=0.18, harmless=45.0),
     Feature("voltage", "energy", "most", "voltage off 230 V", "%", floor=0.3),
     # Beyond all that controls and meters need: hardly ever is there anything to learn from, and little is much.
     Feature("over", "energy", "most", "power over the limit", "%", floor=0.17),
@@ -109,6 +111,7 @@ _CLEAR: Final = tuple(number for number, feature in enumerate(FEATURES)
                       if feature.how in ("count", "recent") and feature.name not in PLAIN)  # fmt: skip
 _SPANS: Final = {number: int(feature.hours * 3600e9) for number, feature in enumerate(FEATURES)
                  if feature.how == "recent"}  # fmt: skip
+HARMLESS: Final = tuple((number, feature.harmless) for number, feature in enumerate(FEATURES) if feature.harmless)
 _MOSTS: Final = frozenset(number for number, feature in enumerate(FEATURES) if feature.how == "most")
 MAX_RECENT: Final = 256
 """Events of one kind that are kept: more are a flood, and the minute shows those."""

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from fieldkit.detect import featurewords
 from fieldkit.detect.context import Context
-from fieldkit.detect.features import FEATURES, INDEX, MINUTE, STEP, STEPS, Group, Window, squeeze
+from fieldkit.detect.features import FEATURES, HARMLESS, INDEX, MINUTE, STEP, STEPS, Group, Window, squeeze
 from fieldkit.detect.observer import Observer
 from fieldkit.detect.prior import GROUPS, Prior
 from fieldkit.detect.symptom import Layer
@@ -160,6 +160,9 @@ class Windows(Observer):
             max(-CLIP, min((value - middle) / spread, CLIP)) if seen else 0.0
             for value, middle, spread, seen in zip(squeezed, known.middles, known.spreads, mask, strict=True)
         ]
+        for at, harmless in HARMLESS:
+            if window.values[at] <= harmless:
+                scores[at] = min(scores[at], 0.0)
         groups = groups_of(scores, self.prior.limits)
         shares: list[float] = []
         if self._judge is not None:

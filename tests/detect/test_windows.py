@@ -124,6 +124,20 @@ def test_a_charge_in_which_nothing_ever_flows(flows: float, *, told: bool) -> No
     assert not told or "that it charges, and no current flows" in found[0].explanation
 
 
+@pytest.mark.parametrize(("warmest", "told"), [(40.0, False), (95.0, True)])
+def test_heat_that_is_none(warmest: float, *, told: bool) -> None:
+    """Where winter was all that is known, a warm day is nothing; what is hot by any measure is told."""
+    site = Site("CP_A")
+    site.start("CP_A", "TAG", 0)
+    for turn in range(400):
+        degrees = 2.0 if turn < 390 else warmest
+        site.after(60).sample(
+            "CP_A", power(9_000), {"value": f"{degrees}", "measurand": "Temperature", "unit": "Celsius"}
+        )
+    found = site.incidents()
+    assert [one.family_name for one in found] == (["unusual-energy"] if told else [])
+
+
 def test_a_register_that_went_back() -> None:
     site = Site("CP_A")
     site.start("CP_A", "TAG", 100_000)
