@@ -63,6 +63,8 @@ _FAMILY: Final[dict[Group, str]] = {
 _BILLED: Final = frozenset(INDEX[name] for name in ("balance", "backwards"))
 TWO_SIDED: Final = frozenset(INDEX[name] for name in ("size", "station_latency", "share"))
 """Of the others only more is odd: silence is looked for elsewhere."""
+_NO_NEWS: Final = INDEX["share"]
+"""That a charger gives all the power it can needs no words."""
 _OF_GROUP: Final[dict[Group, tuple[int, ...]]] = {
     group: tuple(at for at, feature in enumerate(FEATURES) if feature.group == group) for group in GROUPS
 }
@@ -272,14 +274,18 @@ class Windows(Observer):
         """The features that stand out most, with what is usual."""
         among = _OF_GROUP.get(group, range(MINUTE))  # type: ignore[call-overload]  # of the model: all
         limits = self.prior.limits
-        order = sorted(
-            among, key=lambda at: -abs(scores[at]) / limits[at] if scores[at] > 0 or at in TWO_SIDED else 0.0
-        )
+
+        def stands_out(at: int) -> float:
+            if scores[at] > 0:
+                return scores[at] / limits[at] if at != _NO_NEWS else 0.0
+            return -scores[at] / limits[at] if at in TWO_SIDED else 0.0
+
+        order = sorted(among, key=stands_out, reverse=True)
         if group == "model" and self._judge is not None:
             return featurewords.together(name, self._misfits(self._judge, known, scores, window))
         parts: list[str] = []
         for at in order[:TOLD]:
-            if not parts or abs(scores[at]) >= CALM:
+            if not parts or (stands_out(at) and abs(scores[at]) >= CALM):
                 edge = _edge(at, known.usual[at], below=scores[at] < 0)
                 parts.append(
                     featurewords.sentence(
