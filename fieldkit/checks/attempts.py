@@ -44,7 +44,7 @@ TCP_SILENT = Kind(
     "critical",
     "site-network",
     "The CSMS address does not answer",
-    "{client} tried to connect to {server} for {waited}, and nothing came back.{context}",
+    "{client} tried to connect to {server}, and nothing came back within {waited}.{context}",
     "Check whether other devices at this site reach this address. If not, a firewall, the uplink or a wrong address is"
     " to blame: the owner of the network must let this port out.",
     "RFC 9293 §3.8.3",
