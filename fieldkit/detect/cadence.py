@@ -15,7 +15,7 @@ from math import exp, log
 from typing import ClassVar, Final
 
 from fieldkit.checks.words import SECOND
-from fieldkit.detect.context import Context, Tracker, kept
+from fieldkit.detect.context import MAX_PLACES, Context, Tracker, kept
 from fieldkit.detect.usual import Usual
 from fieldkit.events import Event, MessageType, OcppMessage
 from fieldkit.site.reading import text
@@ -38,7 +38,6 @@ LEFT_OUT: Final = 1.1
 """Logarithm: what comes three times as late was left out, or the station was away. That is told elsewhere."""
 QUEUED: Final = 30 * SECOND
 """What is older when it comes has waited in the station."""
-MAX_PLACES: Final = 8000
 
 
 @dataclass(slots=True)

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Final
 
 from fieldkit.checks.measured import by_phase
-from fieldkit.detect.context import Context, Tracker, kept
-from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.detect.context import MAX_PLACES, Context, MeterTracker, kept
+from fieldkit.events import OcppMessage
 from fieldkit.site.series import Sample
 from fieldkit.site.station import Station
 
@@ -25,7 +25,6 @@ READINGS: Final = 3
 """In a row that say so."""
 THREE: Final = 2
 """Sessions with three phases from which it is known that three are connected."""
-MAX_PLACES: Final = 8000
 
 
 @dataclass(slots=True)
@@ -41,23 +40,17 @@ class _Conductors:
     told: bool = False
 
 
-class Conductors(Tracker):
+class Conductors(MeterTracker):
     """Sessions with two phases where there used to be three."""
-
-    wants: ClassVar[frozenset[type[Event]]] = frozenset({OcppMessage})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._places: dict[str, _Conductors] = {}
 
-    def see(self, event: Event) -> None:
-        if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
-            return
-        if event.action not in ("MeterValues", "TransactionEvent"):
-            return
-        station = self.context.picture.stations.get(event.channel.station)
-        currents = station.meters.measured.get("Current.Import") if station is not None else None
-        if station is None or not currents:
+    def measured(self, message: OcppMessage, station: Station) -> None:
+        """A current of one phase."""
+        currents = station.meters.measured.get("Current.Import")
+        if not currents:
             return
         sample = currents[-1]
         if not sample.phase or not sample.transaction or sample.unit != "A":
@@ -67,7 +60,7 @@ class Conductors(Tracker):
             if place.flowed and not place.told:
                 place.sessions.append(place.flowed)
             place.transaction, place.flowed, place.two, place.told = sample.transaction, frozenset(), 0, False
-        self._reading(event, station, sample, place, by_phase(currents, sample.time))
+        self._reading(message, station, sample, place, by_phase(currents, sample.time))
 
     def _reading(
         self, message: OcppMessage, station: Station, sample: Sample, place: _Conductors, now: dict[int, float]

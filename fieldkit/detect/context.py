@@ -9,13 +9,16 @@ from typing import ClassVar, Final, TypeVar
 from fieldkit.checks.words import SECOND
 from fieldkit.detect.deadlines import Act, Deadlines
 from fieldkit.detect.symptom import Layer, Symptom
-from fieldkit.events import Event
+from fieldkit.events import Event, MessageType, OcppMessage
 from fieldkit.site.picture import Picture
+from fieldkit.site.station import Station
 
 V = TypeVar("V")
 
 MAX_STATIONS: Final = 2000
 """Stations that are watched; the detector belongs to a site, not to an operator's whole network."""
+MAX_PLACES: Final = 8000
+"""Connectors, of all stations, that one tracker watches."""
 GROWN: Final = 1800 * SECOND
 """A site is known after so long: what shows up afterwards for the first time is new."""
 
@@ -97,6 +100,24 @@ class Tracker:
 
     def see(self, event: Event) -> None:
         """An event of ``wants``; the picture has it already."""
+
+
+class MeterTracker(Tracker):
+    """Watches what stations measure."""
+
+    wants: ClassVar[frozenset[type[Event]]] = frozenset({OcppMessage})
+
+    def see(self, event: Event) -> None:
+        if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
+            return
+        if event.action not in ("MeterValues", "TransactionEvent"):
+            return
+        station = self.context.picture.stations.get(event.channel.station)
+        if station is not None:
+            self.measured(event, station)
+
+    def measured(self, message: OcppMessage, station: Station) -> None:
+        """A station has sent readings; its meters have them already."""
 
 
 def kept(table: dict[str, V], key: str, make: Callable[[], V], most: int = MAX_STATIONS) -> V:

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
-from typing import ClassVar, Final
+from typing import Final
 
 from fieldkit.checks.energy import POWER
 from fieldkit.checks.measured import power_words, total
 from fieldkit.checks.words import SECOND
-from fieldkit.detect.context import Context, Tracker, kept
-from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.detect.context import MAX_PLACES, Context, MeterTracker, kept
+from fieldkit.events import OcppMessage
 from fieldkit.site.series import Sample
 from fieldkit.site.station import Station
 
@@ -48,7 +48,6 @@ CARS: Final = (1_400.0, 2_300.0, 3_680.0, 4_600.0, 6_900.0, 7_360.0, 11_040.0, 2
 these."""
 FRESH: Final = 960 * SECOND
 """A power that was told so long ago is not counted any more."""
-MAX_PLACES: Final = 8000
 
 
 @dataclass(slots=True)
@@ -81,10 +80,8 @@ class _Low:
     message: OcppMessage
 
 
-class Derating(Tracker):
+class Derating(MeterTracker):
     """The power that each connector holds."""
-
-    wants: ClassVar[frozenset[type[Event]]] = frozenset({OcppMessage})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
@@ -94,14 +91,8 @@ class Derating(Tracker):
         self._most: dict[str, float] = {}
         """By station: the most that it has given, at all connectors together."""
 
-    def see(self, event: Event) -> None:
-        if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
-            return
-        if event.action not in ("MeterValues", "TransactionEvent"):
-            return
-        station = self.context.picture.stations.get(event.channel.station)
-        if station is None:
-            return
+    def measured(self, message: OcppMessage, station: Station) -> None:
+        """What a connector gives."""
         found = given(station)
         if found is None:
             return
@@ -111,8 +102,8 @@ class Derating(Tracker):
         if giving.transaction != sample.transaction:
             self._session_over(giving)
             giving.transaction = sample.transaction
-        giving.power, giving.time = power, event.time
-        self._reading(event, station, sample, giving, power)
+        giving.power, giving.time = power, message.time
+        self._reading(message, station, sample, giving, power)
 
     @staticmethod
     def _session_over(giving: _Giving) -> None:

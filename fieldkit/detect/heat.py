@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 from math import exp
-from typing import ClassVar, Final
+from typing import Final
 
 from fieldkit.checks.energy import POWER
 from fieldkit.checks.measured import total
 from fieldkit.checks.words import SECOND
-from fieldkit.detect.context import Context, Tracker, kept
-from fieldkit.detect.derating import MAX_PLACES, SESSIONS, given
+from fieldkit.detect.context import MAX_PLACES, Context, MeterTracker, kept
+from fieldkit.detect.derating import SESSIONS, given
 from fieldkit.detect.usual import MAD_TO_SIGMA, smooth
-from fieldkit.events import Event, MessageType, OcppMessage
+from fieldkit.events import OcppMessage
 from fieldkit.site.series import Sample
 from fieldkit.site.station import Station
 
@@ -59,27 +59,21 @@ class _Heat:
     count: int = 0
 
 
-class Heat(Tracker):
+class Heat(MeterTracker):
     """Temperature against what it usually is at the same load."""
-
-    wants: ClassVar[frozenset[type[Event]]] = frozenset({OcppMessage})
 
     def __init__(self, context: Context) -> None:
         super().__init__(context)
         self._heats: dict[str, _Heat] = {}
 
-    def see(self, event: Event) -> None:
-        if not isinstance(event, OcppMessage) or event.type is not MessageType.CALL:
-            return
-        station = self.context.picture.stations.get(event.channel.station)
-        if station is None or event.action not in ("MeterValues", "TransactionEvent"):
-            return
+    def measured(self, message: OcppMessage, station: Station) -> None:
+        """A temperature."""
         temperatures = station.meters.measured.get("Temperature")
         if not temperatures or temperatures[-1].unit != "Celsius" or temperatures[-1].location == "EV":
             return
         sample = temperatures[-1]
         heat = kept(self._heats, f"{station.identity}\n{sample.connector}\n{sample.location}", _Heat, MAX_PLACES)
-        self._measured(event, station, sample, heat, _load(station, sample))
+        self._measured(message, station, sample, heat, _load(station, sample))
 
     def _measured(self, message: OcppMessage, station: Station, sample: Sample, heat: _Heat, power: float) -> None:
         # Things warm up in a quarter of an hour or so: the load of that time matters, not that of the moment.
