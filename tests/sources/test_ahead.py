@@ -21,28 +21,18 @@ from fieldkit.sources.ahead import read_ahead, suits
 from fieldkit.sources.file import FileSource, SourceError
 from fieldkit.sources.merge import read_merged, read_one
 from tests.traffic.capture import write_pcap
-from tests.traffic.conversation import MONDAY, Session, merged
-from tests.traffic.scripts import usual_hour
+from tests.traffic.conversation import MONDAY, merged
+from tests.traffic.scripts import one_of_many
 from tests.traffic.segments import SECOND
 from tests.traffic.taps import Tap
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 
 
-def session(number: int, *, start: int) -> Session:
-    made = Session(f"CP_{number}", client=(f"192.168.7.{20 + number}", 49_152), start=start, first=(number, 9 * number))
-    made.connect()
-    made.upgrade()
-    usual_hour(made)
-    if number % 2:
-        made.close("fin")
-    return made
-
-
 @pytest.fixture
 def capture(tmp_path: Path) -> Path:
     file = tmp_path / "site.pcap"
-    file.write_bytes(write_pcap(Tap().packets(merged(*(session(n, start=MONDAY).segments for n in range(4))))))
+    file.write_bytes(write_pcap(Tap().packets(merged(*(one_of_many(n, start=MONDAY).segments for n in range(4))))))
     return file
 
 
@@ -80,7 +70,7 @@ def test_several_sources_are_merged_over_there(tmp_path: Path) -> None:
     files = []
     for number in range(3):
         files.append(tmp_path / f"{number}.pcap")
-        files[-1].write_bytes(write_pcap(Tap().packets(session(number, start=MONDAY + number * SECOND).segments)))
+        files[-1].write_bytes(write_pcap(Tap().packets(one_of_many(number, start=MONDAY + number * SECOND).segments)))
     with ExitStack() as stack:
         first, second = (
             [stack.enter_context(closing(FileSource(str(file)))) for file in files] for _ in ("here", "there")
@@ -123,7 +113,7 @@ def test_a_defect_over_there_is_an_error_here(capture: Path) -> None:
 def test_only_large_plain_captures_suit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ahead, "MIN_BYTES", 3000)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1})
-    data = write_pcap(Tap().packets(session(1, start=MONDAY).segments))
+    data = write_pcap(Tap().packets(one_of_many(1, start=MONDAY).segments))
     contents = {
         "small.pcap": write_pcap([]), "large.pcap": data, "large.pcap.gz": gzip.compress(data),
         "log": b"2026-08-31T08:00:00Z CP_7 received hello\n" * 100,

@@ -24,7 +24,7 @@ from fieldkit.sources.parallel import decode_parallel, suits
 from tests.traffic.capture import write_pcap, write_pcapng
 from tests.traffic.conversation import MONDAY, Session, merged
 from tests.traffic.mishaps import reordered, translated
-from tests.traffic.scripts import usual_hour
+from tests.traffic.scripts import one_of_many
 from tests.traffic.segments import MILLISECOND, SECOND, Clock, Segment
 from tests.traffic.soaptalk import SoapTalk
 from tests.traffic.taps import Tap
@@ -69,22 +69,12 @@ def divided(file: Path, workers: int, make: Callable[[int], Worker] | None = Non
     return b"".join(written), reports
 
 
-def session(number: int, *, start: int) -> Session:
-    made = Session(f"CP_{number}", client=(f"192.168.7.{20 + number}", 49_152), start=start, first=(number, 9 * number))
-    made.connect()
-    made.upgrade()
-    usual_hour(made)
-    if number % 2:
-        made.close("fin")
-    return made
-
-
 def site() -> list[Segment]:
     """Stations that all start at the same moment, one joined midway, one seen twice through a NAT, one with SOAP."""
-    talks = [session(number, start=MONDAY).segments for number in range(5)]
-    talks.append(session(5, start=MONDAY + 7 * MILLISECOND).segments[8:])
-    talks.append(translated(session(6, start=MONDAY + SECOND).segments, "100.64.0.7"))
-    talks.append(reordered(session(7, start=MONDAY).segments, Random(3)))
+    talks = [one_of_many(number, start=MONDAY).segments for number in range(5)]
+    talks.append(one_of_many(5, start=MONDAY + 7 * MILLISECOND).segments[8:])
+    talks.append(translated(one_of_many(6, start=MONDAY + SECOND).segments, "100.64.0.7"))
+    talks.append(reordered(one_of_many(7, start=MONDAY).segments, Random(3)))
     soap = SoapTalk("CP_SOAP", clock=Clock(MONDAY))
     for caller, action in (("station", "Heartbeat"), ("csms", "ClearCache")):
         soap.open(caller)  # type: ignore[arg-type]
@@ -156,7 +146,7 @@ def test_nothing_to_say_is_said_by_all(tmp_path: Path) -> None:
 def test_only_large_plain_captures_are_divided_unasked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parallel, "MIN_BYTES", 200)
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(64)))
-    small, large = write_pcap([]), write_pcap(Tap().packets(session(1, start=MONDAY).segments))
+    small, large = write_pcap([]), write_pcap(Tap().packets(one_of_many(1, start=MONDAY).segments))
     for name, data, jobs, workers in (
         ("small.pcap", small, None, 1),
         ("large.pcap", large, None, parallel.MAX_WORKERS),

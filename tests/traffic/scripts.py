@@ -142,3 +142,14 @@ def usual_hour(session: Session) -> None:
     """All there is for the session's version."""
     for script in SCRIPTS[session.version]:
         script(session)
+
+
+def one_of_many(number: int, *, start: int) -> Session:
+    """A usual hour of one station of a site; every second one says goodbye."""
+    made = Session(f"CP_{number}", client=(f"192.168.7.{20 + number}", 49_152), start=start, first=(number, 9 * number))
+    made.connect()
+    made.upgrade()
+    usual_hour(made)
+    if number % 2:
+        made.close("fin")
+    return made
