@@ -315,7 +315,7 @@ async def test_learning_anew_is_asked_first_and_only_while_more_comes() -> None:
             assert engine.pace is not None
             engine.pace.set(paused=True)
             assert engine.state.running, "a replay that was over before anybody could look"
-            screen_of(d)._look()
+            screen_of(d).look_now()
             await d.press("d")
             screen_of(d).state_page.target = ("station", "CP-21601")
             await d.press("R")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Hashable, Sequence
 from typing import TYPE_CHECKING, ClassVar, Final
 
@@ -15,11 +14,11 @@ from fieldkit.detect.symptom import SITE, Category
 from fieldkit.safetext import terminal
 from fieldkit.tui import detectorwords as words
 from fieldkit.tui.detectorwords import CATEGORIES, SHORT, Row, Standing
-from fieldkit.tui.frame import FieldScreen
 from fieldkit.tui.keys import bind
 from fieldkit.tui.lines import Part, end
 from fieldkit.tui.linkwords import Said
 from fieldkit.tui.screens import styles_of
+from fieldkit.tui.screens.unhurried import UnhurriedScreen
 from fieldkit.tui.widgets.pages import PageLine, TextPage, plain
 from fieldkit.tui.widgets.rows import RowList
 from fieldkit.tui.words import clock
@@ -28,8 +27,6 @@ if TYPE_CHECKING:
     from fieldkit.detect.incident import Incident
     from fieldkit.models.opening import Site
 
-_PAUSE: Final = 1.0
-"""Seconds between two looks while more comes: an incident is no matter of a quarter of a second."""
 _DRIFT_EVERY: Final = 30.0
 """Seconds between two looks at what has drifted, which takes days and is not cheap to tell."""
 _MIDDLE: Final = 20
@@ -65,7 +62,7 @@ class _FilterInput(Input):
         self.screen.query_one("#detector-list", RowList).focus()
 
 
-class DetectorScreen(FieldScreen):
+class DetectorScreen(UnhurriedScreen):
     """Incidents above, the chosen one below, the detector itself beside it."""
 
     TITLE = "Detector"
@@ -105,8 +102,7 @@ class DetectorScreen(FieldScreen):
         self._rows: dict[int, Row] = {}
         self._incident: Incident | None = None
         self._print: object = None
-        self._looked = self._drift_at = 0.0
-        self._asked = False
+        self._drift_at = 0.0
 
     def compose_body(self) -> ComposeResult:
         """Title, filter, list, text, state."""
@@ -146,18 +142,8 @@ class DetectorScreen(FieldScreen):
 
     # ----------------------------------------------------------------------------------------------------- refreshing
 
-    def refresh_view(self) -> None:
-        """What has come since the last time, once a second while more does."""
-        wait = self._looked + _PAUSE - time.monotonic()
-        if self.engine.state.running and wait > 0:
-            if not self._asked:
-                self._asked = True
-                self.set_timer(wait, self._look)
-            return
-        self._look()
-
-    def _look(self) -> None:
-        self._asked, self._looked = False, time.monotonic()
+    def look(self) -> None:
+        """Incidents and standing anew."""
         engine = self.fieldkit.engine
         if engine is None or not engine.ready:
             return  # another source was opened meanwhile
@@ -171,9 +157,9 @@ class DetectorScreen(FieldScreen):
                     self._rows = words.told(site, site.detector.context.now, self._rows)
                     self._print = seen
                 self.standing = words.standing(site)
-                if not running or self._looked >= self._drift_at:
+                if not running or self.looked >= self._drift_at:
                     self.drift = words.drift(site)
-                    self._drift_at = self._looked + _DRIFT_EVERY
+                    self._drift_at = self.looked + _DRIFT_EVERY
         self._show()
 
     def _show(self) -> None:
@@ -470,5 +456,5 @@ class DetectorScreen(FieldScreen):
             return
         with self.engine.lock:
             site.calibration.forget(name)
-        self._look()
+        self.look_now()
         self.fieldkit.say(f"{terminal(name, 60)} is learnt anew")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Hashable
 from typing import ClassVar, Final, NamedTuple
 
@@ -19,19 +18,17 @@ from fieldkit.reports import model_links
 from fieldkit.reports.document import CertificateEntry, TlsEntry
 from fieldkit.safetext import terminal
 from fieldkit.site.link import Link
-from fieldkit.tui.frame import FieldScreen
 from fieldkit.tui.glyphs import LEVELS
 from fieldkit.tui.keys import bind
 from fieldkit.tui.lines import Part
 from fieldkit.tui.marks import rows_of_kind
 from fieldkit.tui.screens import styles_of
+from fieldkit.tui.screens.unhurried import UnhurriedScreen
 from fieldkit.tui.tlswords import Agreed, agreed, certificate_lines
 from fieldkit.tui.widgets.pages import PageLine, TextPage, named, plain
 from fieldkit.tui.widgets.rows import RowList
 from fieldkit.tui.words import clock
 
-_PAUSE: Final = 1.0
-"""Seconds between two looks while more comes: certificates take a while to read."""
 _MAX_LINKS: Final = 2000
 """Connections that are looked at, the latest: what a server agrees on does not change by the hour."""
 _MAX_ROWS: Final = 200
@@ -49,7 +46,7 @@ class Server(NamedTuple):
     findings: tuple[Collected, ...]
 
 
-class TlsScreen(FieldScreen):
+class TlsScreen(UnhurriedScreen):
     """Servers above (or on the left), what was agreed and the chain below (or on the right)."""
 
     TITLE = "TLS"
@@ -68,8 +65,6 @@ class TlsScreen(FieldScreen):
     def __init__(self) -> None:
         super().__init__()
         self.servers: dict[Hashable, Server] = {}
-        self._looked = 0.0
-        self._asked = False
 
     def compose_body(self) -> ComposeResult:
         """Title, list, text."""
@@ -90,19 +85,8 @@ class TlsScreen(FieldScreen):
 
     # ----------------------------------------------------------------------------------------------------- refreshing
 
-    def refresh_view(self) -> None:
-        """What has come since the last time, once a second."""
-        wait = self._looked + _PAUSE - time.monotonic()
-        if self.engine.state.running and wait > 0:
-            if not self._asked:
-                self._asked = True
-                self.set_timer(wait, self._look)
-            return
-        self._look()
-
-    def _look(self) -> None:
-        self._asked = False
-        self._looked = time.monotonic()
+    def look(self) -> None:
+        """All servers anew."""
         links, hellos = self._read()
         self.servers = {}
         for entry in model_links.tls_entries(links):
